@@ -1,0 +1,1 @@
+"""Reduced models of spatial reaction-diffusion systems with learned dynamics."""
