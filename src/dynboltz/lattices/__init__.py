@@ -1,1 +1,15 @@
-"""lattices."""
+"""Lattices and the statistics of their states, shared by simulation and distributions."""
+
+from ._counts import TermCounter as TermCounter
+from ._lattice import Boundary as Boundary
+from ._lattice import Lattice as Lattice
+from ._random import bounded as bounded
+from ._random import exponential as exponential
+from ._random import next_uint64 as next_uint64
+from ._random import streams as streams
+from ._random import uniform as uniform
+from ._term import Factor as Factor
+from ._term import Product as Product
+from ._term import Term as Term
+from ._term import neighbour_moments as neighbour_moments
+from ._term import run_term as run_term

@@ -1,0 +1,127 @@
+"""Random numbers for compiled kernels: one independent stream a replica or chain.
+
+The generator is xoshiro256++; its state is four 64-bit words. The functions that draw are compiled
+and meant to be called inside other compiled functions, with one row of `streams` as the state.
+`no_type_check` keeps the tests' annotation checks from wrapping what numba has to compile.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import no_type_check
+
+import numba
+import numpy as np
+from jaxtyping import UInt64
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MASK_32 = np.uint64(0xFFFFFFFF)
+_TWO_32 = np.uint64(1 << 32)
+_UNIT_53 = 2.0**-53
+
+
+def streams(
+    seed: int | np.random.SeedSequence, n: int, first: int = 0
+) -> UInt64[np.ndarray, "streams words"]:
+    """States of independent random streams.
+
+    Stream `i` depends on `seed` and `first + i` only, so that work split into blocks or threads
+    draws the same numbers as work done at once.
+
+    Parameters
+    ----------
+    seed
+        Non-negative integer, or a seed sequence for nested seeds.
+    n
+        Number of streams.
+    first
+        Index of the first stream.
+
+    Raises
+    ------
+    TypeError
+        If `seed` is neither an integer nor a seed sequence.
+    ValueError
+        If `seed`, `n` or `first` is negative.
+
+    References
+    ----------
+    Steele, Lea and Flood (2014), OOPSLA, for the mixing function that turns the key and the index
+    of a stream into its state.
+    """
+    if n < 0 or first < 0:
+        raise ValueError(f"streams: `n` and `first` must not be negative, got {n} and {first}.")
+    key = _sequence(seed).generate_state(2, np.uint64)
+    counters = np.arange(4 * first, 4 * (first + n), dtype=np.uint64)
+    return _mix(_mix(key[0] + counters * _GOLDEN) ^ key[1]).reshape(n, 4)
+
+
+def _sequence(seed: int | np.random.SeedSequence) -> np.random.SeedSequence:
+    if isinstance(seed, np.random.SeedSequence):
+        return seed
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise TypeError(
+            "streams: `seed` must be a non-negative integer or a numpy.random.SeedSequence, got "
+            f"{seed!r}."
+        )
+    if seed < 0:
+        raise ValueError(f"streams: `seed` must not be negative, got {seed}.")
+    return np.random.SeedSequence(int(seed))
+
+
+def _mix(words: UInt64[np.ndarray, " words"]) -> UInt64[np.ndarray, " words"]:
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return words ^ (words >> np.uint64(31))
+
+
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def _rotate_left(word, distance):
+    return (word << np.uint64(distance)) | (word >> np.uint64(64 - distance))
+
+
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def next_uint64(state):
+    """Draw 64 random bits and advance `state` [4] (Blackman and Vigna 2021, xoshiro256++)."""
+    s0, s1, s2, s3 = state[0], state[1], state[2], state[3]
+    result = _rotate_left(s0 + s3, 23) + s0
+    s2 ^= s0
+    s3 ^= s1
+    state[0] = s0 ^ s3
+    state[1] = s1 ^ s2
+    state[2] = s2 ^ (s1 << np.uint64(17))
+    state[3] = _rotate_left(s3, 45)
+    return result
+
+
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def uniform(state):
+    """Draw a float64 in [0, 1), a multiple of 2^-53."""
+    return np.float64(next_uint64(state) >> np.uint64(11)) * _UNIT_53
+
+
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def bounded(state, n):
+    """Draw an int64 in {0, ..., n - 1}, each equally likely, for 1 <= n < 2^32.
+
+    The high word of a 32-bit product, rejecting the few low words that would make some results
+    more likely (Lemire 2019, ACM Trans. Model. Comput. Simul. 29, 3).
+    """
+    width = np.uint64(n)
+    product = (next_uint64(state) >> np.uint64(32)) * width
+    if product & _MASK_32 < width:
+        threshold = (_TWO_32 - width) % width
+        while product & _MASK_32 < threshold:
+            product = (next_uint64(state) >> np.uint64(32)) * width
+    return np.int64(product >> np.uint64(32))
+
+
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def exponential(state):
+    """Draw an exponentially distributed float64 of mean 1."""
+    return -math.log1p(-uniform(state))
