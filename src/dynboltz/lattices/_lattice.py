@@ -1,0 +1,93 @@
+"""Hypercubic lattices: sites, neighbours, translations."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, final, get_args
+
+import numpy as np
+from jaxtyping import Int64
+
+Boundary = Literal["periodic", "closed"]
+
+
+@final
+@dataclass(frozen=True)
+class Lattice:
+    """Hypercubic lattice whose sites hold at most one particle each.
+
+    Sites are numbered in C order, the last axis fastest. On a periodic axis of length 2 the two
+    directions lead to the same neighbour, which then counts twice, so that every site of a
+    periodic lattice has `2 * dim` neighbours.
+
+    Parameters
+    ----------
+    shape
+        Number of sites along each axis, one to three axes.
+    boundary
+        `"periodic"`, or `"closed"`: nothing lies beyond the edge.
+
+    Raises
+    ------
+    ValueError
+        If `shape` does not have one to three positive entries, if a periodic axis has fewer than
+        two sites, or if `boundary` is unknown.
+    """
+
+    shape: tuple[int, ...]
+    boundary: Boundary = "periodic"
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.shape) <= 3 or any(length < 1 for length in self.shape):
+            raise ValueError(
+                f"Lattice: `shape` must have one to three positive entries, got {self.shape}."
+            )
+        if self.boundary not in get_args(Boundary):
+            raise ValueError(
+                f"Lattice: `boundary` must be one of {get_args(Boundary)}, got {self.boundary!r}."
+            )
+        if self.boundary == "periodic" and min(self.shape) < 2:
+            raise ValueError(
+                f"Lattice: a periodic axis needs at least 2 sites, got shape {self.shape}. "
+                'Drop the axis, or use boundary "closed".'
+            )
+
+    @property
+    def dim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites."""
+        return math.prod(self.shape)
+
+    def translate(self, offset: tuple[int, ...]) -> Int64[np.ndarray, " sites"]:
+        """Index of the site at `offset` from each site; -1 beyond a closed edge."""
+        if len(offset) != self.dim:
+            raise ValueError(
+                f"Lattice.translate: `offset` must have {self.dim} entries, got {offset}."
+            )
+        coordinates = np.indices(self.shape).reshape(self.dim, -1) + np.array(offset)[:, None]
+        lengths = np.array(self.shape)[:, None]
+        if self.boundary == "periodic":
+            return np.ravel_multi_index(tuple(coordinates % lengths), self.shape).astype(np.int64)
+        inside = np.all((coordinates >= 0) & (coordinates < lengths), axis=0)
+        clipped = np.clip(coordinates, 0, lengths - 1)
+        return np.where(inside, np.ravel_multi_index(tuple(clipped), self.shape), -1)
+
+    def neighbours(self) -> Int64[np.ndarray, "sites directions"]:
+        """Nearest neighbours of each site, -1 where a closed edge is in the way.
+
+        Returns
+        -------
+        neighbours
+            The directions are ordered axis by axis, the lower neighbour first.
+        """
+        columns = []
+        for axis in range(self.dim):
+            for step in (-1, 1):
+                offset = tuple(step if a == axis else 0 for a in range(self.dim))
+                columns.append(self.translate(offset))
+        return np.stack(columns, axis=1)
