@@ -8,7 +8,7 @@ bit plane a species, and a product is a chain of shifted ANDs over machine words
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, final
+from typing import NamedTuple, final, no_type_check
 
 import numba
 import numpy as np
@@ -52,6 +52,7 @@ class CountTables(NamedTuple):
     shifts: np.ndarray
 
 
+@no_type_check
 @numba.njit(cache=True, nogil=True)
 def make_workspace(tables):
     """Return the scratch arrays that `count_terms` needs, one set a thread.
@@ -66,6 +67,7 @@ def make_workspace(tables):
     return padded, planes, product
 
 
+@no_type_check
 @numba.njit(cache=True, nogil=True)
 def _fill_padded(state, row_sites, row, cells):
     length, below, above, periodic = row[0], row[1], row[2], row[3]
@@ -86,6 +88,7 @@ def _fill_padded(state, row_sites, row, cells):
                 cells[start + length + c] = state[first + c % length]
 
 
+@no_type_check
 @numba.njit(cache=True, nogil=True)
 def _pack_plane(padded, species, plane, first_word):
     low = np.uint64(0x7F7F7F7F7F7F7F7F)
@@ -102,6 +105,7 @@ def _pack_plane(padded, species, plane, first_word):
         plane[first_word + w] = bits
 
 
+@no_type_check
 @numba.njit(cache=True, nogil=True)
 def _count_ones(word):
     word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
@@ -111,6 +115,7 @@ def _count_ones(word):
     return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
+@no_type_check
 @numba.njit(cache=True, nogil=True)
 def pack_state(states, tables, workspace):
     """Pack one state, `states` [layers, sites], into the bit planes of the workspace."""
@@ -124,6 +129,7 @@ def pack_state(states, tables, workspace):
         _pack_plane(padded, tables.plane_species[p], planes[p], tables.anchors.size + 1)
 
 
+@no_type_check
 @numba.njit(cache=True, nogil=True)
 def product_bits(p, tables, workspace):
     """Write the bit mask of the anchors at which product `p` holds into the workspace."""
@@ -142,6 +148,7 @@ def product_bits(p, tables, workspace):
     return product
 
 
+@no_type_check
 @numba.njit(cache=True, nogil=True)
 def count_terms(states, tables, workspace, counts):
     """Add the number of times that each term holds in `states` [layers, sites] to `counts`."""
@@ -153,6 +160,7 @@ def count_terms(states, tables, workspace, counts):
         counts[tables.term_of_product[p]] += total
 
 
+@no_type_check
 @numba.njit(cache=True, nogil=True, parallel=True)
 def _count_batch(states, tables, n_blocks, counts):
     n_states = states.shape[1]
