@@ -1,1 +1,5 @@
-"""reactions."""
+"""Species, reactions, their text syntax, stoichiometry and conserved quantities."""
+
+from ._network import ReactionNetwork as ReactionNetwork
+from ._reaction import Reaction as Reaction
+from ._tokens import ReactionSyntaxError as ReactionSyntaxError
