@@ -1,0 +1,173 @@
+"""Readers of NPZ and NetCDF files that others wrote."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dynboltz.lattices import Boundary
+
+from ._errors import StoreError
+from ._files import os_errors
+from ._foreign import foreign_trajectories
+from ._layout import AXES
+
+
+def read_npz(
+    path: Path | str, *, species: Sequence[str] | None = None, boundary: Boundary = "periodic"
+) -> xr.Dataset:
+    """Read trajectories from a NumPy archive.
+
+    Parameters
+    ----------
+    path
+        The file, with the array `state` of shape (replicas, times, x[, y, z]), whole numbers, 0
+        for an empty site and `i + 1` for the species `i`; optionally `time` (default 0, 1, ...),
+        `initial_condition` (default 0) and `species` (names).
+    species
+        Names of the species, if the file does not say.
+    boundary
+        Boundary of the lattice, which decides what neighbours are.
+
+    Returns
+    -------
+    trajectories
+        Dataset in the layout of `open_trajectories`, moments computed.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing, unreadable, holds pickled objects, or an array is not as above.
+    """
+    path = Path(path)
+    arrays = _npz_arrays(path)
+    if "state" not in arrays:
+        raise StoreError(
+            path, f"holds no such array, only {', '.join(arrays) or 'none'}.", key="`state`"
+        )
+    names = [str(name) for name in arrays["species"].ravel()] if "species" in arrays else None
+    return foreign_trajectories(
+        path,
+        arrays["state"],
+        times=arrays.get("time"),
+        initial_condition=arrays.get("initial_condition"),
+        species=_one_of(path, "species", species, names),
+        boundary=boundary,
+        attrs={},
+    )
+
+
+def _npz_arrays(path: Path) -> dict[str, np.ndarray]:
+    wanted = ("state", "time", "initial_condition", "species")
+    try:
+        with os_errors(path, "read"), np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise StoreError(path, "is one array, not an archive; save it with `numpy.savez`.")
+            return {name: archive[name] for name in wanted if name in archive}
+    except StoreError:
+        raise
+    except (ValueError, zipfile.BadZipFile, EOFError, zlib.error) as error:
+        raise StoreError(
+            path, f"cannot be read as a NumPy archive without pickles: {error}."
+        ) from error
+
+
+def _one_of(path: Path, name: str, argument: Any, found: Any) -> Any:
+    if argument is None and found is None:
+        raise StoreError(path, f"does not say; pass `{name}`.", key=f"`{name}`")
+    if argument is None or found is None:
+        return found if argument is None else argument
+    if list(argument) != list(found):
+        raise StoreError(
+            path, f"is {found!r} in the file, given was {argument!r}.", key=f"`{name}`"
+        )
+    return argument
+
+
+def read_netcdf(
+    path: Path | str,
+    *,
+    species: Sequence[str] | None = None,
+    boundary: Boundary | None = None,
+) -> xr.Dataset:
+    """Read trajectories from a NetCDF file.
+
+    Parameters
+    ----------
+    path
+        The file, with the variable `state` on the dimensions `replica`, `time`, `x`[, `y`, `z`] in
+        any order, whole numbers, 0 for an empty site and `i + 1` for the species `i`. Optional are
+        the variables `time` and `initial_condition` and the attributes `species` (list of names,
+        or JSON or comma-separated text) and `boundary`.
+    species
+        Names of the species, if the file does not say.
+    boundary
+        Boundary of the lattice, if the file does not say.
+
+    Returns
+    -------
+    trajectories
+        Dataset in the layout of `open_trajectories`, moments computed anew.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing or unreadable, or a variable is not as above.
+    """
+    path = Path(path)
+    ds = _load_netcdf(path)
+    state = _state_variable(path, ds)
+    found = ds.attrs.get("species")
+    time = ds.variables.get("time")
+    start = ds.variables.get("initial_condition")
+    return foreign_trajectories(
+        path,
+        state.values,
+        times=None if time is None else time.values,
+        initial_condition=None if start is None else start.values,
+        species=_one_of(path, "species", species, None if found is None else _names(found)),
+        boundary=_one_of(path, "boundary", boundary, ds.attrs.get("boundary")),
+        attrs=ds.attrs,
+        time_units="1" if time is None else str(time.attrs.get("units", "1")),
+    )
+
+
+def _load_netcdf(path: Path) -> xr.Dataset:
+    try:
+        with os_errors(path, "read"), path.open("rb"):
+            pass
+        with xr.open_dataset(path, decode_times=False) as ds:
+            return ds.load()
+    except StoreError:
+        raise
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise StoreError(path, f"cannot be read as NetCDF: {error}.") from error
+
+
+def _state_variable(path: Path, ds: xr.Dataset) -> xr.Variable:
+    if "state" not in ds.variables:
+        names = ", ".join(map(str, ds.variables)) or "none"
+        raise StoreError(path, f"there is no such variable, only {names}.", key="`state`")
+    state = ds.variables["state"]
+    dims = ("replica", "time", *AXES[: max(1, state.ndim - 2)])
+    if set(state.dims) != set(dims):
+        raise StoreError(
+            path, f"must have the dimensions replica, time, x[, y, z], got {state.dims}.",
+            key="`state`",
+        )  # fmt: skip
+    return state.transpose(*dims)
+
+
+def _names(value: Any) -> list[str]:
+    if not isinstance(value, str):
+        return [str(name) for name in np.ravel(value)]
+    if value.startswith("["):
+        return [str(name) for name in json.loads(value)]
+    return [name.strip() for name in value.split(",")]

@@ -1,0 +1,113 @@
+"""The layout of trajectories in memory, and what their parts must satisfy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float64, Integer, UInt8
+
+from ._errors import StoreError
+
+AXES = ("x", "y", "z")
+
+
+def trajectories_dataset(
+    state: UInt8[np.ndarray, "replicas times ..."],
+    moments: Float64[np.ndarray, "replicas times moments"],
+    times: Float64[np.ndarray, " times"],
+    moment_names: Sequence[str],
+    initial_condition: Integer[np.ndarray, " replicas"],
+    *,
+    attrs: Mapping[str, Any],
+    time_units: str = "1",
+) -> xr.Dataset:
+    """Trajectories in memory, in the layout that `open_trajectories` returns.
+
+    Parameters
+    ----------
+    state
+        States, 0 for an empty site, `i + 1` for the species `i`; one to three lattice axes.
+    moments
+        Moments per site.
+    times
+        Recorded times, increasing [`time_units`].
+    moment_names
+        Names of the moments.
+    initial_condition
+        Number of the initial condition of each replica.
+    attrs
+        Species, network, boundary and so on.
+    time_units
+        Unit of the times.
+
+    Raises
+    ------
+    ValueError
+        If there are not one to three lattice axes.
+    """
+    if not 3 <= state.ndim <= 5:
+        raise ValueError(
+            "trajectories_dataset: `state` must have the axes replica, time, x[, y, z], got "
+            f"{state.ndim} axes."
+        )
+    return xr.Dataset(
+        {
+            "state": (("replica", "time", *AXES[: state.ndim - 2]), state),
+            "moments": (("replica", "time", "moment"), moments),
+        },
+        coords={
+            "time": ("time", times, {"units": time_units}),
+            "moment": ("moment", np.array(moment_names, dtype=np.str_)),
+            "initial_condition": ("replica", initial_condition.astype(np.int64)),
+        },
+        attrs=dict(attrs),
+    )
+
+
+def check_axes(
+    path: Path,
+    *,
+    n_replicas: int,
+    times: np.ndarray,
+    lattice_shape: tuple[int, ...],
+    moment_names: Sequence[str],
+    initial_condition: np.ndarray,
+) -> None:
+    """Raise `StoreError` if the axes of trajectories are empty or do not fit one another."""
+    if n_replicas < 1:
+        raise StoreError(path, f"`n_replicas` must be at least 1, got {n_replicas}.")
+    if not 1 <= len(lattice_shape) <= 3 or min(lattice_shape) < 1:
+        raise StoreError(
+            path, f"`lattice_shape` must have one to three positive entries, got {lattice_shape}."
+        )
+    if not moment_names or len(set(moment_names)) < len(moment_names):
+        raise StoreError(path, f"`moment_names` must be some different names, got {moment_names}.")
+    check_times(path, times)
+    check_initial_condition(path, initial_condition, n_replicas)
+
+
+def check_times(path: Path, times: np.ndarray) -> None:
+    """Raise `StoreError` unless times are finite and increase."""
+    if times.ndim != 1 or times.size == 0 or times.dtype.kind not in "iuf":
+        raise StoreError(
+            path,
+            f"needs a list of numbers, got {times.dtype} of shape {times.shape}.",
+            key="`time`",
+        )
+    if not np.all(np.isfinite(times)) or np.any(np.diff(times) <= 0):
+        raise StoreError(path, "must be finite and increase.", key="`time`")
+
+
+def check_initial_condition(path: Path, numbers: np.ndarray, n_replicas: int) -> None:
+    """Raise `StoreError` unless there is one whole number a replica."""
+    if numbers.shape != (n_replicas,) or numbers.dtype.kind not in "iu":
+        raise StoreError(
+            path,
+            f"needs one whole number for each of {n_replicas} replicas, got {numbers.dtype} of "
+            f"shape {numbers.shape}.",
+            key="`initial_condition`",
+        )

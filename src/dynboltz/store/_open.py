@@ -1,0 +1,60 @@
+"""Opening stores of trajectories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from ._errors import StoreError
+from ._header import open_dataset
+from ._trajectory_store import resume_trajectories
+
+
+def open_trajectories(
+    path: Path | str,
+    *,
+    allow_incomplete: bool = False,
+    expect: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Open a store of trajectories; values are read and checked when they are used.
+
+    Parameters
+    ----------
+    path
+        Directory of the store.
+    allow_incomplete
+        Whether blocks may be missing. The dataset then holds the replicas of the blocks that are
+        there.
+    expect
+        Attributes that the store must have, such as the `fingerprint` of the experiment.
+
+    Returns
+    -------
+    trajectories
+        Dataset with `state(replica, time, x[, y, z])`, `moments(replica, time, moment)` and the
+        coordinates `time`, `moment` and `initial_condition(replica)`.
+
+    Raises
+    ------
+    StoreError
+        If there is no store, a foreign one, one of another kind, version or experiment; if blocks
+        or chunks are missing or cut off. Reading a damaged chunk later raises it too.
+    """
+    store = resume_trajectories(path, expect=expect)
+    written = [index for index in range(store.n_blocks) if store.is_written(index)]
+    expected = written if allow_incomplete else range(store.n_blocks)
+    faults = [fault for fault in map(store.fault, expected) if fault is not None]
+    if faults:
+        more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
+        raise StoreError(
+            store.path,
+            f"is truncated, {len(written)} of {store.n_blocks} blocks are written: "
+            f"{', '.join(faults[:5])}{more}. Resume the simulation to complete it.",
+        )
+    dataset = open_dataset(store.path)
+    if len(written) == store.n_blocks:
+        return dataset
+    return dataset.isel(replica=[r for index in written for r in store.block(index)])
