@@ -83,16 +83,27 @@ def _rotate_left(word, distance):
 
 @numba.njit(cache=True, nogil=True)
 @no_type_check
-def next_uint64(state):
-    """Draw 64 random bits and advance `state` [4] (Blackman and Vigna 2021, xoshiro256++)."""
-    s0, s1, s2, s3 = state[0], state[1], state[2], state[3]
+def advance(s0, s1, s2, s3):
+    """Return 64 random bits and the four words of the next state.
+
+    For loops that keep the state in registers (Blackman and Vigna 2021, xoshiro256++).
+    """
     result = _rotate_left(s0 + s3, 23) + s0
+    shifted = s1 << np.uint64(17)
     s2 ^= s0
     s3 ^= s1
-    state[0] = s0 ^ s3
-    state[1] = s1 ^ s2
-    state[2] = s2 ^ (s1 << np.uint64(17))
-    state[3] = _rotate_left(s3, 45)
+    s1 ^= s2
+    s0 ^= s3
+    return result, s0, s1, s2 ^ shifted, _rotate_left(s3, 45)
+
+
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def next_uint64(state):
+    """Draw 64 random bits and advance `state` [4]."""
+    result, state[0], state[1], state[2], state[3] = advance(
+        state[0], state[1], state[2], state[3]
+    )
     return result
 
 
