@@ -1,0 +1,118 @@
+"""Parts of the action: the integral over time, and its regularisation."""
+
+from __future__ import annotations
+
+from typing import Literal, final, get_args
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+Rule = Literal["left", "trapezoid"]
+Window = tuple[int | Int[Array, ""], int | Int[Array, ""]]
+
+
+def time_weights(
+    times: Float[Array, " times"], rule: Rule = "left", *, window: Window | None = None
+) -> Float[Array, " times"]:
+    r"""Quadrature weights $w_n$ with $\int dt\, g(t) \approx \sum_n w_n g(t_n)$.
+
+    They turn the divergences at the data's times into the action, Ernst et al. (2019), eq. (28),
+    and a difference of moments into the cotangents of `discrete_adjoint`.
+
+    Parameters
+    ----------
+    times
+        Increasing times [time].
+    rule
+        `"left"`: the value at the start of each interval counts, as in Euler's method.
+        `"trapezoid"`: the mean of both ends.
+    window
+        First and last index of the times between which to integrate, eq. (41); all by default.
+
+    Returns
+    -------
+    weights
+        In the unit of `times`, zero outside the window.
+
+    Raises
+    ------
+    ValueError
+        If `rule` is unknown.
+    """
+    if rule not in get_args(Rule):
+        raise ValueError(f"time_weights: `rule` must be one of {get_args(Rule)}, got {rule!r}.")
+    intervals = jnp.diff(times)
+    if window is not None:
+        index = jnp.arange(len(intervals))
+        inside = (index >= window[0]) & (index < window[1])
+        intervals = jnp.where(inside, intervals, jnp.zeros_like(intervals))
+    none = jnp.zeros_like(times[:1])
+    left = jnp.concatenate([intervals, none])
+    return left if rule == "left" else 0.5 * (left + jnp.concatenate([none, intervals]))
+
+
+@final
+class L2(eqx.Module):
+    r"""Penalty $\lambda_r \int dt \sum_k (\theta_k(t) - \bar\theta_k(t))^2$ of the action.
+
+    See Ernst et al. (2019), eqs. (32) and (33).
+
+    Parameters
+    ----------
+    strength
+        $\lambda_r$, not negative.
+    target
+        $\bar\theta$: one value for all, one for each coefficient, or also one for each time.
+
+    Raises
+    ------
+    ValueError
+        If `strength` is negative.
+    """
+
+    strength: float = eqx.field(static=True)
+    target: Float[Array, "..."]
+
+    def __check_init__(self) -> None:
+        if not self.strength >= 0:
+            raise ValueError(f"L2: `strength` must not be negative, got {self.strength}.")
+
+    def penalty(
+        self, theta: Float[Array, "*batch times coefficients"], weights: Float[Array, " times"]
+    ) -> Float[Array, "*batch"]:
+        r"""Penalty of a solution.
+
+        Parameters
+        ----------
+        theta
+            The solution.
+        weights
+            Quadrature weights of its times [time], see `time_weights`.
+
+        Returns
+        -------
+        penalty
+            $\lambda_r \sum_n w_n |\theta(t_n) - \bar\theta(t_n)|^2$ of each initial condition.
+        """
+        return self.strength * jnp.sum(self._deviation(theta) ** 2, axis=-1) @ weights
+
+    def gradient(
+        self, theta: Float[Array, "*batch times coefficients"]
+    ) -> Float[Array, "*batch times coefficients"]:
+        r"""Derivative of the integrand, $2 \lambda_r (\theta - \bar\theta)$.
+
+        Parameters
+        ----------
+        theta
+            The solution.
+
+        Returns
+        -------
+        gradient
+            To be added to the difference of moments.
+        """
+        return 2 * self.strength * self._deviation(theta)
+
+    def _deviation(self, theta: Array) -> Array:
+        return theta - jnp.broadcast_to(self.target, theta.shape)

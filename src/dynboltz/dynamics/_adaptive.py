@@ -1,0 +1,64 @@
+"""Solutions with the solvers of diffrax, which choose their steps."""
+
+from __future__ import annotations
+
+import diffrax
+import jax
+from jaxtyping import Array, Float
+
+from ._base import AbstractVectorField
+
+
+def solve_adaptive(
+    field: AbstractVectorField,
+    theta0: Float[Array, "*batch coefficients"],
+    times: Float[Array, " times"],
+    *,
+    solver: diffrax.AbstractSolver,
+    rtol: float,
+    atol: float,
+) -> Float[Array, "*batch times coefficients"]:
+    r"""Solve $d\theta/dt = F(\theta)$ with steps chosen by a PID controller.
+
+    Compiles and differentiates in reverse mode. Entries are infinite after the time where the
+    solver ran out of steps (4096) or diverged; nothing is checked, see `integrate`.
+
+    Parameters
+    ----------
+    field
+        The right-hand side $F$.
+    theta0
+        Coefficients at `times[0]`; each initial condition has steps of its own.
+    times
+        At least two increasing times of the solution [time].
+    solver
+        A solver with an error estimate, such as `diffrax.Tsit5()`.
+    rtol, atol
+        Relative and absolute tolerance of the error of a step.
+
+    Returns
+    -------
+    theta
+        Coefficients at all times, the first being `theta0`.
+    """
+    times = times.astype(theta0.dtype)
+    term = diffrax.ODETerm(lambda t, theta, field: field(theta))
+
+    def solve_one(start: Array) -> Array:
+        solution = diffrax.diffeqsolve(
+            term,
+            solver,
+            t0=times[0],
+            t1=times[-1],
+            dt0=None,
+            y0=start,
+            args=field,
+            saveat=diffrax.SaveAt(ts=times),
+            stepsize_controller=diffrax.PIDController(rtol=rtol, atol=atol),
+            throw=False,
+        )
+        return solution.ys
+
+    flat = theta0.reshape(-1, theta0.shape[-1])
+    theta = jax.vmap(solve_one)(flat)
+    return theta.reshape(*theta0.shape[:-1], len(times), theta0.shape[-1])
