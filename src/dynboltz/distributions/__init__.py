@@ -1,1 +1,13 @@
-"""distributions."""
+"""Boltzmann distributions on lattices: models, statistics, exact solutions, exact samples."""
+
+from ._chain_sampler import sample_chain as sample_chain
+from ._clamped import ClampedStatistics as ClampedStatistics
+from ._enumeration import Enumeration as Enumeration
+from ._hidden import HiddenLayer as HiddenLayer
+from ._hidden import Surroundings as Surroundings
+from ._hidden import hidden_layers as hidden_layers
+from ._layer import Layer as Layer
+from ._model import LatticeModel as LatticeModel
+from ._model import named_term as named_term
+from ._solution import AbstractSolution as AbstractSolution
+from ._transfer_matrix import TransferMatrix as TransferMatrix

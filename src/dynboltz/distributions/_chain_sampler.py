@@ -1,0 +1,140 @@
+"""Exact, independent samples of chains: forward filter, backward sample."""
+
+from __future__ import annotations
+
+from typing import no_type_check
+
+import numba
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from dynboltz._typing import AnyArray
+from dynboltz.lattices import streams, uniform
+
+from ._transfer_matrix import TransferMatrix
+
+MAX_TABLE = 50_000_000
+
+
+def sample_chain(
+    solution: TransferMatrix,
+    theta: Float[AnyArray, " coefficients"],
+    n_samples: int,
+    *,
+    seed: int | np.random.SeedSequence,
+) -> UInt8[np.ndarray, "samples sites"]:
+    """Draw independent visible states of a chain from its exact distribution.
+
+    The messages of the transfer matrix run from the end of the chain to its beginning; the sites
+    are then drawn one after the other from their exact conditional distributions. On a ring the
+    first `window - 1` sites are drawn first, and the messages depend on them.
+
+    Parameters
+    ----------
+    solution
+        Transfer matrix of the model.
+    theta
+        Coefficients, in the order of the model.
+    n_samples
+        Number of states.
+    seed
+        Seed; sample `i` does not depend on how many are drawn.
+
+    Raises
+    ------
+    ValueError
+        If `theta` has the wrong length or is not finite, or if the tables of a ring would hold
+        more than 50 million numbers.
+    """
+    theta = np.asarray(theta)
+    if theta.shape != (len(solution.model.terms),) or not np.all(np.isfinite(theta)):
+        raise ValueError(
+            f"sample_chain: `theta` must hold {len(solution.model.terms)} finite coefficients "
+            f"{solution.model.coefficients}, got {theta}."
+        )
+    first, thresholds = _tables(solution, theta)
+    samples = np.empty((n_samples, solution.model.lattice.n_sites), dtype=np.uint8)
+    _sample(first, thresholds, solution.n_labels, streams(seed, n_samples), samples)
+    return samples
+
+
+def _tables(solution: TransferMatrix, theta: np.ndarray):
+    """Cumulative probabilities of the first tuple, and of each site given the tuple before it.
+
+    The thresholds have the shape [starts, sites drawn, tuples, labels]; on a closed chain all
+    first tuples share one start.
+    """
+    matrix = np.asarray(solution.matrix(theta), dtype=float)
+    n_tuples, n_labels = len(matrix), solution.n_labels
+    n_sites = solution.model.lattice.n_sites
+    if solution.model.lattice.boundary == "closed":
+        log_end = np.asarray(solution.end_log_weights(theta), dtype=float)
+        ends = np.exp(log_end - log_end.max())[None]
+        n_drawn = n_sites - solution.window + 1
+    else:
+        if n_tuples**2 * n_sites * n_labels > MAX_TABLE:
+            raise ValueError(
+                f"sample_chain: a ring of {n_sites} sites with {n_tuples} tuples needs too large "
+                "tables; use a closed chain or Gibbs sampling."
+            )
+        ends = np.eye(n_tuples)
+        n_drawn = n_sites
+    messages = np.empty((n_drawn + 1, n_tuples, len(ends)))
+    messages[-1] = ends.T
+    log_scale = np.zeros(len(ends))
+    for site in range(n_drawn - 1, -1, -1):
+        messages[site] = matrix @ messages[site + 1]
+        scale = messages[site].max(axis=0)
+        messages[site] /= scale
+        log_scale += np.log(scale)
+    first = _first_tuple(messages[0], log_scale)
+    thresholds = _thresholds(matrix, messages[1:], n_labels)
+    if solution.model.lattice.boundary == "periodic":
+        thresholds = thresholds[:, : n_sites - solution.window + 1]
+    return first, np.ascontiguousarray(thresholds)
+
+
+def _first_tuple(message: np.ndarray, log_scale: np.ndarray) -> np.ndarray:
+    if message.shape[1] == 1:
+        weights = message[:, 0]
+    else:
+        weights = np.diag(message) * np.exp(log_scale - log_scale.max())
+    return np.cumsum(weights) / np.sum(weights)
+
+
+def _thresholds(matrix: np.ndarray, messages: np.ndarray, n_labels: int) -> np.ndarray:
+    n_tuples = len(matrix)
+    tuples = np.arange(n_tuples)[:, None]
+    following = (tuples * n_labels + np.arange(n_labels)) % n_tuples
+    weights = matrix[tuples, following][None, :, :, None] * messages[:, following]
+    weights = np.moveaxis(weights, -1, 0)
+    total = np.sum(weights, axis=-1, keepdims=True)
+    return np.cumsum(weights, axis=-1) / np.where(total > 0, total, 1)
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True, parallel=True)
+def _sample(first, thresholds, n_labels, states, samples):
+    n_tuples = first.size
+    n_drawn = thresholds.shape[1]
+    n_first = samples.shape[1] - n_drawn
+    for s in numba.prange(samples.shape[0]):
+        current = _choose(first, uniform(states[s]))
+        start = current if thresholds.shape[0] > 1 else 0
+        rest = current
+        for site in range(n_first - 1, -1, -1):
+            samples[s, site] = rest % n_labels
+            rest //= n_labels
+        for drawn in range(n_drawn):
+            label = _choose(thresholds[start, drawn, current], uniform(states[s]))
+            samples[s, n_first + drawn] = label
+            current = (current * n_labels + label) % n_tuples
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True)
+def _choose(cumulative, number):
+    choice = 0
+    while choice < cumulative.size - 1 and number >= cumulative[choice]:
+        choice += 1
+    return choice

@@ -1,0 +1,82 @@
+"""The data side of learning: moments and log weights with the visible units clamped to data."""
+
+from __future__ import annotations
+
+from typing import final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Float64, UInt8
+
+from dynboltz._typing import AnyArray
+from dynboltz.lattices import TermCounter
+
+from ._hidden import Surroundings, hidden_layers
+from ._model import LatticeModel
+
+
+@final
+class ClampedStatistics:
+    r"""Exact averages over the hidden units, with the visible units clamped to data.
+
+    Data enter the Kullback-Leibler divergence through the mean log weight
+
+    $$A(\theta) = \Big\langle \ln \sum_h e^{\theta \cdot s(v, h)} \Big\rangle_{\text{data}},
+    \qquad \mu = \nabla_\theta A(\theta),$$
+
+    whose gradient holds the moments of the awake phase. It is linear in a short summary of the
+    data: the visible moments and the histogram of what each hidden unit sees. Summaries may be
+    averaged over states.
+
+    Parameters
+    ----------
+    model
+        A model whose hidden units are independent of each other once the visible ones are known.
+
+    Raises
+    ------
+    ValueError
+        If hidden units are coupled with each other.
+    """
+
+    def __init__(self, model: LatticeModel) -> None:
+        self.model = model
+        self._hidden = hidden_layers(model)
+        hidden_terms = {index for layer in self._hidden for index in layer.coefficients}
+        self._visible = [k for k in range(len(model.terms)) if k not in hidden_terms]
+        terms = [model.terms[k] for k in self._visible]
+        self._counter = TermCounter(model.lattice, model.species[:1], terms)
+        self._surroundings = [Surroundings(model, layer) for layer in self._hidden]
+
+    @property
+    def n_features(self) -> int:
+        """Length of a summary."""
+        return len(self._visible) + sum(s.n_codes for s in self._surroundings)
+
+    def summarise(
+        self, visible: UInt8[np.ndarray, "states sites"]
+    ) -> Float64[np.ndarray, "states features"]:
+        """Summary of each visible state, per visible site."""
+        visible = np.ascontiguousarray(visible)
+        counts = [self._counter.count(visible[None])]
+        counts += [surroundings.histogram(visible) for surroundings in self._surroundings]
+        return np.concatenate(counts, axis=1) / self.model.lattice.n_sites
+
+    def log_weight(
+        self, theta: Float[AnyArray, " coefficients"], summary: Float[AnyArray, " features"]
+    ) -> Float[Array, ""]:
+        r"""Mean log weight $A(\theta)$ of the data, per visible site."""
+        start = len(self._visible)
+        total = jnp.dot(theta[np.array(self._visible, dtype=int)], summary[:start])
+        for layer, surroundings in zip(self._hidden, self._surroundings, strict=True):
+            stop = start + surroundings.n_codes
+            total += jnp.dot(layer.free_energy(theta, layer.codes), summary[start:stop])
+            start = stop
+        return total
+
+    def moments(
+        self, theta: Float[AnyArray, " coefficients"], summary: Float[AnyArray, " features"]
+    ) -> Float[Array, " coefficients"]:
+        r"""Moments of the awake phase $\mu$, per visible site."""
+        return jax.grad(self.log_weight)(theta, summary)

@@ -1,0 +1,173 @@
+r"""Hidden units summed out: what a visible state says about them, and their free energy.
+
+A hidden unit that is coupled to visible sites only sees them through integers $n_t$, the number
+of products of each of its terms $t$ that hold around it. The histogram of these integers over the
+units of a layer is all that the exact expectation over the hidden units needs of the data.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import no_type_check
+
+import jax
+import jax.numpy as jnp
+import numba
+import numpy as np
+from jaxtyping import Array, Float, Int64, UInt8
+
+from dynboltz._typing import AnyArray
+from dynboltz.lattices import Factor, Product, Term, TermCounter
+from dynboltz.lattices._counts import WORD, make_workspace, pack_state, product_bits
+
+from ._model import LatticeModel
+
+MAX_CODES = 1_000_000
+
+
+@dataclass(frozen=True)
+class HiddenLayer:
+    """The terms of one hidden layer, seen from one of its units.
+
+    Attributes
+    ----------
+    number
+        Number of the layer.
+    coefficients
+        Index of the coefficient of each term.
+    species
+        Index of the hidden species of each term.
+    products
+        The visible products of each term with offsets relative to the unit; empty for a bias.
+    codes
+        The integers of the terms for each code, the first term slowest.
+    """
+
+    number: int
+    coefficients: tuple[int, ...]
+    species: tuple[int, ...]
+    products: tuple[tuple[Product, ...], ...]
+    codes: Int64[np.ndarray, "codes terms"]
+
+    def free_energy(
+        self, theta: Float[AnyArray, " coefficients"], counts: Int64[np.ndarray, "... terms"]
+    ) -> Float[Array, ...]:
+        r"""Log weight of a unit, $\ln(1 + \sum_\beta e^{f_\beta})$, for given integers."""
+        coefficients, species = np.array(self.coefficients), np.array(self.species)
+        empty = jnp.zeros(counts.shape[:-1], theta.dtype)
+        fields = [
+            jnp.asarray(counts[..., species == s], theta.dtype) @ theta[coefficients[species == s]]
+            for s in range(max(self.species) + 1)
+        ]
+        return jax.nn.logsumexp(jnp.stack([empty, *fields]), axis=0)
+
+
+def hidden_layers(model: LatticeModel) -> tuple[HiddenLayer, ...]:
+    """Terms of every hidden layer, for models whose hidden units are independent given the data.
+
+    Raises
+    ------
+    ValueError
+        If a term couples hidden units with each other, or the integers of a layer take more than
+        a million combinations.
+    """
+    return tuple(_hidden_layer(model, number) for number in range(1, len(model.layers)))
+
+
+def _hidden_layer(model: LatticeModel, number: int) -> HiddenLayer:
+    coefficients, species, products = [], [], []
+    for index, term in enumerate(model.terms):
+        units = {f for product in term.products for f in product if f.layer == number}
+        if not units:
+            continue
+        names = {f.species for f in units}
+        if len(names) > 1:
+            raise ValueError(f"Term {term.name!r} couples several species of layer {number}.")
+        coefficients.append(index)
+        species.append(model.layers[number].species.index(names.pop()))
+        seen = tuple(_seen_from_unit(term, product, number) for product in term.products)
+        stencil = model.layers[number].stencil
+        if any(f.offset not in stencil for product in seen for f in product):
+            raise ValueError(f"Term {term.name!r} reaches beyond the stencil {stencil}.")
+        products.append(seen)
+    if not coefficients:
+        raise ValueError(f"LatticeModel: no term names the hidden layer {number}.")
+    ranges = [range(len(p) + 1) if all(p) else [len(p)] for p in products]
+    if np.prod([float(len(r)) for r in ranges]) > MAX_CODES:
+        raise ValueError(
+            f"Layer {number}: its units tell more than {MAX_CODES} surroundings apart; use sampled "
+            "moments for this model."
+        )
+    codes = np.array(list(itertools.product(*ranges)), dtype=np.int64)
+    return HiddenLayer(number, tuple(coefficients), tuple(species), tuple(products), codes)
+
+
+def _seen_from_unit(term: Term, product: Product, number: int) -> Product:
+    units = [f for f in product if f.layer > 0]
+    if len(units) != 1 or units[0].layer != number:
+        raise ValueError(
+            f"Term {term.name!r} couples hidden units with each other, so they cannot be summed "
+            "out one by one; use sampled moments for this model."
+        )
+    origin = np.array(units[0].offset)
+    return tuple(
+        Factor(f.species, tuple(int(x) for x in np.array(f.offset) - origin))
+        for f in product
+        if f.layer == 0
+    )
+
+
+class Surroundings:
+    """Histogram of the surroundings of the hidden units of one layer.
+
+    Parameters
+    ----------
+    model
+        The model.
+    layer
+        One of its hidden layers.
+    """
+
+    def __init__(self, model: LatticeModel, layer: HiddenLayer) -> None:
+        coupled = [(t, p) for t, products in enumerate(layer.products) for p in products if p]
+        radix = np.ones(len(layer.products), dtype=np.int64)
+        for t in range(len(radix) - 2, -1, -1):
+            following = layer.products[t + 1]
+            radix[t] = radix[t + 1] * (len(following) + 1 if all(following) else 1)
+        terms = [Term(str(i), (product,)) for i, (_, product) in enumerate(coupled)]
+        self.n_codes = len(layer.codes)
+        self._weights = np.array([radix[t] for t, _ in coupled], dtype=np.int64)
+        self._tables = TermCounter(model.lattice, model.species[:1], terms).tables
+        self._cells = _site_cells(self._tables, model.layers[layer.number].exists(model.lattice))
+
+    def histogram(
+        self, visible: UInt8[np.ndarray, "states sites"]
+    ) -> Int64[np.ndarray, "states codes"]:
+        """Number of units of each code in each visible state."""
+        histogram = np.zeros((len(visible), self.n_codes), dtype=np.int64)
+        _histogram(
+            np.ascontiguousarray(visible), self._tables, self._weights, self._cells, histogram
+        )
+        return histogram
+
+
+def _site_cells(tables, exists):
+    bits = np.unpackbits(tables.anchors.view(np.uint8), bitorder="little")
+    return np.flatnonzero(bits)[exists].astype(np.int64)
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True, parallel=True)
+def _histogram(visible, tables, weights, cells, histogram):
+    for s in numba.prange(visible.shape[0]):
+        workspace = make_workspace(tables)
+        pack_state(visible[s : s + 1], tables, workspace)
+        codes = np.zeros(tables.anchors.size * WORD, dtype=np.int64)
+        for p in range(weights.size):
+            bits = product_bits(p, tables, workspace)
+            for cell in cells:
+                bit = (bits[cell // WORD] >> np.uint64(cell % WORD)) & np.uint64(1)
+                codes[cell] += weights[p] * np.int64(bit)
+        for cell in cells:
+            histogram[s, codes[cell]] += 1

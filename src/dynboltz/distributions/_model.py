@@ -1,0 +1,178 @@
+"""Boltzmann distributions on lattices, as exponential families of terms."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+
+from dynboltz.lattices import Factor, Lattice, Term, TermCounter, run_term
+
+from ._layer import Layer
+
+_KINDS = {"b": 1, "J": 2, "K": 3}
+
+
+@final
+@dataclass(frozen=True)
+class LatticeModel:
+    r"""Boltzmann distribution over the states of a lattice and its hidden layers.
+
+    $$p(x; \theta) = \frac{1}{Z(\theta)} \exp\Big[+\sum_k \theta_k s_k(x)\Big],
+    \qquad x = (v, h)$$
+
+    The sufficient statistics $s_k$ are the terms; units are empty (0) or hold one species (1 to
+    the number of species of their layer). The model holds no coefficients: `theta` is an argument
+    everywhere, in the order of `coefficients`, dimensionless [kT].
+
+    Parameters
+    ----------
+    lattice
+        The lattice.
+    layers
+        The visible layer, then the hidden layers.
+    terms
+        One term a coefficient.
+
+    Raises
+    ------
+    ValueError
+        If two terms or two species share a name, if a term does not fit the lattice or the layers,
+        or if a hidden layer has no stencil or one that does not fit.
+
+    References
+    ----------
+    Ernst et al. (2019), eqs. (24), (35); the visible chain is eq. (37), the chain with one hidden
+    unit a neighbouring pair eq. (39).
+    """
+
+    lattice: Lattice
+    layers: tuple[Layer, ...]
+    terms: tuple[Term, ...]
+
+    def __post_init__(self) -> None:
+        names = [term.name for term in self.terms]
+        species = [name for layer in self.layers for name in layer.species]
+        for kind, labels in (("coefficient", names), ("species", species)):
+            doubled = sorted({label for label in labels if labels.count(label) > 1})
+            if doubled:
+                raise ValueError(f"LatticeModel: {kind} {', '.join(doubled)} is named twice.")
+        if not self.layers or not self.terms:
+            raise ValueError("LatticeModel needs a visible layer and at least one term.")
+        for number, layer in enumerate(self.layers[1:], start=1):
+            if not layer.stencil:
+                raise ValueError(f"LatticeModel: hidden layer {number} needs a stencil.")
+            axes = list(zip(*layer.stencil, strict=True))
+            if len(axes) != self.lattice.dim or any(min(a) > 0 or max(a) < 0 for a in axes):
+                raise ValueError(
+                    f"LatticeModel: the stencil {layer.stencil} of layer {number} must have "
+                    f"{self.lattice.dim} entries an offset, and along each axis the unit at 0 must "
+                    "lie between its smallest and its largest offset."
+                )
+            if not layer.exists(self.lattice).any():
+                raise ValueError(
+                    f"LatticeModel: the stencil {layer.stencil} of layer {number} does not fit a "
+                    f"lattice of shape {self.lattice.shape}."
+                )
+        self.counter  # noqa: B018  checks every term against the lattice and the species
+
+    @classmethod
+    def from_names(
+        cls,
+        lattice: Lattice,
+        species: Sequence[str],
+        names: Sequence[str],
+        hidden: Sequence[Layer] = (),
+    ) -> LatticeModel:
+        """Build a model from the names of its coefficients.
+
+        `b.A` is a bias, `J.A.B` a coupling of nearest neighbours, `K.A.A.A` one of three sites in
+        a row, each along every axis, and `W.A.X` the weight between the species A of a layer and
+        the species X of the layer above, by the stencil of that layer.
+
+        Parameters
+        ----------
+        lattice
+            The lattice.
+        species
+            Species of the visible layer.
+        names
+            Names of the coefficients.
+        hidden
+            The hidden layers, if any.
+        """
+        layers = (Layer(tuple(species)), *hidden)
+        terms = tuple(named_term(name, layers, lattice.dim) for name in names)
+        return cls(lattice, layers, terms)
+
+    @property
+    def sign(self) -> int:
+        """Sign of the exponent: +1 for lattice energies."""
+        return 1
+
+    @property
+    def coefficients(self) -> tuple[str, ...]:
+        """Names of the coefficients."""
+        return tuple(term.name for term in self.terms)
+
+    @property
+    def species(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the species of each layer."""
+        return tuple(layer.species for layer in self.layers)
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether the model has no hidden layers."""
+        return len(self.layers) == 1
+
+    @functools.cached_property
+    def counter(self) -> TermCounter:
+        """Counter of the terms in states of all layers."""
+        return TermCounter(self.lattice, self.species, self.terms)
+
+    def statistics(
+        self, states: UInt8[np.ndarray, "layers states sites"]
+    ) -> Float64[np.ndarray, "states coefficients"]:
+        """Sufficient statistics of each state, per visible site."""
+        return self.counter.count(states) / self.lattice.n_sites
+
+    def with_terms(self, terms: Sequence[Term]) -> LatticeModel:
+        """Model with further terms behind its own; one with coefficient 0 is only observed."""
+        return replace(self, terms=(*self.terms, *terms))
+
+
+def named_term(name: str, layers: Sequence[Layer], dim: int) -> Term:
+    """Term of a coefficient named as in `LatticeModel.from_names`."""
+    kind, *species = name.split(".")
+    layer_of = {label: number for number, layer in enumerate(layers) for label in layer.species}
+    unknown = [label for label in species if label not in layer_of]
+    if unknown:
+        raise ValueError(
+            f"Coefficient {name!r} names the species {unknown[0]!r}; the layers have "
+            f"{', '.join(layer_of)}."
+        )
+    numbers = [layer_of[label] for label in species]
+    if kind in _KINDS and len(species) == _KINDS[kind] and len(set(numbers)) == 1:
+        term = run_term(name, species, dim)
+        products = tuple(
+            tuple(f._replace(layer=numbers[0]) for f in product) for product in term.products
+        )
+        return Term(name, products)
+    if kind == "W" and len(species) == 2 and numbers[1] == numbers[0] + 1:
+        unit = Factor(species[1], (0,) * dim, numbers[1])
+        return Term(
+            name,
+            tuple(
+                (Factor(species[0], offset, numbers[0]), unit)
+                for offset in layers[numbers[1]].stencil
+            ),
+        )
+    raise ValueError(
+        f"Coefficient {name!r} is not understood. Write b.A (bias), J.A.B (nearest neighbours), "
+        "K.A.A.A (three in a row), all of one layer, or W.A.X (weight between the species A of a "
+        "layer and X of the layer above); give any other term with its products."
+    )

@@ -1,0 +1,71 @@
+"""Exact solutions of models: log partition function, moments, Fisher metric."""
+
+from __future__ import annotations
+
+import abc
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from dynboltz._typing import AnyArray
+
+from ._model import LatticeModel
+
+
+class AbstractSolution(abc.ABC):
+    r"""A model whose partition function is known exactly.
+
+    Everything follows from the log partition function, which is differentiated:
+    $\mu_k = \partial \ln Z / \partial \theta_k$, and the Fisher metric is its Hessian. Moments and
+    metric are per visible site.
+    """
+
+    model: LatticeModel
+
+    @abc.abstractmethod
+    def log_partition(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, ""]:
+        r"""Log partition function $\ln Z(\theta)$ of the whole lattice."""
+
+    def free_energy(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, ""]:
+        r"""$\ln Z(\theta)$ per visible site."""
+        return self.log_partition(theta) / self.model.lattice.n_sites
+
+    def moments(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, " coefficients"]:
+        r"""Moments $\tilde\mu_k = \langle s_k \rangle$ per visible site."""
+        return self._compiled_moments(theta)
+
+    def fisher(
+        self, theta: Float[AnyArray, " coefficients"]
+    ) -> Float[Array, "coefficients coefficients"]:
+        r"""Fisher metric $G_{kl} = \mathrm{Cov}(s_k, s_l)$ per visible site."""
+        return self._compiled_fisher(theta)
+
+    @functools.cached_property
+    def _compiled_moments(self):
+        return jax.jit(jax.grad(self.free_energy))
+
+    @functools.cached_property
+    def _compiled_fisher(self):
+        return jax.jit(jax.hessian(self.free_energy))
+
+
+def integer_powers(n: int) -> list[bool]:
+    """Binary digits of `n`, the lowest first."""
+    return [digit == "1" for digit in reversed(f"{n:b}")]
+
+
+def scaled(
+    matrix: Float[Array, ...],
+) -> tuple[Float[Array, ...], Float[Array, ""]]:
+    """Matrix or vector divided by its largest entry, and the log of that entry."""
+    largest = jax.lax.stop_gradient(jnp.max(matrix))
+    return matrix / largest, jnp.log(largest)
+
+
+def digits(n_species: int, length: int) -> np.ndarray:
+    """All states of `length` units of `n_species` species, the first unit slowest."""
+    shape = (n_species + 1,) * length
+    return np.indices(shape).reshape(length, -1).T.astype(np.uint8)

@@ -1,0 +1,189 @@
+"""Chains of finite range, solved by the transfer matrix."""
+
+from __future__ import annotations
+
+from typing import final
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from dynboltz._typing import AnyArray
+
+from ._hidden import HiddenLayer, hidden_layers
+from ._model import LatticeModel
+from ._solution import AbstractSolution, digits, integer_powers, scaled
+
+MAX_WINDOWS = 1 << 16
+
+
+@final
+class TransferMatrix(AbstractSolution):
+    r"""Exact solution of a chain of finite range; hidden units are summed out exactly.
+
+    Every term and every hidden unit belongs to the window of $w$ consecutive sites that begins at
+    its leftmost visible site; the weight of a window is $e^{\phi(x_a, \ldots, x_{a+w-1})}$. With
+    $T$ the matrix of these weights between consecutive $(w-1)$-tuples, $Z = \mathrm{tr}\, T^N$ on
+    a ring. On a closed chain the last $w - 1$ windows reach beyond the end; they lack the hidden
+    units that would, and $Z = 1^T T^{N-w+1} t$ with their weights $t$.
+
+    Parameters
+    ----------
+    model
+        A model on a chain, whose hidden units are coupled with visible ones only.
+
+    Raises
+    ------
+    ValueError
+        If the lattice is not a chain, if the chain is shorter than a window, if hidden units are
+        coupled with each other, or if a window has more than 65536 states.
+    """
+
+    def __init__(self, model: LatticeModel) -> None:
+        if model.lattice.dim != 1:
+            raise ValueError(
+                f"TransferMatrix: the lattice must be a chain, got shape {model.lattice.shape}; "
+                "use sampled moments, or Enumeration for a very small lattice."
+            )
+        self.model = model
+        hidden = hidden_layers(model)
+        self.window = _window(model, hidden)
+        self.n_labels = len(model.layers[0].species) + 1
+        if model.lattice.n_sites < self.window:
+            raise ValueError(
+                f"TransferMatrix: a chain of {model.lattice.n_sites} sites is shorter than the "
+                f"range of {self.window} sites of its terms."
+            )
+        if float(self.n_labels) ** self.window > MAX_WINDOWS:
+            raise ValueError(
+                f"TransferMatrix: windows of {self.window} sites have "
+                f"{self.n_labels}^{self.window} states, more than {MAX_WINDOWS}; use sampled "
+                "moments for this model."
+            )
+        windows = digits(self.n_labels - 1, self.window)
+        self._visible = _visible_counts(model, hidden, windows)
+        self._hidden = [_hidden_counts(model, layer, windows) for layer in hidden]
+
+    def window_log_weights(
+        self, theta: Float[AnyArray, " coefficients"], beyond: int = 0
+    ) -> Float[Array, " windows"]:
+        r"""Log weights $\phi$ of all states of a window, the first site slowest.
+
+        Parameters
+        ----------
+        theta
+            Coefficients.
+        beyond
+            Number of sites of the window beyond the end of a closed chain; hidden units that would
+            reach there do not exist. The states given for these sites must be empty to be
+            meaningful.
+        """
+        total = jnp.asarray(self._visible, theta.dtype) @ theta
+        for layer, width, counts in self._hidden:
+            if width + beyond <= self.window:
+                total += layer.free_energy(theta, counts)
+        return total
+
+    def matrix(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, "tuples tuples"]:
+        """Transfer matrix between consecutive tuples of `window - 1` sites."""
+        return transfer_matrix(jnp.exp(self.window_log_weights(theta)), self.n_labels)
+
+    def end_log_weights(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, " tuples"]:
+        """Log weights of the last `window - 1` sites of a closed chain."""
+        total = jnp.zeros(self.n_labels ** (self.window - 1), theta.dtype)
+        for beyond in range(1, self.window):
+            weights = self.window_log_weights(theta, beyond)
+            inside = weights[:: self.n_labels**beyond]
+            total += jnp.tile(inside, self.n_labels ** (beyond - 1))
+        return total
+
+    def log_partition(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, ""]:
+        r"""Log partition function $\ln Z(\theta)$ of the whole chain."""
+        n_sites = self.model.lattice.n_sites
+        if self.model.lattice.boundary == "periodic":
+            return _log_trace_power(self.matrix(theta), n_sites)
+        end = jnp.exp(self.end_log_weights(theta))
+        return _log_sum_power(self.matrix(theta), n_sites - self.window + 1, end)
+
+
+def transfer_matrix(
+    weights: Float[Array, " windows"], n_labels: int
+) -> Float[Array, "tuples tuples"]:
+    """Arrange window weights as a matrix from the first sites of a window to its last ones."""
+    n_tuples = weights.size // n_labels
+    rows = jnp.arange(weights.size) // n_labels
+    columns = jnp.arange(weights.size) % n_tuples
+    return jnp.zeros((n_tuples, n_tuples), weights.dtype).at[rows, columns].set(weights)
+
+
+def _log_sum_power(matrix, power, end):
+    """Log of 1^T matrix^power end."""
+    matrix, log_scale = scaled(matrix)
+    vector, log_vector = scaled(end)
+    for digit in integer_powers(power):
+        if digit:
+            vector, log = scaled(matrix @ vector)
+            log_vector += log_scale + log
+        matrix, log = scaled(matrix @ matrix)
+        log_scale = 2 * log_scale + log
+    return jnp.log(jnp.sum(vector)) + log_vector
+
+
+def _log_trace_power(matrix, power):
+    """Log of the trace of matrix^power."""
+    matrix, log_scale = scaled(matrix)
+    product, log_product = jnp.eye(len(matrix), dtype=matrix.dtype), jnp.zeros((), matrix.dtype)
+    for digit in integer_powers(power):
+        if digit:
+            product, log = scaled(product @ matrix)
+            log_product += log_scale + log
+        matrix, log = scaled(matrix @ matrix)
+        log_scale = 2 * log_scale + log
+    return jnp.log(jnp.trace(product)) + log_product
+
+
+def _window(model: LatticeModel, hidden: tuple[HiddenLayer, ...]) -> int:
+    widths = [2]
+    for layer in hidden:
+        widths.append(_extent(model.layers[layer.number].stencil))
+    for term in model.terms:
+        for product in term.products:
+            widths.append(_extent(tuple(f.offset for f in product if f.layer == 0)))
+    return max(widths)
+
+
+def _extent(offsets: tuple[tuple[int, ...], ...]) -> int:
+    places = [offset[0] for offset in offsets] or [0]
+    return max(places) - min(places) + 1
+
+
+def _visible_counts(
+    model: LatticeModel, hidden: tuple[HiddenLayer, ...], windows: np.ndarray
+) -> np.ndarray:
+    """Number of products of each visible term that begin at the first site of each window."""
+    hidden_terms = {index for layer in hidden for index in layer.coefficients}
+    labels = {name: i + 1 for i, name in enumerate(model.layers[0].species)}
+    counts = np.zeros((len(windows), len(model.terms)))
+    for index, term in enumerate(model.terms):
+        if index in hidden_terms:
+            continue
+        for product in term.products:
+            first = min(f.offset[0] for f in product)
+            holds = [windows[:, f.offset[0] - first] == labels[f.species] for f in product]
+            counts[:, index] += np.all(holds, axis=0)
+    return counts
+
+
+def _hidden_counts(
+    model: LatticeModel, layer: HiddenLayer, windows: np.ndarray
+) -> tuple[HiddenLayer, int, np.ndarray]:
+    """Integers of the hidden unit that begins at the first site of each window, and its width."""
+    stencil = model.layers[layer.number].stencil
+    first = min(offset[0] for offset in stencil)
+    labels = {name: i + 1 for i, name in enumerate(model.layers[0].species)}
+    counts = np.zeros((len(windows), len(layer.products)), dtype=np.int64)
+    for t, products in enumerate(layer.products):
+        for product in products:
+            holds = [windows[:, f.offset[0] - first] == labels[f.species] for f in product]
+            counts[:, t] += np.all(holds, axis=0) if holds else 1
+    return layer, _extent(stencil), counts
