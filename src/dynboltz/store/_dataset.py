@@ -19,7 +19,7 @@ from ._json import plain_json
 
 FORMAT = "dynboltz-dataset"
 VERSION = 1
-OWN_ATTRIBUTES = ("format", "format_version")
+OWN_ATTRIBUTES = ("format", "format_version", "variables")
 
 
 def write_dataset(ds: xr.Dataset, path: Path | str) -> None:
@@ -95,7 +95,8 @@ def _encodable(ds: xr.Dataset, path: Path) -> xr.Dataset:
     ds = ds.drop_encoding()
     for name, variable in ds.variables.items():
         variable.attrs = plain_json(variable.attrs, path, str(name))
-    ds.attrs = plain_json(ds.attrs, path) | {"format": FORMAT, "format_version": VERSION}
+    own = {"format": FORMAT, "format_version": VERSION, "variables": sorted(map(str, ds.variables))}
+    ds.attrs = plain_json(ds.attrs, path) | own
     return ds.assign(
         {name: _encodable_variable(v, str(name), path) for name, v in ds.variables.items()}
     )
@@ -146,7 +147,7 @@ def read_dataset(path: Path | str, kind: str) -> xr.Dataset:
     path = Path(path)
     previous = _set_aside(path)
     source = previous if previous.exists() and not path.exists() else path
-    read_header(source, FORMAT, VERSION, None)
+    read_header(source, FORMAT, VERSION)
     dataset = open_dataset(source)
     found = dataset.attrs.get("kind")
     if found != kind:
@@ -155,9 +156,9 @@ def read_dataset(path: Path | str, kind: str) -> xr.Dataset:
             f"is a store of another kind: {found!r}, expected {kind!r}.",
             key="attribute `kind`",
         )
-    try:
-        dataset.load()
-    except ValueError as error:
-        raise StoreError(source, f"is damaged: {error}") from error
+    missing = set(dataset.attrs["variables"]) - set(dataset.variables)
+    if missing:
+        raise StoreError(path, f"is truncated: {', '.join(sorted(missing))} missing.")
+    dataset.load()
     dataset.attrs = {k: v for k, v in dataset.attrs.items() if k not in OWN_ATTRIBUTES}
     return dataset.drop_encoding()

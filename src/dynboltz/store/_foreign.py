@@ -42,11 +42,10 @@ def foreign_trajectories(
         raise StoreError(
             path, f"has {times.size} entries; `state` has {n_times} times.", key="`time`"
         )
-    if initial_condition is None:
-        initial_condition = np.zeros(n_replicas, dtype=np.int64)
-    check_initial_condition(path, initial_condition, n_replicas)
+    starts = np.zeros(n_replicas, np.int64) if initial_condition is None else initial_condition
+    check_initial_condition(path, starts, n_replicas)
     states = checked_states(path, state, len(species))
-    lattice = _lattice(path, state.shape[2:], boundary)
+    lattice = checked_lattice(path, state.shape[2:], boundary)
     terms = _moments_that_fit(species, lattice)
     own = {"species": list(species), "lattice_shape": list(lattice.shape), "boundary": boundary}
     return trajectories_dataset(
@@ -54,7 +53,7 @@ def foreign_trajectories(
         moments_per_site(states, lattice, species, terms),
         times.astype(np.float64),
         [term.name for term in terms],
-        initial_condition,
+        starts,
         attrs={**attrs, **own},
         time_units=time_units,
     )
@@ -74,7 +73,8 @@ def check_species(path: Path, species: Sequence[str]) -> None:
         )  # fmt: skip
 
 
-def _lattice(path: Path, shape: tuple[int, ...], boundary: Boundary) -> Lattice:
+def checked_lattice(path: Path, shape: tuple[int, ...], boundary: Boundary) -> Lattice:
+    """Lattice, or a `StoreError` that says why there is none."""
     try:
         return Lattice(shape, boundary)
     except ValueError as error:

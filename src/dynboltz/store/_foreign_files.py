@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
@@ -67,9 +67,11 @@ def read_npz(
 def _npz_arrays(path: Path) -> dict[str, np.ndarray]:
     wanted = ("state", "time", "initial_condition", "species")
     try:
-        with os_errors(path, "read"), np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise StoreError(path, "is one array, not an archive; save it with `numpy.savez`.")
+        with os_errors(path, "read"):
+            archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise StoreError(path, "is one array, not an archive; save it with `numpy.savez`.")
+        with archive:
             return {name: archive[name] for name in wanted if name in archive}
     except StoreError:
         raise
@@ -132,8 +134,8 @@ def read_netcdf(
         state.values,
         times=None if time is None else time.values,
         initial_condition=None if start is None else start.values,
-        species=_one_of(path, "species", species, None if found is None else _names(found)),
-        boundary=_one_of(path, "boundary", boundary, ds.attrs.get("boundary")),
+        species=_one_of(path, "species", species, None if found is None else _names(path, found)),
+        boundary=_known_boundary(path, boundary, ds.attrs.get("boundary")),
         attrs=ds.attrs,
         time_units="1" if time is None else str(time.attrs.get("units", "1")),
     )
@@ -165,9 +167,21 @@ def _state_variable(path: Path, ds: xr.Dataset) -> xr.Variable:
     return state.transpose(*dims)
 
 
-def _names(value: Any) -> list[str]:
+def _known_boundary(path: Path, argument: Boundary | None, found: Any) -> Boundary:
+    value = _one_of(path, "boundary", argument, found)
+    if value not in get_args(Boundary):
+        raise StoreError(
+            path, f"must be one of {get_args(Boundary)}, got {value!r}.", key="`boundary`"
+        )
+    return value
+
+
+def _names(path: Path, value: Any) -> list[str]:
     if not isinstance(value, str):
         return [str(name) for name in np.ravel(value)]
-    if value.startswith("["):
+    if not value.startswith("["):
+        return [name.strip() for name in value.split(",")]
+    try:
         return [str(name) for name in json.loads(value)]
-    return [name.strip() for name in value.split(",")]
+    except ValueError as error:
+        raise StoreError(path, f"is not JSON: {value!r}.", key="`species`") from error

@@ -16,7 +16,7 @@ from dynboltz.lattices import Boundary
 
 from ._errors import StoreError
 from ._files import os_errors
-from ._foreign import check_species, foreign_trajectories
+from ._foreign import check_species, checked_lattice, foreign_trajectories
 
 
 def read_lattice_gillespie(
@@ -60,11 +60,11 @@ def read_lattice_gillespie(
     check_species(directory, species)
     if not (math.isfinite(dt) and dt > 0):
         raise StoreError(directory, f"`dt` must be positive, got {dt}.")
-    with os_errors(directory, "read"):
-        replicas = _numbered(directory, r"lattice_v(\d+)")
-        steps = _common_steps(directory, replicas)
-    line_parser = _Lines(tuple(shape), species)
-    state = np.zeros((len(replicas), len(steps), math.prod(shape)), dtype=np.uint8)
+    lattice = checked_lattice(directory, shape, boundary)
+    replicas = _numbered(directory, r"lattice_v(\d+)")
+    steps = _common_steps(directory, replicas)
+    line_parser = _Lines(shape, species)
+    state = np.zeros((len(replicas), len(steps), lattice.n_sites), dtype=np.uint8)
     for replica, folder in enumerate(replicas.values()):
         for time, file in enumerate(_numbered(folder / "lattice", r"(\d+)\.txt").values()):
             _read_state(file, line_parser, state[replica, time])
@@ -81,12 +81,14 @@ def read_lattice_gillespie(
 
 def _numbered(directory: Path, pattern: str) -> dict[int, Path]:
     found: dict[int, Path] = {}
-    for entry in sorted(directory.iterdir()):
+    with os_errors(directory, "read"):
+        entries = sorted(directory.iterdir())
+    for entry in entries:
         if match := re.fullmatch(pattern, entry.name):
             number = int(match[1])
             if number in found:
                 raise StoreError(
-                    directory, f"{entry.name} and {found[number].name} are one number."
+                    directory, f"{entry.name} and {found[number].name} have the same number."
                 )
             found[number] = entry
     if not found:
@@ -146,7 +148,7 @@ def _read_state(file: Path, line_parser: _Lines, state: UInt8[np.ndarray, " site
     with os_errors(file, "read"):
         data = file.read_bytes()
     try:
-        lines = data.decode("utf-8").splitlines()
+        lines = data.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise StoreError(file, f"is not text: {error}.") from error
     for number, line in enumerate(lines, start=1):
