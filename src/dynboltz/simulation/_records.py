@@ -1,0 +1,50 @@
+"""What a simulation records: states, and the moments counted in them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, no_type_check
+
+import numba
+import numpy as np
+
+from dynboltz.lattices._counts import CountTables, count_terms
+
+from ._particles import SPECIES
+
+
+class Records(NamedTuple):
+    """Arrays that the kernels fill.
+
+    Attributes
+    ----------
+    tables
+        The terms to count.
+    states
+        Recorded states [replicas, times, sites]; no times if states are not kept.
+    moments
+        Counts of the terms per site [replicas, times, moments].
+    """
+
+    tables: CountTables
+    states: np.ndarray
+    moments: np.ndarray
+
+
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def record(state, replica, time, records, snapshot, counts, workspace):
+    """Record one state; `snapshot` [1, sites], `counts` and `workspace` are scratch."""
+    _strip(state, snapshot[0])
+    if records.states.shape[1]:
+        records.states[replica, time] = snapshot[0]
+    counts[:] = 0
+    count_terms(snapshot, records.tables, workspace, counts)
+    for moment in range(counts.size):
+        records.moments[replica, time, moment] = counts[moment] / state.size
+
+
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def _strip(state, species):
+    for site in range(species.size):
+        species[site] = state[site] & SPECIES

@@ -1,0 +1,96 @@
+"""Flat tables of a lattice and a reaction network, as the compiled kernels take them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from dynboltz.lattices import Lattice
+from dynboltz.reactions import Reaction, ReactionNetwork
+
+
+class NeighbourTable(NamedTuple):
+    """Neighbours inside the lattice.
+
+    Attributes
+    ----------
+    sites
+        Neighbours of each site [sites, directions]: the first `counts[site]` entries of a row.
+    counts
+        Number of neighbours of each site.
+    """
+
+    sites: np.ndarray
+    counts: np.ndarray
+
+
+class ReactionTable(NamedTuple):
+    """Reactions in sets of the same reactants.
+
+    Attributes
+    ----------
+    pointers
+        First reaction of each set; one entry more than there are sets.
+    cumulative
+        Sum of the rates or probabilities of a set up to and including each reaction.
+    totals
+        Sum over each set.
+    products
+        Bytes of the first and the second product of each reaction, 0 for none.
+    """
+
+    pointers: np.ndarray
+    cumulative: np.ndarray
+    totals: np.ndarray
+    products: np.ndarray
+
+
+def neighbour_table(lattice: Lattice) -> NeighbourTable:
+    """Neighbours of each site; a closed edge has fewer."""
+    neighbours = lattice.neighbours()
+    outside = neighbours < 0
+    order = np.argsort(outside, axis=1, kind="stable")
+    sites = np.maximum(np.take_along_axis(neighbours, order, axis=1), 0)
+    return NeighbourTable(sites.astype(np.uint32), (~outside).sum(axis=1).astype(np.uint32))
+
+
+def site_table(network: ReactionNetwork) -> ReactionTable:
+    """Reactions at one site: set 0 on an empty one, set `i + 1` of a particle of species `i`."""
+    sides = [(), *((name,) for name in network.species)]
+    return _table(network, [[r for r in network.reactions if r.reactants == s] for s in sides])
+
+
+def pair_table(network: ReactionNetwork) -> ReactionTable:
+    """Reactions of two neighbours: set `first * (n_species + 1) + second` of their bytes."""
+    bytes_ = [None, *network.species]
+    return _table(
+        network,
+        [
+            [r for r in network.reactions if r.reactants in ((a, b), (b, a))]
+            for a in bytes_
+            for b in bytes_
+        ],
+    )
+
+
+def _table(network: ReactionNetwork, sets: Sequence[Sequence[Reaction]]) -> ReactionTable:
+    byte = {name: index + 1 for index, name in enumerate(network.species)}
+    products = [
+        ([byte[name] for name in reaction.products] + [0, 0])[:2]
+        for members in sets
+        for reaction in members
+    ]
+    return ReactionTable(
+        pointers=np.cumsum([0] + [len(members) for members in sets], dtype=np.int64),
+        cumulative=np.concatenate([np.cumsum([_weight(r) for r in m]) for m in sets]),
+        totals=np.array([np.sum([_weight(r) for r in members]) for members in sets]),
+        products=np.array(products, dtype=np.uint8).reshape(-1, 2),
+    )
+
+
+def _weight(reaction: Reaction) -> float:
+    weight = reaction.probability if reaction.rate is None else reaction.rate
+    assert weight is not None
+    return float(weight)

@@ -1,0 +1,126 @@
+"""Both kernels against the exact master equation: the probability of every state."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from dynboltz.lattices import Lattice
+from dynboltz.reactions import ReactionNetwork
+from dynboltz.simulation import CollisionKernel, ContinuousTimeKernel, simulate
+from dynboltz.simulation._master_equation import (
+    collision_step,
+    continuous_time_generator,
+    enumerate_states,
+    evolve,
+)
+
+N_REPLICAS = 1_000_000
+N_STEPS = 3
+
+CHAIN = ReactionNetwork.parse("A + A -> 0 ; p = 0.3\nA -> A + A ; k = 2")
+CHAIN_START = np.array([0, 1, 1, 0, 1, 1, 1, 0])
+MIXED = ReactionNetwork.parse(
+    """
+    0 -> B             ; k = 0.5
+    0 -> A + C         ; k = 0.3
+    B -> 0             ; k = 1
+    A -> C             ; k = 2
+    C -> B + A         ; k = 4
+    A + A -> 0         ; p = 0.3
+    A + B -> C         ; p = 0.2
+    B + A -> C + B     ; p = 0.5
+    C + B -> A + A     ; p = 0.6
+    C + C -> A + B     ; p = 1
+    """,
+    species=("A", "B", "C"),
+)
+MIXED_START = np.array([1, 2, 0, 3, 1, 3])
+
+
+def with_rates(network: ReactionNetwork) -> ReactionNetwork:
+    """Return the network with rates in place of probabilities."""
+    return ReactionNetwork.parse(network.to_text().replace("p = ", "k = "), network.species)
+
+
+def sample_frequencies(network, lattice, start, kernel, seed):
+    """Return how often each state occurs at each time after the first [times, states]."""
+    initial = np.tile(start.astype(np.uint8), (N_REPLICAS, 1))
+    trajectories = simulate(
+        network, lattice, initial, kernel=kernel, n_steps=N_STEPS, seed=seed, moments=()
+    )
+    base = len(network.species) + 1
+    places = base ** np.arange(lattice.n_sites)[::-1]
+    return np.stack(
+        [
+            np.bincount(trajectories.state[:, step] @ places, minlength=base**lattice.n_sites)
+            for step in range(1, N_STEPS + 1)
+        ]
+    )
+
+
+def start_distribution(network, lattice, start):
+    states = enumerate_states(lattice, len(network.species))
+    return np.all(states == start, axis=1).astype(float)
+
+
+def p_value(observed, probabilities):
+    """Chi-square p-value; states expected fewer than five times are pooled."""
+    expected = N_REPLICAS * probabilities
+    assert not np.any(observed[probabilities == 0.0]), "a state that cannot occur"
+    rare = expected < 5
+    pooled_observed = np.append(observed[~rare], observed[rare].sum())
+    pooled_expected = np.append(expected[~rare], expected[rare].sum())
+    if pooled_expected[-1] < 5:
+        pooled_observed[-2:] = 0, pooled_observed[-2:].sum()
+        pooled_expected[-2:] = 0, pooled_expected[-2:].sum()
+        keep = pooled_expected > 0
+        pooled_observed, pooled_expected = pooled_observed[keep], pooled_expected[keep]
+    # Sums agree up to rounding of the exact solution.
+    pooled_expected *= pooled_observed.sum() / pooled_expected.sum()
+    return stats.chisquare(pooled_observed, pooled_expected).pvalue
+
+
+CASES = [
+    (CHAIN, (8,), CHAIN_START),
+    (MIXED, (2, 3), MIXED_START),
+    (MIXED, (3, 1, 2), MIXED_START),
+]
+IDS = ["chain", "plane", "volume"]
+
+
+@pytest.mark.parametrize("boundary", ["periodic", "closed"])
+@pytest.mark.parametrize(("network", "shape", "start"), CASES, ids=IDS)
+def test_collision_kernel_has_the_exact_probability_of_every_state(
+    network, shape, start, boundary
+):
+    if boundary == "periodic" and 1 in shape:
+        shape = (*(length for length in shape if length > 1),)
+    lattice = Lattice(shape, boundary)
+    kernel = CollisionKernel(dt=0.2)
+    observed = sample_frequencies(network, lattice, start, kernel, seed=1)
+    step = collision_step(network, lattice, kernel.dt)
+    probabilities = start_distribution(network, lattice, start)
+    for frequencies in observed:
+        probabilities = step.apply(probabilities)
+        assert p_value(frequencies, probabilities) > 1e-3
+
+
+@pytest.mark.parametrize("boundary", ["periodic", "closed"])
+@pytest.mark.parametrize(("network", "shape", "start"), CASES, ids=IDS)
+def test_continuous_time_kernel_has_the_exact_probability_of_every_state(
+    network, shape, start, boundary
+):
+    if boundary == "periodic" and 1 in shape:
+        shape = (*(length for length in shape if length > 1),)
+    lattice = Lattice(shape, boundary)
+    network = with_rates(network)
+    hop_rate = 1.5 if len(network.species) == 1 else {"A": 2.0, "B": 0.1, "C": 0.0}
+    kernel = ContinuousTimeKernel(hop_rate=hop_rate, interval=0.2)
+    observed = sample_frequencies(network, lattice, start, kernel, seed=2)
+    generator = continuous_time_generator(network, lattice, hop_rate)
+    times = kernel.interval * np.arange(1, N_STEPS + 1)
+    exact = evolve(start_distribution(network, lattice, start), generator, times)
+    for frequencies, probabilities in zip(observed, exact, strict=True):
+        assert p_value(frequencies, probabilities) > 1e-3
