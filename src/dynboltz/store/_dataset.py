@@ -47,6 +47,7 @@ def write_dataset(ds: xr.Dataset, path: Path | str) -> None:
     _check_replaceable(path)
     complete = path.with_name(f".{path.name}.complete")
     with os_errors(path, "written"):
+        path.parent.mkdir(parents=True, exist_ok=True)
         if complete.exists():
             shutil.rmtree(complete)
     with new_directory(complete) as temporary:
@@ -147,7 +148,10 @@ def read_dataset(path: Path | str, kind: str) -> xr.Dataset:
     path = Path(path)
     previous = _set_aside(path)
     source = previous if previous.exists() and not path.exists() else path
-    read_header(source, FORMAT, VERSION)
+    names = read_header(source, FORMAT, VERSION).get("variables", [])
+    missing = [name for name in names if not (source / name / "zarr.json").is_file()]
+    if missing:
+        raise StoreError(path, f"is truncated: {', '.join(missing)} missing.")
     dataset = open_dataset(source)
     found = dataset.attrs.get("kind")
     if found != kind:
@@ -156,9 +160,6 @@ def read_dataset(path: Path | str, kind: str) -> xr.Dataset:
             f"is a store of another kind: {found!r}, expected {kind!r}.",
             key="attribute `kind`",
         )
-    missing = set(dataset.attrs["variables"]) - set(dataset.variables)
-    if missing:
-        raise StoreError(path, f"is truncated: {', '.join(sorted(missing))} missing.")
     dataset.load()
     dataset.attrs = {k: v for k, v in dataset.attrs.items() if k not in OWN_ATTRIBUTES}
     return dataset.drop_encoding()

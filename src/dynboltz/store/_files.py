@@ -28,6 +28,8 @@ def os_errors(path: Path, action: str) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
+        if error.filename not in (None, str(path)):
+            reason = f"{reason}: {error.filename}"
         raise StoreError(path, f"cannot be {action}: {reason}.") from error
 
 

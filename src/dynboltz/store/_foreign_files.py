@@ -67,11 +67,10 @@ def read_npz(
 def _npz_arrays(path: Path) -> dict[str, np.ndarray]:
     wanted = ("state", "time", "initial_condition", "species")
     try:
-        with os_errors(path, "read"):
-            archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise StoreError(path, "is one array, not an archive; save it with `numpy.savez`.")
-        with archive:
+        with os_errors(path, "read"), path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise StoreError(path, "is one array, not an archive; save it with `numpy.savez`.")
             return {name: archive[name] for name in wanted if name in archive}
     except StoreError:
         raise
