@@ -291,6 +291,12 @@ def test_offspring_goes_to_each_empty_neighbour_alike():
     assert_distribution(p, {(0, 1, 0): stays, (3, 2, 0): halves, (0, 2, 3): halves}, 3)
 
 
+def test_offspring_takes_the_only_empty_neighbour_at_the_full_rate():
+    network = ReactionNetwork.parse("A -> A + B ; k = 2")
+    generator = continuous_time_generator(network, Lattice((3,), "closed"), 0.0)
+    assert_distribution(generator @ point((0, 1, 2), 2), {(0, 1, 2): -2.0, (2, 1, 2): 2.0}, 2)
+
+
 def test_offspring_needs_an_empty_neighbour():
     network = ReactionNetwork.parse("A -> A + A ; k = 2")
     lattice = Lattice((2, 3))
