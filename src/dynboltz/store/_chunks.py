@@ -25,7 +25,7 @@ def codecs(itemsize: int) -> list[Any]:
     """
     shuffle: Literal["bitshuffle", "shuffle"] = "bitshuffle" if itemsize == 1 else "shuffle"
     return [
-        BloscCodec(cname="lz4", clevel=1, shuffle=shuffle, typesize=itemsize),
+        BloscCodec(cname="lz4", clevel=5, shuffle=shuffle, typesize=itemsize),
         Crc32cCodec(),
     ]
 
