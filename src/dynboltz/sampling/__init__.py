@@ -1,1 +1,13 @@
-"""sampling."""
+"""Gibbs sampling of lattice models: persistent chains, contrastive divergence, moments."""
+
+from ._chains import Chains as Chains
+from ._chains import advance as advance
+from ._chains import start_from_data as start_from_data
+from ._chains import start_random as start_random
+from ._contrastive_divergence import Moments as Moments
+from ._contrastive_divergence import contrastive_divergence as contrastive_divergence
+from ._contrastive_divergence import persistent_moments as persistent_moments
+from ._estimate import ConvergenceWarning as ConvergenceWarning
+from ._estimate import MomentEstimate as MomentEstimate
+from ._estimate import estimate_moments as estimate_moments
+from ._gibbs import GibbsSampler as GibbsSampler

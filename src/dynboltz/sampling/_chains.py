@@ -1,0 +1,144 @@
+"""Chains that go on from where they were: states together with their random streams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+from jaxtyping import Float, UInt8, UInt64
+
+from dynboltz._typing import AnyArray
+from dynboltz.distributions import LatticeModel
+from dynboltz.lattices import streams
+
+from ._gibbs import GibbsSampler
+from ._tables import unit_exists
+
+
+@final
+@dataclass(frozen=True)
+class Chains:
+    """Markov chains over the states of a model.
+
+    Attributes
+    ----------
+    states
+        Current state of each chain: 0 for an empty unit, `i + 1` for the species `i` of its layer.
+    random
+        Random stream of each chain, the state of its generator.
+    """
+
+    states: UInt8[np.ndarray, "layers chains sites"]
+    random: UInt64[np.ndarray, "chains words"]
+
+    @property
+    def visible(self) -> UInt8[np.ndarray, "chains sites"]:
+        """Current visible states."""
+        return self.states[0]
+
+    def __len__(self) -> int:
+        return self.states.shape[1]
+
+
+def start_random(
+    model: LatticeModel, n_chains: int, *, seed: int | np.random.SeedSequence
+) -> Chains:
+    """Chains that start with every unit empty or of any species, all equally likely.
+
+    Parameters
+    ----------
+    model
+        The model.
+    n_chains
+        Number of chains, at least 1.
+    seed
+        Seed of the states and of the random streams.
+
+    Raises
+    ------
+    ValueError
+        If there is no chain.
+    """
+    if n_chains < 1:
+        raise ValueError(f"start_random: `n_chains` must be at least 1, got {n_chains}.")
+    random = streams(seed, n_chains)
+    generator = np.random.default_rng([*random[0]])
+    states = np.zeros((len(model.layers), n_chains, model.lattice.n_sites), dtype=np.uint8)
+    for number, (layer, exists) in enumerate(zip(model.layers, unit_exists(model), strict=True)):
+        drawn = generator.integers(len(layer.species) + 1, size=states[number].shape)
+        states[number] = np.where(exists, drawn, 0)
+    return Chains(states, random)
+
+
+def start_from_data(
+    model: LatticeModel,
+    visible: UInt8[np.ndarray, "chains sites"],
+    *,
+    seed: int | np.random.SeedSequence,
+) -> Chains:
+    """Chains that start from visible states; hidden units are empty until their first sweep.
+
+    Parameters
+    ----------
+    model
+        The model.
+    visible
+        Visible state of each chain.
+    seed
+        Seed of the random streams.
+
+    Raises
+    ------
+    ValueError
+        If `visible` does not have one row of sites a chain.
+    """
+    if visible.ndim != 2 or visible.shape[1] != model.lattice.n_sites:
+        raise ValueError(
+            f"start_from_data: `visible` must have shape (chains, {model.lattice.n_sites}), got "
+            f"{visible.shape}."
+        )
+    states = np.zeros((len(model.layers), *visible.shape), dtype=np.uint8)
+    states[0] = visible
+    return Chains(states, streams(seed, len(visible)))
+
+
+def advance(
+    sampler: GibbsSampler,
+    chains: Chains,
+    theta: Float[AnyArray, "*rows coefficients"],
+    n_sweeps: int,
+) -> Chains:
+    """Chains after some more sweeps; advancing twice equals advancing once by the sum.
+
+    Parameters
+    ----------
+    sampler
+        Sampler of the model.
+    chains
+        The chains; left as they are.
+    theta
+        Coefficients, in the order of the model: one set, or one row a chain.
+    n_sweeps
+        Number of sweeps.
+
+    Raises
+    ------
+    ValueError
+        As for `GibbsSampler.sweep`.
+    """
+    sampler.check_states(chains.states)
+    states, random = sampler.run(chains.states, theta, chains.random, n_sweeps)
+    return replace(chains, states=states, random=random)
+
+
+def draw_hidden(
+    sampler: GibbsSampler,
+    chains: Chains,
+    theta: Float[AnyArray, "*rows coefficients"],
+    n_sweeps: int,
+) -> Chains:
+    """Chains after some sweeps over their hidden layers only."""
+    sampler.check_states(chains.states)
+    states, random = sampler.run(chains.states, theta, chains.random, n_sweeps, hidden_only=True)
+    return replace(chains, states=states, random=random)

@@ -1,0 +1,135 @@
+"""Sampled moments of the awake and the asleep phase of learning."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Float64, UInt8
+
+from dynboltz._typing import AnyArray
+
+from ._chains import Chains, advance, draw_hidden, start_from_data
+from ._gibbs import GibbsSampler
+
+
+class Moments(NamedTuple):
+    r"""Statistics of both phases, per visible site.
+
+    The gradient of the Kullback-Leibler divergence from data to model with respect to $\theta_k$
+    is estimated by the mean of `asleep` minus the mean of `awake`.
+
+    Attributes
+    ----------
+    awake
+        Statistics of data with the hidden units drawn given the visible ones.
+    asleep
+        Statistics of states of the model.
+    """
+
+    awake: Float64[np.ndarray, "states coefficients"]
+    asleep: Float64[np.ndarray, "chains coefficients"]
+
+
+def contrastive_divergence(
+    sampler: GibbsSampler,
+    theta: Float[AnyArray, "*rows coefficients"],
+    visible: UInt8[np.ndarray, "chains sites"],
+    k: int,
+    *,
+    seed: int | np.random.SeedSequence,
+    hidden_sweeps: int = 1,
+) -> Moments:
+    """Moments for CD-k: the asleep phase is k sweeps away from the data.
+
+    Parameters
+    ----------
+    sampler
+        Sampler of the model.
+    theta
+        Coefficients, in the order of the model: one set, or one row a state.
+    visible
+        The data.
+    k
+        Number of sweeps, at least 1.
+    seed
+        Seed.
+    hidden_sweeps
+        Sweeps over the hidden layers in the awake phase; one is exact if hidden units are
+        independent of each other given the visible ones.
+
+    Raises
+    ------
+    ValueError
+        If `k` is less than 1; otherwise as for `GibbsSampler.sweep`.
+
+    References
+    ----------
+    Ernst et al. (2019), Algorithm 1; Hinton (2002), Neural Comput. 14, 1771.
+    """
+    _check_sweeps("contrastive_divergence", k)
+    data = start_from_data(sampler.model, visible, seed=seed)
+    awake = draw_hidden(sampler, data, theta, hidden_sweeps)
+    asleep = advance(sampler, awake, theta, k)
+    return Moments(sampler.model.statistics(awake.states), sampler.model.statistics(asleep.states))
+
+
+def persistent_moments(
+    sampler: GibbsSampler,
+    theta: Float[AnyArray, "*rows coefficients"],
+    visible: UInt8[np.ndarray, "states sites"],
+    chains: Chains,
+    k: int,
+    *,
+    seed: int | np.random.SeedSequence,
+    hidden_sweeps: int = 1,
+) -> tuple[Moments, Chains]:
+    """Moments with persistent chains: the asleep phase goes on from where it was.
+
+    Parameters
+    ----------
+    sampler
+        Sampler of the model.
+    theta
+        Coefficients, in the order of the model: one set, or one row a state if there are as many
+        chains as data.
+    visible
+        The data.
+    chains
+        The chains; left as they are.
+    k
+        Number of sweeps, at least 1.
+    seed
+        Seed of the awake phase. The chains have their own streams.
+    hidden_sweeps
+        Sweeps over the hidden layers in the awake phase.
+
+    Returns
+    -------
+    moments
+        The moments.
+    chains
+        The chains to keep for the next call.
+
+    Raises
+    ------
+    ValueError
+        If `k` is less than 1; otherwise as for `GibbsSampler.sweep`.
+
+    References
+    ----------
+    Tieleman (2008), Proc. ICML 25, 1064.
+    """
+    _check_sweeps("persistent_moments", k)
+    data = start_from_data(sampler.model, visible, seed=seed)
+    awake = draw_hidden(sampler, data, theta, hidden_sweeps)
+    chains = advance(sampler, chains, theta, k)
+    moments = Moments(
+        sampler.model.statistics(awake.states), sampler.model.statistics(chains.states)
+    )
+    return moments, chains
+
+
+def _check_sweeps(function: str, k: int) -> None:
+    if k < 1:
+        raise ValueError(f"{function}: `k` must be at least 1 sweep, got {k}.")

@@ -1,0 +1,170 @@
+"""Moments of a model estimated from chains, with their errors and a verdict on convergence."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, final
+
+import numpy as np
+from jaxtyping import Float, Float64, UInt8
+
+from dynboltz._typing import AnyArray
+from dynboltz.lattices import Term
+
+from ._chains import Chains, advance, start_from_data, start_random
+from ._diagnostics import effective_sample_size, split_r_hat
+from ._gibbs import GibbsSampler
+
+MAX_R_HAT = 1.01
+MIN_EFFECTIVE_SAMPLES = 400
+
+
+class ConvergenceWarning(UserWarning):
+    """Chains have not converged; averages over them may be wrong."""
+
+
+@final
+@dataclass(frozen=True)
+class MomentEstimate:
+    r"""Moments estimated from chains, per visible site.
+
+    Attributes
+    ----------
+    mean
+        Mean over all samples of all chains.
+    standard_error
+        Standard deviation of a sample, divided by the root of the effective sample size.
+    r_hat
+        Rank-normalised split $\hat R$; near 1 if the chains agree.
+    effective_sample_size
+        Number of independent samples whose mean would be as precise.
+    names
+        Names of the moments: the coefficients of the model, then the observables.
+    """
+
+    mean: Float64[np.ndarray, " moments"]
+    standard_error: Float64[np.ndarray, " moments"]
+    r_hat: Float64[np.ndarray, " moments"]
+    effective_sample_size: Float64[np.ndarray, " moments"]
+    names: tuple[str, ...]
+
+    @property
+    def converged(self) -> bool:
+        r"""Whether all $\hat R < 1.01$ and all effective sample sizes are at least 400.
+
+        The limits of Vehtari et al. (2021), Bayesian Anal. 16, 667.
+        """
+        return not self._unconverged()
+
+    def _unconverged(self) -> list[str]:
+        bad = (self.r_hat >= MAX_R_HAT) | (self.effective_sample_size < MIN_EFFECTIVE_SAMPLES)
+        return [name for name, is_bad in zip(self.names, bad, strict=True) if is_bad]
+
+
+def estimate_moments(
+    sampler: GibbsSampler,
+    theta: Float[AnyArray, " coefficients"],
+    *,
+    n_chains: int,
+    n_samples: int,
+    burn_in: int,
+    thin: int = 1,
+    start: Literal["random"] | UInt8[np.ndarray, "chains sites"] = "random",
+    seed: int | np.random.SeedSequence,
+    observables: Sequence[Term] = (),
+) -> MomentEstimate:
+    r"""Estimate the moments $\tilde\mu_k = \langle s_k \rangle$ of a model by Gibbs sampling.
+
+    Parameters
+    ----------
+    sampler
+        Sampler of the model.
+    theta
+        Coefficients, in the order of the model.
+    n_chains
+        Number of chains, at least 2.
+    n_samples
+        Number of samples a chain, at least 4.
+    burn_in
+        Number of sweeps before the first sample.
+    thin
+        Number of sweeps a sample.
+    start
+        `"random"` for units drawn at random, which are spread wide enough for $\hat R$ to find
+        chains that do not mix; or a visible state for each chain.
+    seed
+        Seed.
+    observables
+        Further terms to average, named differently from the coefficients.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the chains have not converged; see `MomentEstimate.converged`.
+
+    Raises
+    ------
+    ValueError
+        If there are too few chains or samples, if `start` does not fit, or if an observable does
+        not fit the model; otherwise as for `GibbsSampler.sweep`.
+    """
+    _check_numbers(n_chains=(n_chains, 2), n_samples=(n_samples, 4), thin=(thin, 1))
+    observed = sampler.model.with_terms(observables)
+    chains = advance(sampler, _start(sampler, start, n_chains, seed), theta, burn_in)
+    values = np.empty((n_chains, n_samples, len(observed.terms)))
+    for sample in range(n_samples):
+        chains = advance(sampler, chains, theta, thin)
+        values[:, sample] = observed.statistics(chains.states)
+    estimate = _summarise(values, observed.coefficients)
+    if not estimate.converged:
+        warnings.warn(_message(estimate), ConvergenceWarning, stacklevel=2)
+    return estimate
+
+
+def _check_numbers(**numbers: tuple[int, int]) -> None:
+    for name, (number, smallest) in numbers.items():
+        if number < smallest:
+            raise ValueError(
+                f"estimate_moments: `{name}` must be at least {smallest}, got {number}."
+            )
+
+
+def _start(
+    sampler: GibbsSampler,
+    start: Literal["random"] | UInt8[np.ndarray, "chains sites"],
+    n_chains: int,
+    seed: int | np.random.SeedSequence,
+) -> Chains:
+    if isinstance(start, str):
+        return start_random(sampler.model, n_chains, seed=seed)
+    if len(start) != n_chains:
+        raise ValueError(
+            f"estimate_moments: `start` must hold one visible state for each of {n_chains} chains, "
+            f"got {len(start)}."
+        )
+    return start_from_data(sampler.model, start, seed=seed)
+
+
+def _summarise(
+    values: Float64[np.ndarray, "chains samples moments"], names: tuple[str, ...]
+) -> MomentEstimate:
+    size = effective_sample_size(values)
+    return MomentEstimate(
+        mean=values.mean(axis=(0, 1)),
+        standard_error=values.std(axis=(0, 1), ddof=1) / np.sqrt(size),
+        r_hat=split_r_hat(values),
+        effective_sample_size=size,
+        names=names,
+    )
+
+
+def _message(estimate: MomentEstimate) -> str:
+    return (
+        f"estimate_moments: the chains have not converged in {', '.join(estimate._unconverged())}: "
+        f"the largest R-hat is {estimate.r_hat.max():.3g} (allowed: less than {MAX_R_HAT}), the "
+        f"smallest effective sample size {estimate.effective_sample_size.min():.3g} (allowed: at "
+        f"least {MIN_EFFECTIVE_SAMPLES}). Take more samples, a longer burn-in or a larger `thin`; "
+        "if R-hat stays large, the chains are stuck in different modes."
+    )

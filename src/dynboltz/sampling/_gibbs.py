@@ -1,0 +1,230 @@
+"""Block Gibbs sampling of lattice models."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, UInt8, UInt64
+
+from dynboltz._typing import AnyArray
+from dynboltz.distributions import LatticeModel
+from dynboltz.lattices import streams
+
+from ._kernels import fill_thresholds, sweep_chains
+from ._tables import compile_tables, unit_exists
+
+MAX_THRESHOLDS = 1 << 24
+
+
+@final
+class GibbsSampler:
+    r"""Block Gibbs sampler of a lattice model with any terms and layers.
+
+    A unit of layer $l$ at site $a$ is drawn from its conditional distribution
+
+    $$p(x^{(l)}_a = \alpha \mid \text{rest}) = \frac{e^{f_\alpha}}{1 + \sum_\beta e^{f_\beta}},$$
+
+    where the field $f_\alpha$ is the sum of the coefficients of the products that would hold if
+    the unit held $\alpha$. Units are grouped in blocks whose members share no product, so that
+    the members are conditionally independent. A sweep updates every block once: the blocks of the
+    hidden layers given the visible one, then those of the visible layer given the hidden ones.
+
+    Each chain has its own random stream, so samples do not depend on the number of threads.
+    Where the fields of a layer depend on few integers, the conditional probabilities are tabulated
+    for them; this alters the speed only.
+
+    Parameters
+    ----------
+    model
+        The model.
+
+    References
+    ----------
+    Ernst et al. (2019), Sec. III, with the energy (35); Geman and Geman (1984), IEEE Trans.
+    Pattern Anal. Mach. Intell. 6, 721.
+    """
+
+    def __init__(self, model: LatticeModel) -> None:
+        self.model = model
+        self._blocks, self._codes, self._products = compile_tables(model)
+        self._exists = unit_exists(model)
+
+    @property
+    def block_sizes(self) -> tuple[int, ...]:
+        """Number of units of each block, in the order in which they are updated."""
+        return tuple(int(stop - first) for _, first, stop, _ in self._blocks.blocks)
+
+    def sweep(
+        self,
+        states: UInt8[np.ndarray, "layers chains sites"],
+        theta: Float[AnyArray, "*rows coefficients"],
+        *,
+        seed: int | np.random.SeedSequence,
+        n_sweeps: int = 1,
+    ) -> UInt8[np.ndarray, "layers chains sites"]:
+        """States after some sweeps.
+
+        Parameters
+        ----------
+        states
+            States to start from; left as they are. What hidden layers hold does not matter if
+            their units are independent of each other given the visible ones.
+        theta
+            Coefficients, in the order of the model: one set, or one row a chain.
+        seed
+            Seed; chain `i` does not depend on how many there are.
+        n_sweeps
+            Number of sweeps.
+
+        Raises
+        ------
+        ValueError
+            If `states` or `theta` has the wrong shape, if a unit holds an unknown species or does
+            not exist, if a coefficient is not finite, or if `n_sweeps` is negative.
+        """
+        self.check_states(states)
+        after, _ = self.run(states, theta, streams(seed, states.shape[1]), n_sweeps)
+        return after
+
+    def sample_hidden(
+        self,
+        visible: UInt8[np.ndarray, "chains sites"],
+        theta: Float[AnyArray, "*rows coefficients"],
+        *,
+        seed: int | np.random.SeedSequence,
+        n_sweeps: int = 1,
+    ) -> UInt8[np.ndarray, "layers chains sites"]:
+        """States whose hidden units are drawn given the visible ones.
+
+        One sweep over the hidden layers gives exact samples if hidden units are independent of
+        each other given the visible ones. Otherwise it is the beginning of a Markov chain from
+        empty hidden layers, which needs more sweeps.
+
+        Parameters
+        ----------
+        visible
+            Visible states, which are kept.
+        theta
+            Coefficients, in the order of the model: one set, or one row a chain.
+        seed
+            Seed.
+        n_sweeps
+            Number of sweeps over the hidden layers.
+
+        Raises
+        ------
+        ValueError
+            As for `sweep`.
+        """
+        states = self.with_hidden(visible)
+        random = streams(seed, len(visible))
+        after, _ = self.run(states, theta, random, n_sweeps, hidden_only=True)
+        return after
+
+    def with_hidden(
+        self, visible: UInt8[np.ndarray, "chains sites"]
+    ) -> UInt8[np.ndarray, "layers chains sites"]:
+        """States of all layers with the given visible one and empty hidden ones."""
+        states = np.zeros((len(self.model.layers), *visible.shape), dtype=np.uint8)
+        states[0] = visible
+        self.check_states(states)
+        return states
+
+    def run(
+        self,
+        states: UInt8[np.ndarray, "layers chains sites"],
+        theta: Float[AnyArray, "*rows coefficients"],
+        random: UInt64[np.ndarray, "chains words"],
+        n_sweeps: int,
+        *,
+        hidden_only: bool = False,
+    ) -> tuple[UInt8[np.ndarray, "layers chains sites"], UInt64[np.ndarray, "chains words"]]:
+        """States and random streams after some sweeps, for chains that go on later.
+
+        Parameters
+        ----------
+        states
+            Valid states; left as they are.
+        theta
+            Coefficients, in the order of the model: one set, or one row a chain.
+        random
+            Random stream of each chain; left as it is.
+        n_sweeps
+            Number of sweeps.
+        hidden_only
+            Update the hidden layers only.
+        """
+        if n_sweeps < 0:
+            raise ValueError(f"GibbsSampler: `n_sweeps` must not be negative, got {n_sweeps}.")
+        rows = self._rows(theta, states.shape[1])
+        blocks = self._blocks
+        if hidden_only:
+            blocks = blocks._replace(blocks=blocks.blocks[blocks.blocks[:, 0] > 0])
+        by_code = self._use_codes(len(rows), states.shape[1] * n_sweeps)
+        thresholds = self._thresholds(rows, by_code)
+        after, advanced = states.copy(), random.copy()
+        sweep_chains(
+            after,
+            rows,
+            thresholds,
+            by_code,
+            blocks,
+            self._codes,
+            self._products,
+            n_sweeps,
+            advanced,
+        )
+        return after, advanced
+
+    def check_states(self, states: UInt8[np.ndarray, "layers chains sites"]) -> None:
+        """Raise `ValueError` if states do not belong to the model."""
+        expected = (len(self.model.layers), self.model.lattice.n_sites)
+        if states.ndim != 3 or (states.shape[0], states.shape[2]) != expected:
+            raise ValueError(
+                f"GibbsSampler: states must have shape ({expected[0]}, chains, {expected[1]}): "
+                f"layers, chains, sites; got {states.shape}."
+            )
+        for number, layer in enumerate(self.model.layers):
+            if states[number].size and states[number].max() > len(layer.species):
+                raise ValueError(
+                    f"GibbsSampler: units of layer {number} hold 0 (empty) to "
+                    f"{len(layer.species)} ({', '.join(layer.species)}), got "
+                    f"{states[number].max()}."
+                )
+            if not self._exists[number].all() and states[number][:, ~self._exists[number]].any():
+                raise ValueError(
+                    f"GibbsSampler: some units of layer {number} are occupied though their stencil "
+                    "reaches beyond the closed edge; they do not exist and must be 0."
+                )
+
+    def _rows(
+        self, theta: Float[AnyArray, "*rows coefficients"], n_chains: int
+    ) -> Float64[np.ndarray, "rows coefficients"]:
+        rows = np.array(theta, dtype=np.float64, ndmin=2, order="C")
+        n = len(self.model.terms)
+        if rows.shape not in {(1, n), (n_chains, n)} or not np.all(np.isfinite(rows)):
+            raise ValueError(
+                f"GibbsSampler: `theta` must hold {n} finite coefficients "
+                f"{self.model.coefficients}, or a row of them for each of {n_chains} chains; got "
+                f"shape {np.shape(theta)}" + ("." if np.all(np.isfinite(rows)) else ", not finite.")
+            )
+        return rows
+
+    def _use_codes(self, n_rows: int, n_chain_sweeps: int) -> Bool[np.ndarray, " layers"]:
+        """Layers whose tables are worth filling: no more codes than units to update."""
+        pointers, n_species = self._codes.threshold_pointers, self._codes.n_species
+        n_codes = np.diff(pointers) // n_species
+        n_updates = self._exists.sum(axis=1) * n_chain_sweeps
+        fits = n_rows * pointers[-1] <= MAX_THRESHOLDS
+        return (n_codes > 0) & (n_codes * n_rows <= n_updates) & fits
+
+    def _thresholds(
+        self, rows: Float64[np.ndarray, "rows coefficients"], by_code: Bool[np.ndarray, " layers"]
+    ) -> Float64[np.ndarray, "rows thresholds"]:
+        thresholds = np.empty(
+            (len(rows), self._codes.threshold_pointers[-1] if by_code.any() else 0)
+        )
+        if by_code.any():
+            fill_thresholds(rows, self._codes, by_code, thresholds)
+        return thresholds

@@ -1,0 +1,199 @@
+"""Flat tables of a model for the Gibbs kernels."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, no_type_check
+
+import numba
+import numpy as np
+from jaxtyping import Bool, Int64, UInt32
+
+from dynboltz.distributions import LatticeModel
+
+from ._codes import Codes, make_codes
+from ._local_rule import LocalRule, Partner, local_rule
+
+
+class BlockTables(NamedTuple):
+    """Order in which units are updated, and where they find their partners.
+
+    Units are numbered layer by layer. Two more cells follow the units: one that is always empty,
+    for partners beyond a closed edge, and one that always holds 1.
+
+    Attributes
+    ----------
+    blocks
+        Layer, first unit, end of the units and first neighbour of each block.
+    units
+        Units, block by block.
+    neighbours
+        Cells of the partners of each unit, unit by unit.
+    """
+
+    blocks: Int64[np.ndarray, "blocks entries"]
+    units: UInt32[np.ndarray, " updates"]
+    neighbours: UInt32[np.ndarray, " neighbours"]
+
+
+class CodeTables(NamedTuple):
+    """Codes of all layers; see `Codes`.
+
+    Attributes
+    ----------
+    n_species
+        Number of species of each layer.
+    partner_pointers
+        First partner of each layer; one entry more than there are layers.
+    increments
+        What a partner adds to the first threshold of a code, for each label.
+    threshold_pointers
+        First threshold of each layer, and the number of all thresholds. A code has one threshold
+        a species.
+    entry_pointers
+        First entry of each threshold; one entry more than there are thresholds.
+    coefficients, counts
+        Coefficient of each entry, and how often it enters the field.
+    """
+
+    n_species: Int64[np.ndarray, " layers"]
+    partner_pointers: Int64[np.ndarray, " pointers"]
+    increments: UInt32[np.ndarray, "partners labels"]
+    threshold_pointers: Int64[np.ndarray, " pointers"]
+    entry_pointers: Int64[np.ndarray, " entry_pointers"]
+    coefficients: Int64[np.ndarray, " entries"]
+    counts: Int64[np.ndarray, " entries"]
+
+
+class ProductTables(NamedTuple):
+    """Products of all layers, as one of their units sees them; see `LocalProduct`.
+
+    Attributes
+    ----------
+    product_pointers
+        First product of each layer; one entry more than there are layers.
+    species, coefficients
+        Species and coefficient of each product.
+    factor_pointers
+        First factor of each product; one entry more than there are products.
+    partners, labels
+        Place of the partner of each factor, and the label it has to hold.
+    """
+
+    product_pointers: Int64[np.ndarray, " pointers"]
+    species: Int64[np.ndarray, " products"]
+    coefficients: Int64[np.ndarray, " products"]
+    factor_pointers: Int64[np.ndarray, " factor_pointers"]
+    partners: Int64[np.ndarray, " factors"]
+    labels: Int64[np.ndarray, " factors"]
+
+
+def compile_tables(model: LatticeModel) -> tuple[BlockTables, CodeTables, ProductTables]:
+    """Tables of a model; the blocks of the hidden layers come before those of the visible one."""
+    rules = [local_rule(model, layer) for layer in range(len(model.layers))]
+    codes = [make_codes(rule, len(model.terms)) for rule in rules]
+    return _block_tables(model, rules), _code_tables(codes), _product_tables(rules)
+
+
+def unit_exists(model: LatticeModel) -> Bool[np.ndarray, "layers sites"]:
+    """Whether the unit at each site of each layer exists."""
+    return np.stack([layer.exists(model.lattice) for layer in model.layers])
+
+
+def _pointers(sizes: list[int]) -> Int64[np.ndarray, " pointers"]:
+    return np.cumsum([0, *sizes], dtype=np.int64)
+
+
+def _block_tables(model: LatticeModel, rules: list[LocalRule]) -> BlockTables:
+    blocks, units, neighbours = [], [], []
+    n_units, n_neighbours = 0, 0
+    exists = unit_exists(model)
+    for rule in [*rules[1:], rules[0]]:
+        sites = np.flatnonzero(exists[rule.layer])
+        cells = _neighbours(model, rule)[sites]
+        for members in _blocks(model, rule, sites, cells):
+            block = sites[members] + rule.layer * model.lattice.n_sites
+            blocks.append((rule.layer, n_units, n_units + block.size, n_neighbours))
+            units.append(block)
+            neighbours.append(cells[members].ravel())
+            n_units += block.size
+            n_neighbours += neighbours[-1].size
+    return BlockTables(
+        np.array(blocks, dtype=np.int64),
+        np.concatenate(units).astype(np.uint32),
+        np.concatenate(neighbours).astype(np.uint32),
+    )
+
+
+def _neighbours(model: LatticeModel, rule: LocalRule) -> Int64[np.ndarray, "sites partners"]:
+    cells = [_cells(model, partner) for partner in rule.partners]
+    return np.array(cells, dtype=np.int64).reshape(len(cells), model.lattice.n_sites).T
+
+
+def _cells(model: LatticeModel, partner: Partner) -> Int64[np.ndarray, " sites"]:
+    n_sites, n_layers = model.lattice.n_sites, len(model.layers)
+    sites = model.lattice.translate(partner.offset)
+    inside = sites + partner.layer * n_sites if partner.layer < n_layers else n_layers * n_sites + 1
+    return np.where(sites >= 0, inside, n_layers * n_sites)
+
+
+def _blocks(
+    model: LatticeModel, rule: LocalRule, sites: np.ndarray, cells: np.ndarray
+) -> list[np.ndarray]:
+    """Members of each block, so that the units of a block are no partners of each other."""
+    same_layer = [place for place, p in enumerate(rule.partners) if p.layer == rule.layer]
+    n_sites = model.lattice.n_sites
+    rank = np.full((len(model.layers) + 1) * n_sites + 2, -1, dtype=np.int64)
+    rank[sites + rule.layer * n_sites] = np.arange(sites.size)
+    colours = _colour(rank[cells[:, same_layer]])
+    return [np.flatnonzero(colours == colour) for colour in range(colours.max() + 1)]
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True)
+def _colour(neighbours):
+    """Greedy colouring: each unit gets the lowest colour that no neighbour before it has."""
+    colours = np.full(neighbours.shape[0], -1, dtype=np.int64)
+    for unit in range(neighbours.shape[0]):
+        taken = np.zeros(neighbours.shape[1] + 1, dtype=np.bool_)
+        for other in neighbours[unit]:
+            if other >= 0 and colours[other] >= 0:
+                taken[colours[other]] = True
+        colour = 0
+        while taken[colour]:
+            colour += 1
+        colours[unit] = colour
+    return colours
+
+
+def _code_tables(codes: list[Codes]) -> CodeTables:
+    n_species = [c.counts.shape[1] for c in codes]
+    n_labels = max(c.increments.shape[1] for c in codes)
+    increments = [
+        np.pad(c.increments * n, ((0, 0), (0, n_labels - c.increments.shape[1])))
+        for c, n in zip(codes, n_species, strict=True)
+    ]
+    counts = np.concatenate([c.counts.reshape(-1, c.counts.shape[2]) for c in codes])
+    thresholds, coefficients = np.nonzero(counts)
+    return CodeTables(
+        n_species=np.array(n_species, dtype=np.int64),
+        partner_pointers=_pointers([len(i) for i in increments]),
+        increments=np.concatenate(increments).astype(np.uint32),
+        threshold_pointers=_pointers([c.counts.shape[0] * c.counts.shape[1] for c in codes]),
+        entry_pointers=np.searchsorted(thresholds, np.arange(len(counts) + 1)).astype(np.int64),
+        coefficients=coefficients.astype(np.int64),
+        counts=counts[thresholds, coefficients],
+    )
+
+
+def _product_tables(rules: list[LocalRule]) -> ProductTables:
+    products = [product for rule in rules for product in rule.products]
+    factors = np.array([f for product in products for f in product.factors], dtype=np.int64)
+    factors = factors.reshape(-1, 2)
+    return ProductTables(
+        product_pointers=_pointers([len(rule.products) for rule in rules]),
+        species=np.array([p.species for p in products], dtype=np.int64),
+        coefficients=np.array([p.coefficient for p in products], dtype=np.int64),
+        factor_pointers=_pointers([len(p.factors) for p in products]),
+        partners=np.ascontiguousarray(factors[:, 0]),
+        labels=np.ascontiguousarray(factors[:, 1]),
+    )
