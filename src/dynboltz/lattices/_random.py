@@ -135,4 +135,4 @@ def bounded(state, n):
 @no_type_check
 def exponential(state):
     """Draw an exponentially distributed float64 of mean 1."""
-    return -math.log1p(-uniform(state))
+    return -math.log(1.0 - uniform(state))

@@ -17,6 +17,7 @@ import numpy as np
 from dynboltz.lattices import advance, exponential, uniform
 from dynboltz.lattices._counts import make_workspace
 
+from ._inlined import inlined
 from ._particles import FLAG, SPECIES, find_reaction, list_particles, site_event
 from ._records import Records, record
 from ._tables import NeighbourTable, ReactionTable
@@ -56,7 +57,7 @@ def coarse_probabilities(pair_reactions: ReactionTable) -> np.ndarray:
     return grains.astype(np.uint64) * np.uint64(_GRAIN)
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 @no_type_check
 def _react_at_sites(state, particles, n, mark, tables, duration, random):
     reactions, bound = tables.site_reactions, tables.site_bound
@@ -68,12 +69,10 @@ def _react_at_sites(state, particles, n, mark, tables, duration, random):
         time += exponential(random) / rate
         if time >= duration:
             return n
-        n = site_event(
-            state, particles, None, n, bound, mark, reactions, tables.neighbours, random
-        )
+        n = site_event(state, particles, None, n, bound, mark, reactions, tables.neighbours, random)
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 @no_type_check
 def _collide(state, origin, target, members, mark, tables, random):
     """Finish a collision that passed the coarse test; return whether it reacted."""
@@ -88,7 +87,7 @@ def _collide(state, origin, target, members, mark, tables, random):
     return True
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 @no_type_check
 def _move_particles(state, particles, n, mark, tables, random):
     """Let every particle attempt one hop; return whether a collision reacted.
@@ -133,7 +132,7 @@ def _move_particles(state, particles, n, mark, tables, random):
     return reacted
 
 
-@numba.njit(cache=True, nogil=True)
+@inlined
 @no_type_check
 def _clean_up(state, particles, n, mark):
     """Keep one entry for each particle, flipping its high bit; return their number."""
@@ -170,7 +169,18 @@ def _run_replica(state, replica, n_steps, time_step, tables, random, records):
 @numba.njit(cache=True, nogil=True, parallel=True)
 @no_type_check
 def run_collision(
-    initial, n_steps, time_step, random, neighbours, site_reactions, site_bound, pair_reactions, coarse, counts, states, moments
+    initial,
+    n_steps,
+    time_step,
+    random,
+    neighbours,
+    site_reactions,
+    site_bound,
+    pair_reactions,
+    coarse,
+    counts,
+    states,
+    moments,
 ):
     """Simulate every replica; `random` [replicas, 4] holds its stream.
 

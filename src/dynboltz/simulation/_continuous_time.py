@@ -15,6 +15,7 @@ import numpy as np
 from dynboltz.lattices import bounded, exponential, uniform
 from dynboltz.lattices._counts import make_workspace
 
+from ._inlined import inlined
 from ._particles import find_reaction, list_particles, remove, site_event
 from ._records import Records, record
 from ._tables import NeighbourTable, ReactionTable
@@ -49,7 +50,7 @@ class ContinuousTimeTables(NamedTuple):
     bond_bound: float
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 @no_type_check
 def _react_at_bond(state, particles, slots, n, bond, members, u, tables, random):
     products = tables.pair_reactions.products[find_reaction(tables.pair_reactions, members, u)]
@@ -62,7 +63,7 @@ def _react_at_bond(state, particles, slots, n, bond, members, u, tables, random)
     return n
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 @no_type_check
 def _bond_event(state, particles, slots, n, tables, random):
     """Propose one hop or reaction of two neighbours; return the new number of particles."""
@@ -86,7 +87,7 @@ def _bond_event(state, particles, slots, n, tables, random):
     return n
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 @no_type_check
 def _evolve(state, particles, slots, n, duration, tables, random):
     """Let the lattice evolve for a time; return the new number of particles."""
@@ -109,7 +110,7 @@ def _evolve(state, particles, slots, n, duration, tables, random):
             n = _bond_event(state, particles, slots, n, tables, random)
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@numba.njit(cache=True, nogil=True)
 @no_type_check
 def _run_replica(state, replica, n_steps, time_step, tables, random, records):
     snapshot = np.empty((1, state.size), dtype=np.uint8)
@@ -127,14 +128,28 @@ def _run_replica(state, replica, n_steps, time_step, tables, random, records):
 @numba.njit(cache=True, nogil=True, parallel=True)
 @no_type_check
 def run_continuous_time(
-    initial, n_steps, time_step, random, neighbours, site_reactions, site_bound, pair_reactions, hop_rates, bond_bound, counts, states, moments
+    initial,
+    n_steps,
+    time_step,
+    random,
+    neighbours,
+    site_reactions,
+    site_bound,
+    pair_reactions,
+    hop_rates,
+    bond_bound,
+    counts,
+    states,
+    moments,
 ):
     """Simulate every replica; `random` [replicas, 4] holds its stream.
 
     Takes the fields of `ContinuousTimeTables` and of `Records`, since a parallel loop cannot take nested tuples.
     """
     for replica in numba.prange(initial.shape[0]):
-        tables = ContinuousTimeTables(neighbours, site_reactions, site_bound, pair_reactions, hop_rates, bond_bound)
+        tables = ContinuousTimeTables(
+            neighbours, site_reactions, site_bound, pair_reactions, hop_rates, bond_bound
+        )
         records = Records(counts, states, moments)
         state = initial[replica].copy()
         _run_replica(state, replica, n_steps, time_step, tables, random[replica], records)

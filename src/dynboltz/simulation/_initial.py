@@ -47,9 +47,7 @@ def random_counts(
             )
     total = sum(counts.values())
     if total > lattice.n_sites:
-        raise ValueError(
-            f"random_counts: {total} particles do not fit on {lattice.n_sites} sites."
-        )
+        raise ValueError(f"random_counts: {total} particles do not fit on {lattice.n_sites} sites.")
     ordered = np.zeros(lattice.n_sites, dtype=np.uint8)
     ordered[:total] = np.repeat(
         [list(species).index(name) + 1 for name in counts], list(counts.values())

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from typing import no_type_check
 
-import numba
 import numpy as np
 
 from dynboltz.lattices import bounded, uniform
+
+from ._inlined import inlined
 
 FLAG = np.uint8(0x80)
 SPECIES = np.uint8(0x7F)
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 @no_type_check
 def list_particles(state, particles, slots):
     """Fill `particles` with the occupied sites and return their number."""
@@ -28,7 +29,7 @@ def list_particles(state, particles, slots):
     return n
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 @no_type_check
 def append(particles, slots, n, site):
     """Add a site to the list. `slots`, the place of each site in the list, may be None."""
@@ -38,7 +39,7 @@ def append(particles, slots, n, site):
     return n + 1
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 @no_type_check
 def remove(particles, slots, n, slot):
     """Remove one entry of the list."""
@@ -49,7 +50,7 @@ def remove(particles, slots, n, slot):
     return n - 1
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 @no_type_check
 def find_reaction(reactions, members, u):
     """Reaction of the set `members` that the number `u`, in units of `cumulative`, selects."""
@@ -60,7 +61,7 @@ def find_reaction(reactions, members, u):
     return reaction
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 @no_type_check
 def empty_neighbour(state, site, neighbours, random):
     """Draw one of the empty neighbours of a site, -1 if there is none."""
@@ -80,7 +81,7 @@ def empty_neighbour(state, site, neighbours, random):
         direction += 1
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 @no_type_check
 def react_at_site(state, site, bound, mark, reactions, neighbours, random):
     """Let the content of a site react with probability `totals / bound`.
@@ -103,7 +104,7 @@ def react_at_site(state, site, bound, mark, reactions, neighbours, random):
     return other
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 @no_type_check
 def site_event(state, particles, slots, n, bound, mark, reactions, neighbours, random):
     """Propose one reaction without or with one reactant; return the new number of particles.
@@ -115,9 +116,7 @@ def site_event(state, particles, slots, n, bound, mark, reactions, neighbours, r
         site = bounded(random, state.size)
         if state[site]:
             return n
-        other = react_at_site(
-            state, site, reactions.totals[0], mark, reactions, neighbours, random
-        )
+        other = react_at_site(state, site, reactions.totals[0], mark, reactions, neighbours, random)
         if state[site]:
             n = append(particles, slots, n, site)
     else:
