@@ -72,7 +72,7 @@ class L2(eqx.Module):
     """
 
     strength: float = eqx.field(static=True)
-    target: Float[Array, "..."]
+    target: Float[Array, ...]
 
     def __check_init__(self) -> None:
         if not self.strength >= 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import diffrax
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ._base import AbstractVectorField
@@ -57,7 +58,7 @@ def solve_adaptive(
             stepsize_controller=diffrax.PIDController(rtol=rtol, atol=atol),
             throw=False,
         )
-        return solution.ys
+        return jnp.asarray(solution.ys)
 
     flat = theta0.reshape(-1, theta0.shape[-1])
     theta = jax.vmap(solve_one)(flat)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -68,7 +68,8 @@ def discrete_adjoint(
     check_times(times, where)
     check_finite(where, theta0=theta0, cotangents=cotangents)
     arrays = (jnp.asarray(array) for array in (theta0, times, cotangents))
-    return _pull_back(field, *arrays, method, substeps, rtol, atol)
+    options = {"method": method, "substeps": substeps, "rtol": rtol, "atol": atol}
+    return _pull_back(field, *arrays, **options)
 
 
 @eqx.filter_jit
@@ -77,13 +78,10 @@ def _pull_back(
     theta0: Float[Array, "*batch coefficients"],
     times: Float[Array, " times"],
     cotangents: Float[Array, "*batch times coefficients"],
-    method: Method,
-    substeps: int,
-    rtol: float,
-    atol: float,
+    **options: Any,
 ) -> tuple[Float[Array, "*batch coefficients"], Field]:
     def solution(theta0: Array, field: Field) -> Array:
-        return solve(field, theta0, times, method, substeps, rtol, atol)
+        return solve(field, theta0, times, **options)
 
     _, pullback = eqx.filter_vjp(solution, theta0, field)
     return pullback(cotangents)

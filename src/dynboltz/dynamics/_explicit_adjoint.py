@@ -57,10 +57,10 @@ def explicit_adjoint(
     - \Big(\frac{\partial F}{\partial \theta}\Big)^T \phi, \quad \phi(t_f) = 0, \qquad
     \frac{dS}{du} = - \int dt \Big(\frac{\partial F}{\partial u}\Big)^T \phi$$
 
-    for $p \propto e^{+\theta s}$: Ernst et al. (2019), eqs. (30), (31) and (33). Where the sensitivity
-    equation is restricted to a window, eq. (41), it keeps the minus sign of (30), which is missing
-    in print; it then is the gradient of the action in the window with $\theta$ at its start held
-    fixed. The integral follows the left rule for `"euler"` and the trapezoidal rule for `"heun"`.
+    for $p \propto e^{+\theta s}$: Ernst et al. (2019), eqs. (30), (31) and (33). Restricted to a
+    window, eq. (41), the sensitivity equation keeps the minus sign of (30), which is missing in
+    print; it then is the gradient of the action in the window with $\theta$ at its start held
+    fixed. The integral follows the left rule for `"euler"` and the trapezoidal for `"heun"`.
 
     Parameters
     ----------
@@ -101,7 +101,9 @@ def explicit_adjoint(
         source = source + regularisation.gradient(theta)
     first, last = window or (0, len(times) - 1)
     parts = [_part(array, first, last, axis) for array, axis in ((theta, -2), (source, -2))]
-    part, d_u = _solve_backwards(field, _part(times, first, last, 0), *parts, method, substeps)
+    part, d_u = _solve_backwards(
+        field, _part(times, first, last, 0), *parts, method=method, substeps=substeps
+    )
     phi = jax.lax.dynamic_update_slice_in_dim(jnp.zeros_like(theta), part, first, axis=-2)
     return ExplicitAdjoint(phi, d_u, -part[..., 0, :])
 
@@ -133,6 +135,7 @@ def _solve_backwards(
     times: Float[Array, " times"],
     theta: Float[Array, "*batch times coefficients"],
     source: Float[Array, "*batch times coefficients"],
+    *,
     method: AdjointMethod,
     substeps: int,
 ) -> tuple[Float[Array, "*batch times coefficients"], PyTree]:
@@ -163,8 +166,8 @@ def _all_steps_back(
         return source - pullback(phi)[0]
 
     def step_back(phi: Array, step: tuple[Array, ...]) -> tuple[Array, Array]:
-        size, *later, theta, source = step
-        last = slope(*later, phi)
+        size, later_theta, later_source, theta, source = step
+        last = slope(later_theta, later_source, phi)
         earlier = phi - size * last
         if method == "heun":
             earlier = phi - 0.5 * size * (last + slope(theta, source, earlier))

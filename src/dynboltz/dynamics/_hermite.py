@@ -123,7 +123,9 @@ class HermiteFunction(eqx.Module):
         rows = jnp.minimum(jnp.searchsorted(self.keys, keys), len(self.keys) - 1)
         # A product, not a selection, so that NaN stays NaN.
         allocated = (self.keys[rows] == keys).astype(x.dtype)
-        return HermiteBasis(rows, hermite_basis(local, self.grid.cell) * allocated[:, None])
+        return HermiteBasis(
+            rows, hermite_basis(jnp.asarray(local), self.grid.cell) * allocated[:, None]
+        )
 
     def __call__(self, x: Float[Array, " arguments"]) -> Float[Array, " outputs"]:
         """Evaluate all outputs at one point; use `jax.vmap` for several.

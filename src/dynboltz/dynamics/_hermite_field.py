@@ -10,6 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
 from ._base import AbstractVectorField, check_inside
@@ -121,8 +122,12 @@ class HermiteField(AbstractVectorField):
         OutsideBoxError
             If a grid with `outside="error"` does not contain `theta` and the call is not compiled.
         """
-        if not isinstance(theta, jax.core.Tracer):
+        if not isinstance(theta, Tracer):
             check_inside(self, np.asarray(theta), "HermiteField")
+            return _compiled_derivative(self, theta)
+        return self._derivative(theta)
+
+    def _derivative(self, theta: Array) -> Array:
         values = jnp.concatenate([f(theta[self._arguments(f)]) for f in self.functions])
         names = [name for function in self.functions for name in function.outputs]
         if tuple(names) == self.coefficients:
@@ -223,6 +228,11 @@ class HermiteField(AbstractVectorField):
             lower[index] = np.maximum(lower[index], low)
             upper[index] = np.minimum(upper[index], high)
         return lower, upper
+
+
+@eqx.filter_jit
+def _compiled_derivative(field: HermiteField, theta: Array) -> Array:
+    return field._derivative(theta)
 
 
 @eqx.filter_jit

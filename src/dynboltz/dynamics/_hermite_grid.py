@@ -36,10 +36,10 @@ class HermiteGrid:
         Opposite corners of the box; it is rounded outward to whole cells.
     outside
         What happens beyond the box. `"error"`: a direct call and `integrate` raise
-        `OutsideBoxError`, while compiled code cannot raise and clamps. `"clamp"`: the value
-        at the nearest point of the box; continuous, with zero normal derivative outside. `"linear"`:
-        each one-dimensional basis function continues along its tangent, which extrapolates by value
-        and gradient (by the product of the two extrapolations where two arguments are outside), and
+        `OutsideBoxError`, while compiled code cannot raise and clamps. `"clamp"`: the value at the
+        nearest point of the box; continuous, with zero normal derivative outside. `"linear"`: each
+        one-dimensional basis function continues along its tangent, which extrapolates by value and
+        gradient (by the product of the extrapolations where several arguments are outside), and
         stays continuously differentiable.
 
     Raises

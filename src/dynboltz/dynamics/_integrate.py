@@ -6,9 +6,9 @@ from typing import get_args
 
 import diffrax
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from ._adaptive import solve_adaptive
@@ -67,7 +67,8 @@ def integrate(
     check_method(method, substeps, "integrate")
     theta0, times = jnp.asarray(theta0), jnp.asarray(times)
     _check_start(field, np.asarray(theta0), np.asarray(times))
-    theta = _compiled_solve(field, theta0, times, method, substeps, rtol, atol)
+    options = {"method": method, "substeps": substeps, "rtol": rtol, "atol": atol}
+    theta = _compiled_solve(field, theta0, times, **options)
     _check_solution(field, np.asarray(theta), np.asarray(times))
     return theta
 
@@ -76,6 +77,7 @@ def solve(
     field: AbstractVectorField,
     theta0: Float[Array, "*batch coefficients"],
     times: Float[Array, " times"],
+    *,
     method: Method,
     substeps: int,
     rtol: float,
@@ -104,14 +106,14 @@ def check_method(method: Method, substeps: int, where: str) -> None:
 def check_finite(where: str, **arrays: Array | np.ndarray) -> None:
     """Raise `ValueError` if one of the named arrays is not finite; compiled code is not checked."""
     for name, array in arrays.items():
-        if not isinstance(array, jax.core.Tracer) and not np.all(np.isfinite(array)):
+        if not isinstance(array, Tracer) and not np.all(np.isfinite(array)):
             index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
             raise ValueError(f"{where}: `{name}` must be finite, entry {index} is not.")
 
 
 def check_times(times: Array | np.ndarray, where: str) -> None:
     """Raise `ValueError` unless there are two or more increasing times; not in compiled code."""
-    if isinstance(times, jax.core.Tracer):
+    if isinstance(times, Tracer):
         return
     if len(times) < 2 or not np.all(np.diff(np.asarray(times)) > 0):
         raise ValueError(f"{where}: `times` must be two or more increasing times, got {times}.")

@@ -45,7 +45,7 @@ def parameter_gradient(
     # Copies of a visited point, with no weight, complete the last chunk.
     points = jnp.concatenate([points, jnp.broadcast_to(points[:1], (missing, points.shape[1]))])
     cotangents = jnp.concatenate([cotangents, jnp.zeros_like(points[:missing])])
-    chunks = tuple(x.reshape(-1, size, x.shape[1]) for x in (points, cotangents))
+    shape = (-1, size, points.shape[1])
 
     def add_chunk(total: Field, chunk: tuple[Array, Array]) -> tuple[Field, None]:
         _, pullback = eqx.filter_vjp(lambda f: jax.vmap(f)(chunk[0]), field)
@@ -53,5 +53,6 @@ def parameter_gradient(
         return jax.tree.map(jnp.add, total, gradient), None
 
     zero = jax.tree.map(jnp.zeros_like, eqx.filter(field, eqx.is_inexact_array))
+    chunks = (points.reshape(shape), cotangents.reshape(shape))
     total, _ = jax.lax.scan(add_chunk, zero, chunks)
     return total

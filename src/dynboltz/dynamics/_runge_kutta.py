@@ -69,7 +69,7 @@ def solve_fixed(
     """
     flat = theta0.reshape(-1, theta0.shape[-1])
     times = times.astype(theta0.dtype)
-    theta = _solve((field, flat), times, TABLEAUS[method], substeps)
+    theta = _solve((field, flat), times=times, tableau=TABLEAUS[method], substeps=substeps)
     return jnp.moveaxis(theta, 0, 1).reshape(*theta0.shape[:-1], len(times), theta0.shape[-1])
 
 
@@ -81,6 +81,7 @@ def step_sizes(times: Float[Array, " times"], substeps: int) -> Float[Array, " s
 @eqx.filter_custom_vjp
 def _solve(
     field_and_start: tuple[AbstractVectorField, Float[Array, "batch coefficients"]],
+    *,
     times: Float[Array, " times"],
     tableau: Tableau,
     substeps: int,
@@ -92,6 +93,7 @@ def _solve(
 def _solve_forward(
     perturbed: Any,
     field_and_start: tuple[AbstractVectorField, Float[Array, "batch coefficients"]],
+    *,
     times: Float[Array, " times"],
     tableau: Tableau,
     substeps: int,
@@ -107,6 +109,7 @@ def _solve_backward(
     cotangents: Float[Array, "times batch coefficients"],
     perturbed: Any,
     field_and_start: tuple[AbstractVectorField, Float[Array, "batch coefficients"]],
+    *,
     times: Float[Array, " times"],
     tableau: Tableau,
     substeps: int,
