@@ -89,13 +89,13 @@ def skfem_values_and_gradients(function: HermiteFunction, points: np.ndarray) ->
             bits = sum(
                 2 ** (grid.dim - 1 - axis) for axis in range(grid.dim) if "xyz"[axis] in derivatives
             )
-            dofs[basis.nodal_dofs[number, vertex]] = function.u[row, bits]
+            dofs[np.asarray(basis.nodal_dofs)[number, vertex]] = function.u[row, bits]
     cells = mesh.element_finder()(*points.T)
     local = basis.mapping.invF(points.T[:, :, None], tind=cells)
     value, gradient = 0.0, 0.0
     for number in range(basis.Nbfun):
         shape = element.gbasis(basis.mapping, local, number, tind=cells)[0]
-        weight = dofs[np.asarray(basis.element_dofs)[number, cells]]
+        weight = dofs[basis.element_dofs[number, cells]]
         value = value + weight * np.asarray(shape)
         gradient = gradient + weight[:, :, None] * shape.grad[:, :, 0].T[:, None, :]
     return value, gradient
