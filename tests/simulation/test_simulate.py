@@ -35,11 +35,11 @@ def predators_and_prey(lattice, n_replicas):
     return random_counts(lattice, PREDATION.species, counts, n_replicas, seed=1)
 
 
-@pytest.fixture(name="one_thread")
-def fixture_one_thread():
+@pytest.fixture(name="all_threads")
+def fixture_all_threads():
     threads = numba.get_num_threads()
     numba.set_num_threads(1)
-    yield
+    yield threads
     numba.set_num_threads(threads)
 
 
@@ -48,11 +48,11 @@ def run(network, kernel, lattice, initial, n_steps=20, **options):
 
 
 @pytest.mark.parametrize(("network", "kernel"), KERNELS)
-def test_number_of_threads_does_not_matter(network, kernel, one_thread):
+def test_number_of_threads_does_not_matter(network, kernel, all_threads):
     lattice = Lattice((6, 5))
     initial = predators_and_prey(lattice, 7)
     alone = run(network, kernel, lattice, initial)
-    numba.set_num_threads(min(2, numba.config.NUMBA_NUM_THREADS))
+    numba.set_num_threads(all_threads)
     together = run(network, kernel, lattice, initial)
     np.testing.assert_array_equal(alone.state, together.state)
     np.testing.assert_array_equal(alone.moments, together.moments)

@@ -101,9 +101,7 @@ def advance(s0, s1, s2, s3):
 @no_type_check
 def next_uint64(state):
     """Draw 64 random bits and advance `state` [4]."""
-    result, state[0], state[1], state[2], state[3] = advance(
-        state[0], state[1], state[2], state[3]
-    )
+    result, state[0], state[1], state[2], state[3] = advance(state[0], state[1], state[2], state[3])
     return result
 
 

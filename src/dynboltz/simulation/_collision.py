@@ -15,11 +15,10 @@ import numba
 import numpy as np
 
 from dynboltz.lattices import advance, exponential, uniform
-from dynboltz.lattices._counts import make_workspace
 
 from ._inlined import inlined
-from ._particles import FLAG, SPECIES, find_reaction, list_particles, site_event
-from ._records import Records, record
+from ._particles import FLAG, SPECIES, find_reaction, populate, site_event
+from ._records import Records, make_scratch, record
 from ._tables import NeighbourTable, ReactionTable
 
 _HALF = np.uint64(32)
@@ -32,6 +31,8 @@ class CollisionTables(NamedTuple):
 
     Attributes
     ----------
+    time_step
+        Length of a step.
     neighbours
         Neighbours of each site.
     site_reactions
@@ -39,11 +40,12 @@ class CollisionTables(NamedTuple):
     site_bound
         Largest total rate of one particle.
     pair_reactions
-        Reactions of two particles, moving one first.
+        Reactions of two particles.
     coarse
         Probability that a pair reacts, in units of 2^-32, rounded up.
     """
 
+    time_step: float
     neighbours: NeighbourTable
     site_reactions: ReactionTable
     site_bound: float
@@ -59,25 +61,27 @@ def coarse_probabilities(pair_reactions: ReactionTable) -> np.ndarray:
 
 @inlined
 @no_type_check
-def _react_at_sites(state, particles, n, mark, tables, duration, random):
-    reactions, bound = tables.site_reactions, tables.site_bound
+def _react_at_sites(population, n, mark, tables):
+    """Let the reactions with less than two reactants happen; return the number of particles."""
+    creation = tables.site_reactions.totals[0] * population.state.size
     time = 0.0
     while True:
-        rate = reactions.totals[0] * state.size + bound * n
+        rate = creation + tables.site_bound * n
         if rate == 0.0:
             return n
-        time += exponential(random) / rate
-        if time >= duration:
+        time += exponential(population.random) / rate
+        if time >= tables.time_step:
             return n
-        n = site_event(state, particles, None, n, bound, mark, reactions, tables.neighbours, random)
+        n = site_event(population, n, mark, tables)
 
 
 @inlined
 @no_type_check
-def _collide(state, origin, target, members, mark, tables, random):
+def _collide(population, bond, members, mark, tables):
     """Finish a collision that passed the coarse test; return whether it reacted."""
-    reactions = tables.pair_reactions
-    u = uniform(random) * np.float64(tables.coarse[members]) * 2.0**-32
+    state, reactions = population.state, tables.pair_reactions
+    origin, target = bond
+    u = uniform(population.random) * np.float64(tables.coarse[members]) * 2.0**-32
     if u >= reactions.totals[members]:
         state[origin] ^= FLAG
         return False
@@ -89,14 +93,15 @@ def _collide(state, origin, target, members, mark, tables, random):
 
 @inlined
 @no_type_check
-def _move_particles(state, particles, n, mark, tables, random):
+def _move_particles(population, n, mark, tables):
     """Let every particle attempt one hop; return whether a collision reacted.
 
     One random number serves a particle: its high half selects the entry, its low half times the
     number of neighbours the direction, and the fraction left over is the coarse test of a
-    reaction. The moves without a reaction are written without a branch, since whether the target
-    is empty cannot be predicted.
+    reaction. A move without a reaction is written without a branch, since whether the target is
+    empty cannot be predicted.
     """
+    state, particles, _, random = population
     neighbours, coarse = tables.neighbours, tables.coarse
     n_bytes = np.uint64(tables.site_reactions.totals.size)
     s0, s1, s2, s3 = random[0], random[1], random[2], random[3]
@@ -119,7 +124,7 @@ def _move_particles(state, particles, n, mark, tables, random):
         members = species * n_bytes + (occupant & SPECIES)
         if (direction & _LOW) < coarse[members]:
             random[0], random[1], random[2], random[3] = s0, s1, s2, s3
-            reacted |= _collide(state, origin, target, members, mark, tables, random)
+            reacted |= _collide(population, (origin, target), members, mark, tables)
             s0, s1, s2, s3 = random[0], random[1], random[2], random[3]
             particles[pending] = origin
         else:
@@ -147,32 +152,34 @@ def _clean_up(state, particles, n, mark):
     return kept
 
 
+@inlined
+@no_type_check
+def _step(population, n, mark, tables):
+    """Make one step; return the number of particles and the mark of the next visits."""
+    n = _react_at_sites(population, n, mark ^ FLAG, tables)
+    if _move_particles(population, n, mark, tables):
+        return _clean_up(population.state, population.particles, n, mark), mark
+    return n, mark ^ FLAG
+
+
 @numba.njit(cache=True, nogil=True)
 @no_type_check
-def _run_replica(state, replica, n_steps, time_step, tables, random, records):
-    snapshot = np.empty((1, state.size), dtype=np.uint8)
-    counts = np.empty(records.moments.shape[2], dtype=np.int64)
-    workspace = make_workspace(records.tables)
-    particles = np.empty(state.size, dtype=np.uint32)
-    n = list_particles(state, particles, None)
+def _run_replica(initial, replica, random, tables, records):
+    scratch = make_scratch(records, initial.size)
+    population, n = populate(initial, False, random)
     mark = FLAG
-    record(state, replica, 0, records, snapshot, counts, workspace)
-    for step in range(1, n_steps + 1):
-        n = _react_at_sites(state, particles, n, mark ^ FLAG, tables, time_step, random)
-        if _move_particles(state, particles, n, mark, tables, random):
-            n = _clean_up(state, particles, n, mark)
-        else:
-            mark ^= FLAG
-        record(state, replica, step, records, snapshot, counts, workspace)
+    record(population.state, replica, 0, records, scratch)
+    for time in range(1, records.moments.shape[1]):
+        n, mark = _step(population, n, mark, tables)
+        record(population.state, replica, time, records, scratch)
 
 
 @numba.njit(cache=True, nogil=True, parallel=True)
 @no_type_check
-def run_collision(
+def run_collision(  # noqa: PLR0917
     initial,
-    n_steps,
-    time_step,
     random,
+    time_step,
     neighbours,
     site_reactions,
     site_bound,
@@ -184,10 +191,12 @@ def run_collision(
 ):
     """Simulate every replica; `random` [replicas, 4] holds its stream.
 
-    Takes the fields of `CollisionTables` and of `Records`, since a parallel loop cannot take nested tuples.
+    Takes the fields of `CollisionTables` and of `Records`, since a parallel loop cannot take
+    nested tuples.
     """
     for replica in numba.prange(initial.shape[0]):
-        tables = CollisionTables(neighbours, site_reactions, site_bound, pair_reactions, coarse)
+        tables = CollisionTables(
+            time_step, neighbours, site_reactions, site_bound, pair_reactions, coarse
+        )
         records = Records(counts, states, moments)
-        state = initial[replica].copy()
-        _run_replica(state, replica, n_steps, time_step, tables, random[replica], records)
+        _run_replica(initial[replica], replica, random[replica], tables, records)

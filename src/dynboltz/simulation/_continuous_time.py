@@ -13,11 +13,10 @@ import numba
 import numpy as np
 
 from dynboltz.lattices import bounded, exponential, uniform
-from dynboltz.lattices._counts import make_workspace
 
 from ._inlined import inlined
-from ._particles import find_reaction, list_particles, remove, site_event
-from ._records import Records, record
+from ._particles import find_reaction, populate, remove, site_event
+from ._records import Records, make_scratch, record
 from ._tables import NeighbourTable, ReactionTable
 
 _NO_MARK = np.uint8(0)
@@ -28,6 +27,8 @@ class ContinuousTimeTables(NamedTuple):
 
     Attributes
     ----------
+    time_step
+        Time between two records.
     neighbours
         Neighbours of each site.
     site_reactions
@@ -42,6 +43,7 @@ class ContinuousTimeTables(NamedTuple):
         Rate of the proposals of one particle in one direction.
     """
 
+    time_step: float
     neighbours: NeighbourTable
     site_reactions: ReactionTable
     site_bound: float
@@ -52,21 +54,23 @@ class ContinuousTimeTables(NamedTuple):
 
 @inlined
 @no_type_check
-def _react_at_bond(state, particles, slots, n, bond, members, u, tables, random):
-    products = tables.pair_reactions.products[find_reaction(tables.pair_reactions, members, u)]
-    first_end = bounded(random, 2)
+def _react_at_bond(population, n, bond, reaction, tables):
+    """Place the products at the two ends in random order; return the number of particles."""
+    products = tables.pair_reactions.products[reaction]
+    first_end = bounded(population.random, 2)
     for end in range(2):
         site = bond[end]
-        state[site] = products[end ^ first_end]
-        if state[site] == 0:
-            n = remove(particles, slots, n, slots[site])
+        population.state[site] = products[end ^ first_end]
+        if population.state[site] == 0:
+            n = remove(population, n, population.slots[site])
     return n
 
 
 @inlined
 @no_type_check
-def _bond_event(state, particles, slots, n, tables, random):
-    """Propose one hop or reaction of two neighbours; return the new number of particles."""
+def _bond_event(population, n, tables):
+    """Propose one hop or reaction of two neighbours; return the number of particles."""
+    state, particles, slots, random = population
     slot = bounded(random, n)
     origin = particles[slot]
     direction = bounded(random, tables.neighbours.sites.shape[1])
@@ -82,56 +86,49 @@ def _bond_event(state, particles, slots, n, tables, random):
         return n
     members = state[origin] * tables.hop_rates.size + state[target]
     if 2.0 * u < tables.pair_reactions.totals[members]:
-        bond = (origin, target)
-        n = _react_at_bond(state, particles, slots, n, bond, members, 2.0 * u, tables, random)
+        reaction = find_reaction(tables.pair_reactions, members, 2.0 * u)
+        n = _react_at_bond(population, n, (origin, target), reaction, tables)
     return n
 
 
 @inlined
 @no_type_check
-def _evolve(state, particles, slots, n, duration, tables, random):
-    """Let the lattice evolve for a time; return the new number of particles."""
-    reactions, bound = tables.site_reactions, tables.site_bound
+def _evolve(population, n, tables):
+    """Let the lattice evolve to the next record; return the number of particles."""
+    creation = tables.site_reactions.totals[0] * population.state.size
     bonds_bound = tables.bond_bound * tables.neighbours.sites.shape[1]
     time = 0.0
     while True:
-        at_sites = reactions.totals[0] * state.size + bound * n
+        at_sites = creation + tables.site_bound * n
         rate = at_sites + bonds_bound * n
         if rate == 0.0:
             return n
-        time += exponential(random) / rate
-        if time >= duration:
+        time += exponential(population.random) / rate
+        if time >= tables.time_step:
             return n
-        if uniform(random) * rate < at_sites:
-            n = site_event(
-                state, particles, slots, n, bound, _NO_MARK, reactions, tables.neighbours, random
-            )
+        if uniform(population.random) * rate < at_sites:
+            n = site_event(population, n, _NO_MARK, tables)
         else:
-            n = _bond_event(state, particles, slots, n, tables, random)
+            n = _bond_event(population, n, tables)
 
 
 @numba.njit(cache=True, nogil=True)
 @no_type_check
-def _run_replica(state, replica, n_steps, time_step, tables, random, records):
-    snapshot = np.empty((1, state.size), dtype=np.uint8)
-    counts = np.empty(records.moments.shape[2], dtype=np.int64)
-    workspace = make_workspace(records.tables)
-    particles = np.empty(state.size, dtype=np.uint32)
-    slots = np.empty(state.size, dtype=np.uint32)
-    n = list_particles(state, particles, slots)
-    record(state, replica, 0, records, snapshot, counts, workspace)
-    for step in range(1, n_steps + 1):
-        n = _evolve(state, particles, slots, n, time_step, tables, random)
-        record(state, replica, step, records, snapshot, counts, workspace)
+def _run_replica(initial, replica, random, tables, records):
+    scratch = make_scratch(records, initial.size)
+    population, n = populate(initial, True, random)
+    record(population.state, replica, 0, records, scratch)
+    for time in range(1, records.moments.shape[1]):
+        n = _evolve(population, n, tables)
+        record(population.state, replica, time, records, scratch)
 
 
 @numba.njit(cache=True, nogil=True, parallel=True)
 @no_type_check
-def run_continuous_time(
+def run_continuous_time(  # noqa: PLR0917
     initial,
-    n_steps,
-    time_step,
     random,
+    time_step,
     neighbours,
     site_reactions,
     site_bound,
@@ -144,12 +141,18 @@ def run_continuous_time(
 ):
     """Simulate every replica; `random` [replicas, 4] holds its stream.
 
-    Takes the fields of `ContinuousTimeTables` and of `Records`, since a parallel loop cannot take nested tuples.
+    Takes the fields of `ContinuousTimeTables` and of `Records`, since a parallel loop cannot take
+    nested tuples.
     """
     for replica in numba.prange(initial.shape[0]):
         tables = ContinuousTimeTables(
-            neighbours, site_reactions, site_bound, pair_reactions, hop_rates, bond_bound
+            time_step,
+            neighbours,
+            site_reactions,
+            site_bound,
+            pair_reactions,
+            hop_rates,
+            bond_bound,
         )
         records = Records(counts, states, moments)
-        state = initial[replica].copy()
-        _run_replica(state, replica, n_steps, time_step, tables, random[replica], records)
+        _run_replica(initial[replica], replica, random[replica], tables, records)

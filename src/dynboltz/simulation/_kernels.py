@@ -37,8 +37,8 @@ class AbstractKernel(abc.ABC):
         self,
         network: ReactionNetwork,
         lattice: Lattice,
+        *,
         initial: UInt8[np.ndarray, "replicas sites"],
-        n_steps: int,
         random: UInt64[np.ndarray, "replicas 4"],
         records: Records,
     ) -> None:
@@ -99,21 +99,22 @@ class CollisionKernel(AbstractKernel):
         self,
         network: ReactionNetwork,
         lattice: Lattice,
+        *,
         initial: UInt8[np.ndarray, "replicas sites"],
-        n_steps: int,
         random: UInt64[np.ndarray, "replicas 4"],
         records: Records,
     ) -> None:
         """Simulate every replica from its initial state and its random stream into `records`."""
         site_reactions, pair_reactions = site_table(network), pair_table(network)
         tables = CollisionTables(
+            time_step=float(self.dt),
             neighbours=neighbour_table(lattice),
             site_reactions=site_reactions,
             site_bound=float(site_reactions.totals[1:].max()),
             pair_reactions=pair_reactions,
             coarse=coarse_probabilities(pair_reactions),
         )
-        run_collision(initial, n_steps, float(self.dt), random, *tables, *records)
+        run_collision(initial, random, *tables, *records)
 
 
 @final
@@ -171,8 +172,8 @@ class ContinuousTimeKernel(AbstractKernel):
         self,
         network: ReactionNetwork,
         lattice: Lattice,
+        *,
         initial: UInt8[np.ndarray, "replicas sites"],
-        n_steps: int,
         random: UInt64[np.ndarray, "replicas 4"],
         records: Records,
     ) -> None:
@@ -180,6 +181,7 @@ class ContinuousTimeKernel(AbstractKernel):
         site_reactions, pair_reactions = site_table(network), pair_table(network)
         hop_rates = self._hop_rates(network)
         tables = ContinuousTimeTables(
+            time_step=float(self.interval),
             neighbours=neighbour_table(lattice),
             site_reactions=site_reactions,
             site_bound=float(site_reactions.totals[1:].max()),
@@ -187,7 +189,7 @@ class ContinuousTimeKernel(AbstractKernel):
             hop_rates=hop_rates,
             bond_bound=float(max(hop_rates.max(), pair_reactions.totals.max() / 2)),
         )
-        run_continuous_time(initial, n_steps, float(self.interval), random, *tables, *records)
+        run_continuous_time(initial, random, *tables, *records)
 
     def _hop_rates(self, network: ReactionNetwork) -> Float64[np.ndarray, " bytes"]:
         rates = self.hop_rate

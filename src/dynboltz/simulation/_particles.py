@@ -1,4 +1,4 @@
-"""The list of occupied sites, and reactions at one site, which both kernels share.
+"""The particles of one replica, and reactions at one site, which both kernels share.
 
 A state is one byte a site: 0 if empty, else the species in the low seven bits. `mark` is 0 or the
 high bit, and is set in the bytes of new particles.
@@ -6,8 +6,9 @@ high bit, and is set in the bytes of new particles.
 
 from __future__ import annotations
 
-from typing import no_type_check
+from typing import NamedTuple, no_type_check
 
+import numba
 import numpy as np
 
 from dynboltz.lattices import bounded, uniform
@@ -18,35 +19,62 @@ FLAG = np.uint8(0x80)
 SPECIES = np.uint8(0x7F)
 
 
-@inlined
+class Population(NamedTuple):
+    """One replica.
+
+    Attributes
+    ----------
+    state
+        Bytes of the sites.
+    particles
+        Occupied sites, in any order, followed by unused entries.
+    slots
+        Place of each occupied site in `particles`; empty if the kernel does not need it.
+    random
+        State of the random stream.
+    """
+
+    state: np.ndarray
+    particles: np.ndarray
+    slots: np.ndarray
+    random: np.ndarray
+
+
+@numba.njit(cache=True, nogil=True)
 @no_type_check
-def list_particles(state, particles, slots):
-    """Fill `particles` with the occupied sites and return their number."""
+def populate(initial, with_slots, random):
+    """Make the population of an initial state; return it and its number of particles."""
+    population = Population(
+        initial.copy(),
+        np.empty(initial.size, dtype=np.uint32),
+        np.empty(initial.size if with_slots else 0, dtype=np.uint32),
+        random,
+    )
     n = 0
-    for site in range(state.size):
-        if state[site]:
-            n = append(particles, slots, n, site)
-    return n
+    for site in range(initial.size):
+        if initial[site]:
+            n = append(population, n, site)
+    return population, n
 
 
 @inlined
 @no_type_check
-def append(particles, slots, n, site):
-    """Add a site to the list. `slots`, the place of each site in the list, may be None."""
-    particles[n] = site
-    if slots is not None:
-        slots[site] = n
+def append(population, n, site):
+    """Add an occupied site to the list; return the number of particles."""
+    population.particles[n] = site
+    if population.slots.size:
+        population.slots[site] = n
     return n + 1
 
 
 @inlined
 @no_type_check
-def remove(particles, slots, n, slot):
-    """Remove one entry of the list."""
-    last = particles[n - 1]
-    particles[slot] = last
-    if slots is not None:
-        slots[last] = slot
+def remove(population, n, slot):
+    """Remove one entry of the list; return the number of particles."""
+    last = population.particles[n - 1]
+    population.particles[slot] = last
+    if population.slots.size:
+        population.slots[last] = slot
     return n - 1
 
 
@@ -63,18 +91,18 @@ def find_reaction(reactions, members, u):
 
 @inlined
 @no_type_check
-def empty_neighbour(state, site, neighbours, random):
+def empty_neighbour(population, site, neighbours):
     """Draw one of the empty neighbours of a site, -1 if there is none."""
     n_empty = 0
     for direction in range(neighbours.counts[site]):
-        n_empty += state[neighbours.sites[site, direction]] == 0
+        n_empty += population.state[neighbours.sites[site, direction]] == 0
     if n_empty == 0:
         return np.int64(-1)
-    remaining = bounded(random, n_empty)
+    remaining = bounded(population.random, n_empty)
     direction = 0
     while True:
         neighbour = neighbours.sites[site, direction]
-        if state[neighbour] == 0:
+        if population.state[neighbour] == 0:
             if remaining == 0:
                 return np.int64(neighbour)
             remaining -= 1
@@ -83,20 +111,21 @@ def empty_neighbour(state, site, neighbours, random):
 
 @inlined
 @no_type_check
-def react_at_site(state, site, bound, mark, reactions, neighbours, random):
+def react_at_site(population, site, bound, mark, tables):
     """Let the content of a site react with probability `totals / bound`.
 
     Returns the site of the second product, -1 if there is none. Without room for a second product
     nothing happens.
     """
+    state, reactions = population.state, tables.site_reactions
     members = state[site] & SPECIES
-    u = uniform(random) * bound
+    u = uniform(population.random) * bound
     if u >= reactions.totals[members]:
         return np.int64(-1)
     first, second = reactions.products[find_reaction(reactions, members, u)]
     other = np.int64(-1)
     if second:
-        other = empty_neighbour(state, site, neighbours, random)
+        other = empty_neighbour(population, site, tables.neighbours)
         if other < 0:
             return other
         state[other] = second | mark
@@ -106,25 +135,26 @@ def react_at_site(state, site, bound, mark, reactions, neighbours, random):
 
 @inlined
 @no_type_check
-def site_event(state, particles, slots, n, bound, mark, reactions, neighbours, random):
-    """Propose one reaction without or with one reactant; return the new number of particles.
+def site_event(population, n, mark, tables):
+    """Propose one reaction without or with one reactant; return the number of particles.
 
-    An empty site is proposed at rate `reactions.totals[0]`, a particle at rate `bound`.
+    An empty site is proposed at the rate of its reactions, a particle at rate `site_bound`.
     """
-    creation = reactions.totals[0] * state.size
-    if uniform(random) * (creation + bound * n) < creation:
+    state, random = population.state, population.random
+    creation = tables.site_reactions.totals[0]
+    if uniform(random) * (creation * state.size + tables.site_bound * n) < creation * state.size:
         site = bounded(random, state.size)
         if state[site]:
             return n
-        other = react_at_site(state, site, reactions.totals[0], mark, reactions, neighbours, random)
+        other = react_at_site(population, site, creation, mark, tables)
         if state[site]:
-            n = append(particles, slots, n, site)
+            n = append(population, n, site)
     else:
         slot = bounded(random, n)
-        site = np.int64(particles[slot])
-        other = react_at_site(state, site, bound, mark, reactions, neighbours, random)
+        site = np.int64(population.particles[slot])
+        other = react_at_site(population, site, tables.site_bound, mark, tables)
         if state[site] == 0:
-            n = remove(particles, slots, n, slot)
+            n = remove(population, n, slot)
     if other >= 0:
-        n = append(particles, slots, n, other)
+        n = append(population, n, other)
     return n

@@ -7,7 +7,7 @@ from typing import NamedTuple, no_type_check
 import numba
 import numpy as np
 
-from dynboltz.lattices._counts import CountTables, count_terms
+from dynboltz.lattices._counts import CountTables, count_terms, make_workspace
 
 from ._particles import SPECIES
 
@@ -32,8 +32,18 @@ class Records(NamedTuple):
 
 @numba.njit(cache=True, nogil=True)
 @no_type_check
-def record(state, replica, time, records, snapshot, counts, workspace):
-    """Record one state; `snapshot` [1, sites], `counts` and `workspace` are scratch."""
+def make_scratch(records, n_sites):
+    """Return the arrays that `record` needs, one set a replica."""
+    snapshot = np.empty((1, n_sites), dtype=np.uint8)
+    counts = np.empty(records.moments.shape[2], dtype=np.int64)
+    return snapshot, counts, make_workspace(records.tables)
+
+
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def record(state, replica, time, records, scratch):
+    """Record one state."""
+    snapshot, counts, workspace = scratch
     _strip(state, snapshot[0])
     if records.states.shape[1]:
         records.states[replica, time] = snapshot[0]

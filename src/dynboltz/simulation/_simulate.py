@@ -100,7 +100,7 @@ def simulate(
         np.empty((n_replicas, n_times, len(terms)), dtype=np.float64),
     )
     random = streams(seed, n_replicas, first_replica)
-    kernel.run(network, lattice, states, n_steps, random, records)
+    kernel.run(network, lattice, initial=states, random=random, records=records)
     times = kernel.time_step * np.arange(n_times)
     return Trajectories(times, records.states, records.moments, tuple(t.name for t in terms))
 
