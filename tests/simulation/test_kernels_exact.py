@@ -8,12 +8,14 @@ from scipy import stats
 
 from dynboltz.lattices import Lattice
 from dynboltz.reactions import ReactionNetwork
-from dynboltz.simulation import CollisionKernel, ContinuousTimeKernel, simulate
-from dynboltz.simulation._master_equation import (
+from dynboltz.simulation import (
+    CollisionKernel,
+    ContinuousTimeKernel,
     collision_step,
     continuous_time_generator,
     enumerate_states,
     evolve,
+    simulate,
 )
 
 N_REPLICAS = 1_000_000
