@@ -2,6 +2,7 @@
 
 from ._chains import Chains as Chains
 from ._chains import advance as advance
+from ._chains import record as record
 from ._chains import start_from_data as start_from_data
 from ._chains import start_random as start_random
 from ._contrastive_divergence import Moments as Moments

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
@@ -127,18 +127,49 @@ def advance(
     ValueError
         As for `GibbsSampler.sweep`.
     """
-    sampler.check_states(chains.states)
-    states, random = sampler.run(chains.states, theta, chains.random, n_sweeps)
-    return replace(chains, states=states, random=random)
+    _, after = record(sampler, chains, theta, n_sweeps, 1)
+    return after
 
 
-def draw_hidden(
+def record(
     sampler: GibbsSampler,
     chains: Chains,
     theta: Float[AnyArray, "*rows coefficients"],
     n_sweeps: int,
-) -> Chains:
-    """Chains after some sweeps over their hidden layers only."""
+    n_records: int,
+    *,
+    hidden_only: bool = False,
+) -> tuple[UInt8[np.ndarray, "layers records chains sites"], Chains]:
+    """States of the chains every `n_sweeps` sweeps, and the chains after the last record.
+
+    Parameters
+    ----------
+    sampler
+        Sampler of the model.
+    chains
+        The chains; left as they are.
+    theta
+        Coefficients, in the order of the model: one set, or one row a chain.
+    n_sweeps
+        Number of sweeps a record.
+    n_records
+        Number of records, at least 1.
+    hidden_only
+        Update the hidden layers only.
+
+    Raises
+    ------
+    ValueError
+        As for `GibbsSampler.sweep`.
+    """
     sampler.check_states(chains.states)
-    states, random = sampler.run(chains.states, theta, chains.random, n_sweeps, hidden_only=True)
-    return replace(chains, states=states, random=random)
+    records, random = sampler.record(
+        chains.states,
+        theta,
+        chains.random,
+        n_sweeps=n_sweeps,
+        n_records=n_records,
+        hidden_only=hidden_only,
+    )
+    last = np.ascontiguousarray(records[:, -1])
+    return records, Chains(last, random)

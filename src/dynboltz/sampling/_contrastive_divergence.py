@@ -9,7 +9,7 @@ from jaxtyping import Float, Float64, UInt8
 
 from dynboltz._typing import AnyArray
 
-from ._chains import Chains, advance, draw_hidden, start_from_data
+from ._chains import Chains, advance, record, start_from_data
 from ._gibbs import GibbsSampler
 
 
@@ -24,7 +24,7 @@ class Moments(NamedTuple):
     awake
         Statistics of data with the hidden units drawn given the visible ones.
     asleep
-        Statistics of states of the model.
+        Statistics of states of the model, hidden units again drawn given the visible ones.
     """
 
     awake: Float64[np.ndarray, "states coefficients"]
@@ -42,6 +42,8 @@ def contrastive_divergence(
 ) -> Moments:
     """Moments for CD-k: the asleep phase is k sweeps away from the data.
 
+    In both phases the hidden units are drawn last, given the visible ones.
+
     Parameters
     ----------
     sampler
@@ -55,7 +57,7 @@ def contrastive_divergence(
     seed
         Seed.
     hidden_sweeps
-        Sweeps over the hidden layers in the awake phase; one is exact if hidden units are
+        Sweeps over the hidden layers that end each phase; one is exact if hidden units are
         independent of each other given the visible ones.
 
     Raises
@@ -69,8 +71,8 @@ def contrastive_divergence(
     """
     _check_sweeps("contrastive_divergence", k)
     data = start_from_data(sampler.model, visible, seed=seed)
-    awake = draw_hidden(sampler, data, theta, hidden_sweeps)
-    asleep = advance(sampler, awake, theta, k)
+    awake = _draw_hidden(sampler, data, theta, hidden_sweeps)
+    asleep = _draw_hidden(sampler, advance(sampler, awake, theta, k), theta, hidden_sweeps)
     return Moments(sampler.model.statistics(awake.states), sampler.model.statistics(asleep.states))
 
 
@@ -102,7 +104,7 @@ def persistent_moments(
     seed
         Seed of the awake phase. The chains have their own streams.
     hidden_sweeps
-        Sweeps over the hidden layers in the awake phase.
+        Sweeps over the hidden layers that end each phase.
 
     Returns
     -------
@@ -122,12 +124,22 @@ def persistent_moments(
     """
     _check_sweeps("persistent_moments", k)
     data = start_from_data(sampler.model, visible, seed=seed)
-    awake = draw_hidden(sampler, data, theta, hidden_sweeps)
-    chains = advance(sampler, chains, theta, k)
+    awake = _draw_hidden(sampler, data, theta, hidden_sweeps)
+    chains = _draw_hidden(sampler, advance(sampler, chains, theta, k), theta, hidden_sweeps)
     moments = Moments(
         sampler.model.statistics(awake.states), sampler.model.statistics(chains.states)
     )
     return moments, chains
+
+
+def _draw_hidden(
+    sampler: GibbsSampler,
+    chains: Chains,
+    theta: Float[AnyArray, "*rows coefficients"],
+    n_sweeps: int,
+) -> Chains:
+    _, drawn = record(sampler, chains, theta, n_sweeps, 1, hidden_only=True)
+    return drawn
 
 
 def _check_sweeps(function: str, k: int) -> None:

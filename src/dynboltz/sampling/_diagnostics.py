@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from arviz_stats.base import array_stats
+from arviz_stats.base.array import array_stats
 from jaxtyping import Bool, Float64
 
 
@@ -28,11 +28,9 @@ def split_r_hat(
     moving = _moves(values)
     # a moment of two values that are equally frequent is constant once folded
     with np.errstate(invalid="ignore", divide="ignore"):
-        kinds = [
-            array_stats.rhat(values[:, :, moving], chain_axis=0, draw_axis=1, method=method)
-            for method in ("z_scale", "folded")
-        ]
-    r_hat[moving] = np.fmax(*kinds)
+        bulk = array_stats.rhat(values[:, :, moving], 0, 1, method="z_scale")
+        tail = array_stats.rhat(values[:, :, moving], 0, 1, method="folded")
+    r_hat[moving] = np.fmax(bulk, tail)
     return r_hat
 
 
@@ -56,7 +54,7 @@ def effective_sample_size(
     n_samples = float(values.shape[0] * values.shape[1])
     size = np.where(np.ptp(values, axis=(0, 1)) > 0, 1.0, n_samples)
     moving = _moves(values)
-    size[moving] = array_stats.ess(values[:, :, moving], chain_axis=0, draw_axis=1, method="mean")
+    size[moving] = array_stats.ess(values[:, :, moving], 0, 1, method="mean")
     return size
 
 

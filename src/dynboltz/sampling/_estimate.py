@@ -11,14 +11,16 @@ import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
 from dynboltz._typing import AnyArray
+from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import Term
 
-from ._chains import Chains, advance, start_from_data, start_random
+from ._chains import Chains, advance, record, start_from_data, start_random
 from ._diagnostics import effective_sample_size, split_r_hat
 from ._gibbs import GibbsSampler
 
 MAX_R_HAT = 1.01
 MIN_EFFECTIVE_SAMPLES = 400
+MAX_BATCH = 1 << 26
 
 
 class ConvergenceWarning(UserWarning):
@@ -59,8 +61,8 @@ class MomentEstimate:
         return not self._unconverged()
 
     def _unconverged(self) -> list[str]:
-        bad = (self.r_hat >= MAX_R_HAT) | (self.effective_sample_size < MIN_EFFECTIVE_SAMPLES)
-        return [name for name, is_bad in zip(self.names, bad, strict=True) if is_bad]
+        good = (self.r_hat < MAX_R_HAT) & (self.effective_sample_size >= MIN_EFFECTIVE_SAMPLES)
+        return [name for name, is_good in zip(self.names, good, strict=True) if not is_good]
 
 
 def estimate_moments(
@@ -113,10 +115,7 @@ def estimate_moments(
     _check_numbers(n_chains=(n_chains, 2), n_samples=(n_samples, 4), thin=(thin, 1))
     observed = sampler.model.with_terms(observables)
     chains = advance(sampler, _start(sampler, start, n_chains, seed), theta, burn_in)
-    values = np.empty((n_chains, n_samples, len(observed.terms)))
-    for sample in range(n_samples):
-        chains = advance(sampler, chains, theta, thin)
-        values[:, sample] = observed.statistics(chains.states)
+    values = _record_statistics(sampler, observed, chains, theta, n_samples=n_samples, thin=thin)
     estimate = _summarise(values, observed.coefficients)
     if not estimate.converged:
         warnings.warn(_message(estimate), ConvergenceWarning, stacklevel=2)
@@ -145,6 +144,26 @@ def _start(
             f"got {len(start)}."
         )
     return start_from_data(sampler.model, start, seed=seed)
+
+
+def _record_statistics(
+    sampler: GibbsSampler,
+    observed: LatticeModel,
+    chains: Chains,
+    theta: Float[AnyArray, " coefficients"],
+    *,
+    n_samples: int,
+    thin: int,
+) -> Float64[np.ndarray, "chains samples moments"]:
+    """Statistics along the chains, a batch of records at a time."""
+    batch = max(1, MAX_BATCH // chains.states.size)
+    values = []
+    for first in range(0, n_samples, batch):
+        n_records = min(batch, n_samples - first)
+        records, chains = record(sampler, chains, theta, thin, n_records)
+        states = records.reshape(records.shape[0], -1, records.shape[3])
+        values.append(observed.statistics(states).reshape(n_records, len(chains), -1))
+    return np.ascontiguousarray(np.concatenate(values).swapaxes(0, 1))
 
 
 def _summarise(

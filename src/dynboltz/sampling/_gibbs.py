@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import final
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, UInt8, UInt64
+from jaxtyping import Float, Float64, UInt8, UInt64
 
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import streams
 
-from ._kernels import fill_thresholds, sweep_chains
+from ._kernels import Conditionals, fill_thresholds, sweep_chains
 from ._tables import compile_tables, unit_exists
 
 MAX_THRESHOLDS = 1 << 24
@@ -47,13 +47,13 @@ class GibbsSampler:
 
     def __init__(self, model: LatticeModel) -> None:
         self.model = model
-        self._blocks, self._codes, self._products = compile_tables(model)
+        self._tables = compile_tables(model)
         self._exists = unit_exists(model)
 
     @property
     def block_sizes(self) -> tuple[int, ...]:
         """Number of units of each block, in the order in which they are updated."""
-        return tuple(int(stop - first) for _, first, stop, _ in self._blocks.blocks)
+        return tuple(int(stop - first) for _, first, stop, _ in self._tables.blocks)
 
     def sweep(
         self,
@@ -84,8 +84,9 @@ class GibbsSampler:
             not exist, if a coefficient is not finite, or if `n_sweeps` is negative.
         """
         self.check_states(states)
-        after, _ = self.run(states, theta, streams(seed, states.shape[1]), n_sweeps)
-        return after
+        random = streams(seed, states.shape[1])
+        records, _ = self.record(states, theta, random, n_sweeps=n_sweeps)
+        return np.ascontiguousarray(records[:, -1])
 
     def sample_hidden(
         self,
@@ -119,8 +120,8 @@ class GibbsSampler:
         """
         states = self.with_hidden(visible)
         random = streams(seed, len(visible))
-        after, _ = self.run(states, theta, random, n_sweeps, hidden_only=True)
-        return after
+        records, _ = self.record(states, theta, random, n_sweeps=n_sweeps, hidden_only=True)
+        return np.ascontiguousarray(records[:, -1])
 
     def with_hidden(
         self, visible: UInt8[np.ndarray, "chains sites"]
@@ -131,51 +132,53 @@ class GibbsSampler:
         self.check_states(states)
         return states
 
-    def run(
+    def record(
         self,
         states: UInt8[np.ndarray, "layers chains sites"],
         theta: Float[AnyArray, "*rows coefficients"],
         random: UInt64[np.ndarray, "chains words"],
-        n_sweeps: int,
         *,
+        n_sweeps: int,
+        n_records: int = 1,
         hidden_only: bool = False,
-    ) -> tuple[UInt8[np.ndarray, "layers chains sites"], UInt64[np.ndarray, "chains words"]]:
-        """States and random streams after some sweeps, for chains that go on later.
+    ) -> tuple[
+        UInt8[np.ndarray, "layers records chains sites"], UInt64[np.ndarray, "chains words"]
+    ]:
+        """States along chains, and their random streams after the last record.
 
         Parameters
         ----------
         states
-            Valid states; left as they are.
+            Valid states to start from; left as they are.
         theta
             Coefficients, in the order of the model: one set, or one row a chain.
         random
             Random stream of each chain; left as it is.
         n_sweeps
-            Number of sweeps.
+            Number of sweeps before each record.
+        n_records
+            Number of records.
         hidden_only
             Update the hidden layers only.
+
+        Raises
+        ------
+        ValueError
+            As for `sweep`.
         """
         if n_sweeps < 0:
             raise ValueError(f"GibbsSampler: `n_sweeps` must not be negative, got {n_sweeps}.")
-        rows = self._rows(theta, states.shape[1])
-        blocks = self._blocks
+        n_layers, n_chains, n_sites = states.shape
+        rows = self._rows(theta, n_chains)
+        tables = self._tables
         if hidden_only:
-            blocks = blocks._replace(blocks=blocks.blocks[blocks.blocks[:, 0] > 0])
-        by_code = self._use_codes(len(rows), states.shape[1] * n_sweeps)
-        thresholds = self._thresholds(rows, by_code)
-        after, advanced = states.copy(), random.copy()
-        sweep_chains(
-            after,
-            rows,
-            thresholds,
-            by_code,
-            blocks,
-            self._codes,
-            self._products,
-            n_sweeps,
-            advanced,
-        )
-        return after, advanced
+            tables = tables._replace(blocks=tables.blocks[tables.blocks[:, 0] > 0])
+        conditionals = self._conditionals(rows, n_chains * n_sweeps * n_records)
+        records = np.empty((n_layers, n_records + 1, n_chains, n_sites), dtype=np.uint8)
+        records[:, 0] = states
+        advanced = random.copy()
+        sweep_chains(records, conditionals, tables, n_sweeps, advanced)
+        return records[:, 1:], advanced
 
     def check_states(self, states: UInt8[np.ndarray, "layers chains sites"]) -> None:
         """Raise `ValueError` if states do not belong to the model."""
@@ -211,20 +214,16 @@ class GibbsSampler:
             )
         return rows
 
-    def _use_codes(self, n_rows: int, n_chain_sweeps: int) -> Bool[np.ndarray, " layers"]:
-        """Layers whose tables are worth filling: no more codes than units to update."""
-        pointers, n_species = self._codes.threshold_pointers, self._codes.n_species
-        n_codes = np.diff(pointers) // n_species
+    def _conditionals(
+        self, rows: Float64[np.ndarray, "rows coefficients"], n_chain_sweeps: int
+    ) -> Conditionals:
+        """Tabulate the layers that have no more codes than units to update."""
+        pointers = self._tables.threshold_pointers
+        n_codes = np.diff(pointers) // self._tables.n_species
         n_updates = self._exists.sum(axis=1) * n_chain_sweeps
-        fits = n_rows * pointers[-1] <= MAX_THRESHOLDS
-        return (n_codes > 0) & (n_codes * n_rows <= n_updates) & fits
-
-    def _thresholds(
-        self, rows: Float64[np.ndarray, "rows coefficients"], by_code: Bool[np.ndarray, " layers"]
-    ) -> Float64[np.ndarray, "rows thresholds"]:
-        thresholds = np.empty(
-            (len(rows), self._codes.threshold_pointers[-1] if by_code.any() else 0)
-        )
+        by_code = (n_codes > 0) & (n_codes * len(rows) <= n_updates)
+        by_code &= len(rows) * pointers[-1] <= MAX_THRESHOLDS
+        thresholds = np.empty((len(rows), pointers[-1] if by_code.any() else 0))
         if by_code.any():
-            fill_thresholds(rows, self._codes, by_code, thresholds)
-        return thresholds
+            fill_thresholds(rows, self._tables, by_code, thresholds)
+        return Conditionals(rows, by_code, thresholds)

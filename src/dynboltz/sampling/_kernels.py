@@ -8,14 +8,33 @@ compare it with the cumulative conditional probabilities, so they agree draw by 
 from __future__ import annotations
 
 import math
-from typing import no_type_check
+from typing import NamedTuple, no_type_check
 
 import numba
 import numpy as np
+from jaxtyping import Bool, Float64
 
 from dynboltz.lattices import advance
 
 _UNIT_53 = 2.0**-53
+
+
+class Conditionals(NamedTuple):
+    """Coefficients, and the conditional probabilities tabulated for them.
+
+    Attributes
+    ----------
+    theta
+        One row for all chains, or one row a chain.
+    by_code
+        Whether the probabilities of each layer are tabulated.
+    thresholds
+        Cumulative probabilities for each row and code; unset for layers that are not tabulated.
+    """
+
+    theta: Float64[np.ndarray, "rows coefficients"]
+    by_code: Bool[np.ndarray, " layers"]
+    thresholds: Float64[np.ndarray, "rows thresholds"]
 
 
 @no_type_check
@@ -38,29 +57,30 @@ def _accumulate(fields):
 
 @no_type_check
 @numba.njit(cache=True, nogil=True, parallel=True)
-def fill_thresholds(theta, codes, by_code, thresholds):
+def fill_thresholds(theta, tables, by_code, thresholds):
     """Cumulative probabilities for each row of `theta` and each code of the layers chosen."""
     for row in numba.prange(theta.shape[0]):
         for layer in range(by_code.size):
-            n_species = codes.n_species[layer]
+            n_species = tables.n_species[layer]
             if not by_code[layer]:
                 continue
             for t in range(
-                codes.threshold_pointers[layer], codes.threshold_pointers[layer + 1], n_species
+                tables.threshold_pointers[layer], tables.threshold_pointers[layer + 1], n_species
             ):
                 fields = thresholds[row, t : t + n_species]
                 for s in range(n_species):
                     field = 0.0
-                    for e in range(codes.entry_pointers[t + s], codes.entry_pointers[t + s + 1]):
-                        field += codes.counts[e] * theta[row, codes.coefficients[e]]
+                    for e in range(tables.entry_pointers[t + s], tables.entry_pointers[t + s + 1]):
+                        field += tables.entry_counts[e] * theta[row, tables.entry_coefficients[e]]
                     fields[s] = field
                 _accumulate(fields)
 
 
 @no_type_check
 @numba.njit(cache=True, nogil=True)
-def _update_by_code(cells, units, neighbours, increments, thresholds, n_species, words):
+def _update_by_code(cells, block, increments, thresholds, words):
     """Update the units of a block; their codes say where their thresholds are."""
+    units, neighbours, fields = block
     s0, s1, s2, s3 = words
     n_partners = np.uint64(increments.shape[0])
     position = np.uint64(0)
@@ -72,7 +92,7 @@ def _update_by_code(cells, units, neighbours, increments, thresholds, n_species,
         bits, s0, s1, s2, s3 = advance(s0, s1, s2, s3)
         number = np.float64(bits >> np.uint64(11)) * _UNIT_53
         label = np.uint8(0)
-        for s in range(np.uint64(n_species)):
+        for s in range(np.uint64(fields.size)):
             label += number >= thresholds[place + s]
         cells[unit] = label
     return s0, s1, s2, s3
@@ -80,25 +100,21 @@ def _update_by_code(cells, units, neighbours, increments, thresholds, n_species,
 
 @no_type_check
 @numba.njit(cache=True, nogil=True)
-def _sum_products(cells, neighbours, theta, products, layer, fields):
-    fields[:] = 0.0
-    for p in range(products.product_pointers[layer], products.product_pointers[layer + 1]):
-        holds = True
-        for f in range(products.factor_pointers[p], products.factor_pointers[p + 1]):
-            holds &= cells[neighbours[products.partners[f]]] == products.labels[f]
-        if holds:
-            fields[products.species[p]] += theta[products.coefficients[p]]
-
-
-@no_type_check
-@numba.njit(cache=True, nogil=True)
-def _update_by_products(cells, units, neighbours, theta, products, layer, fields, words):
+def _update_by_products(cells, block, rule, tables, words):
     """Update the units of a block; their fields are summed product by product."""
+    units, neighbours, fields = block
+    theta, layer = rule
     s0, s1, s2, s3 = words
     n_partners = neighbours.size // max(units.size, 1)
     for i in range(units.size):
         seen = neighbours[i * n_partners : (i + 1) * n_partners]
-        _sum_products(cells, seen, theta, products, layer, fields)
+        fields[:] = 0.0
+        for p in range(tables.product_pointers[layer], tables.product_pointers[layer + 1]):
+            holds = True
+            for f in range(tables.factor_pointers[p], tables.factor_pointers[p + 1]):
+                holds &= cells[seen[tables.factor_partners[f]]] == tables.factor_labels[f]
+            if holds:
+                fields[tables.product_species[p]] += theta[tables.product_coefficients[p]]
         _accumulate(fields)
         bits, s0, s1, s2, s3 = advance(s0, s1, s2, s3)
         number = np.float64(bits >> np.uint64(11)) * _UNIT_53
@@ -111,46 +127,44 @@ def _update_by_products(cells, units, neighbours, theta, products, layer, fields
 
 @no_type_check
 @numba.njit(cache=True, nogil=True)
-def _sweep_blocks(cells, theta, thresholds, by_code, blocks, codes, products, words):
+def _sweep_blocks(cells, conditionals, row, tables, words):
     """Update every block once."""
-    for b in range(blocks.blocks.shape[0]):
-        layer, first, stop, start = blocks.blocks[b]
-        n_species = codes.n_species[layer]
-        rows = codes.partner_pointers[layer : layer + 2]
-        units = blocks.units[first:stop]
-        neighbours = blocks.neighbours[start : start + (stop - first) * (rows[1] - rows[0])]
-        if by_code[layer]:
-            increments = codes.increments[rows[0] : rows[1]]
-            own = thresholds[codes.threshold_pointers[layer] :]
-            words = _update_by_code(cells, units, neighbours, increments, own, n_species, words)
+    theta, thresholds = conditionals.theta[row], conditionals.thresholds[row]
+    for b in range(tables.blocks.shape[0]):
+        layer, first, stop, start = tables.blocks[b]
+        low, high = tables.partner_pointers[layer], tables.partner_pointers[layer + 1]
+        block = (
+            tables.units[first:stop],
+            tables.neighbours[start : start + (stop - first) * (high - low)],
+            np.zeros(tables.n_species[layer]),
+        )
+        if conditionals.by_code[layer]:
+            own = thresholds[tables.threshold_pointers[layer] :]
+            words = _update_by_code(cells, block, tables.increments[low:high], own, words)
         else:
-            fields = np.zeros(n_species)
-            words = _update_by_products(
-                cells, units, neighbours, theta, products, layer, fields, words
-            )
+            words = _update_by_products(cells, block, (theta, layer), tables, words)
     return words
 
 
 @no_type_check
 @numba.njit(cache=True, nogil=True, parallel=True)
-def sweep_chains(states, theta, thresholds, by_code, blocks, codes, products, n_sweeps, random):
-    """Sweep every chain of `states` [layers, chains, sites] in place, advancing its stream.
+def sweep_chains(records, conditionals, tables, n_sweeps, random):
+    """Fill `records` [layers, records, chains, sites] behind the first, `n_sweeps` apart.
 
-    `theta` and `thresholds` have one row, or one row a chain.
+    Every chain goes on from its first record with its own stream, which is advanced.
     """
-    n_layers, n_chains, n_sites = states.shape
+    n_layers, n_records, n_chains, n_sites = records.shape
     for chain in numba.prange(n_chains):
         cells = np.zeros(n_layers * n_sites + 2, dtype=np.uint8)
         cells[n_layers * n_sites + 1] = 1
         for layer in range(n_layers):
-            cells[layer * n_sites : (layer + 1) * n_sites] = states[layer, chain]
-        row = np.int64(chain) if theta.shape[0] > 1 else 0
+            cells[layer * n_sites : (layer + 1) * n_sites] = records[layer, 0, chain]
+        row = np.int64(chain) if conditionals.theta.shape[0] > 1 else 0
         words = (random[chain, 0], random[chain, 1], random[chain, 2], random[chain, 3])
-        for _ in range(n_sweeps):
-            words = _sweep_blocks(
-                cells, theta[row], thresholds[row], by_code, blocks, codes, products, words
-            )
+        for record in range(1, n_records):
+            for _ in range(n_sweeps):
+                words = _sweep_blocks(cells, conditionals, row, tables, words)
+            for layer in range(n_layers):
+                records[layer, record, chain] = cells[layer * n_sites : (layer + 1) * n_sites]
         for word in range(4):
             random[chain, word] = words[word]
-        for layer in range(n_layers):
-            states[layer, chain] = cells[layer * n_sites : (layer + 1) * n_sites]

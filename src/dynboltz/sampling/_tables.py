@@ -14,84 +14,69 @@ from ._codes import Codes, make_codes
 from ._local_rule import LocalRule, Partner, local_rule
 
 
-class BlockTables(NamedTuple):
-    """Order in which units are updated, and where they find their partners.
+class GibbsTables(NamedTuple):
+    """What the kernels need to know about a model.
 
     Units are numbered layer by layer. Two more cells follow the units: one that is always empty,
-    for partners beyond a closed edge, and one that always holds 1.
+    for partners beyond a closed edge, and one that always holds 1. Pointers have one entry more
+    than there are things they point from.
 
     Attributes
     ----------
     blocks
-        Layer, first unit, end of the units and first neighbour of each block.
+        Layer, first unit, end of the units and first neighbour of each block, in the order of a
+        sweep.
     units
         Units, block by block.
     neighbours
         Cells of the partners of each unit, unit by unit.
+    n_species
+        Number of species of each layer.
+    partner_pointers
+        First partner of each layer.
+    increments
+        What a partner adds to the place of the first threshold, for each label.
+    threshold_pointers
+        First threshold of each layer. A code has one threshold a species.
+    entry_pointers
+        First entry of each threshold.
+    entry_coefficients, entry_counts
+        Coefficient of each entry, and how often it enters the field.
+    product_pointers
+        First product of each layer, as one of its units sees it.
+    product_species, product_coefficients
+        Species and coefficient of each product.
+    factor_pointers
+        First factor of each product.
+    factor_partners, factor_labels
+        Place of the partner of each factor, and the label it has to hold.
     """
 
     blocks: Int64[np.ndarray, "blocks entries"]
     units: UInt32[np.ndarray, " updates"]
     neighbours: UInt32[np.ndarray, " neighbours"]
-
-
-class CodeTables(NamedTuple):
-    """Codes of all layers; see `Codes`.
-
-    Attributes
-    ----------
-    n_species
-        Number of species of each layer.
-    partner_pointers
-        First partner of each layer; one entry more than there are layers.
-    increments
-        What a partner adds to the first threshold of a code, for each label.
-    threshold_pointers
-        First threshold of each layer, and the number of all thresholds. A code has one threshold
-        a species.
-    entry_pointers
-        First entry of each threshold; one entry more than there are thresholds.
-    coefficients, counts
-        Coefficient of each entry, and how often it enters the field.
-    """
-
     n_species: Int64[np.ndarray, " layers"]
     partner_pointers: Int64[np.ndarray, " pointers"]
     increments: UInt32[np.ndarray, "partners labels"]
     threshold_pointers: Int64[np.ndarray, " pointers"]
     entry_pointers: Int64[np.ndarray, " entry_pointers"]
-    coefficients: Int64[np.ndarray, " entries"]
-    counts: Int64[np.ndarray, " entries"]
-
-
-class ProductTables(NamedTuple):
-    """Products of all layers, as one of their units sees them; see `LocalProduct`.
-
-    Attributes
-    ----------
-    product_pointers
-        First product of each layer; one entry more than there are layers.
-    species, coefficients
-        Species and coefficient of each product.
-    factor_pointers
-        First factor of each product; one entry more than there are products.
-    partners, labels
-        Place of the partner of each factor, and the label it has to hold.
-    """
-
+    entry_coefficients: Int64[np.ndarray, " entries"]
+    entry_counts: Int64[np.ndarray, " entries"]
     product_pointers: Int64[np.ndarray, " pointers"]
-    species: Int64[np.ndarray, " products"]
-    coefficients: Int64[np.ndarray, " products"]
+    product_species: Int64[np.ndarray, " products"]
+    product_coefficients: Int64[np.ndarray, " products"]
     factor_pointers: Int64[np.ndarray, " factor_pointers"]
-    partners: Int64[np.ndarray, " factors"]
-    labels: Int64[np.ndarray, " factors"]
+    factor_partners: Int64[np.ndarray, " factors"]
+    factor_labels: Int64[np.ndarray, " factors"]
 
 
-def compile_tables(model: LatticeModel) -> tuple[BlockTables, CodeTables, ProductTables]:
+def compile_tables(model: LatticeModel) -> GibbsTables:
     """Tables of a model; the blocks of the hidden layers come before those of the visible one."""
     rules = [local_rule(model, layer) for layer in range(len(model.layers))]
     codes = [make_codes(rule, len(model.terms)) for rule in rules]
-    return _block_tables(model, rules), _code_tables(codes), _product_tables(rules)
+    return GibbsTables(
+        **_block_tables(model, rules), **_code_tables(codes), **_product_tables(rules)
+    )
 
 
 def unit_exists(model: LatticeModel) -> Bool[np.ndarray, "layers sites"]:
@@ -103,7 +88,7 @@ def _pointers(sizes: list[int]) -> Int64[np.ndarray, " pointers"]:
     return np.cumsum([0, *sizes], dtype=np.int64)
 
 
-def _block_tables(model: LatticeModel, rules: list[LocalRule]) -> BlockTables:
+def _block_tables(model: LatticeModel, rules: list[LocalRule]) -> dict[str, np.ndarray]:
     blocks, units, neighbours = [], [], []
     n_units, n_neighbours = 0, 0
     exists = unit_exists(model)
@@ -117,11 +102,11 @@ def _block_tables(model: LatticeModel, rules: list[LocalRule]) -> BlockTables:
             neighbours.append(cells[members].ravel())
             n_units += block.size
             n_neighbours += neighbours[-1].size
-    return BlockTables(
-        np.array(blocks, dtype=np.int64),
-        np.concatenate(units).astype(np.uint32),
-        np.concatenate(neighbours).astype(np.uint32),
-    )
+    return {
+        "blocks": np.array(blocks, dtype=np.int64),
+        "units": np.concatenate(units).astype(np.uint32),
+        "neighbours": np.concatenate(neighbours).astype(np.uint32),
+    }
 
 
 def _neighbours(model: LatticeModel, rule: LocalRule) -> Int64[np.ndarray, "sites partners"]:
@@ -165,7 +150,7 @@ def _colour(neighbours):
     return colours
 
 
-def _code_tables(codes: list[Codes]) -> CodeTables:
+def _code_tables(codes: list[Codes]) -> dict[str, np.ndarray]:
     n_species = [c.counts.shape[1] for c in codes]
     n_labels = max(c.increments.shape[1] for c in codes)
     increments = [
@@ -174,26 +159,26 @@ def _code_tables(codes: list[Codes]) -> CodeTables:
     ]
     counts = np.concatenate([c.counts.reshape(-1, c.counts.shape[2]) for c in codes])
     thresholds, coefficients = np.nonzero(counts)
-    return CodeTables(
-        n_species=np.array(n_species, dtype=np.int64),
-        partner_pointers=_pointers([len(i) for i in increments]),
-        increments=np.concatenate(increments).astype(np.uint32),
-        threshold_pointers=_pointers([c.counts.shape[0] * c.counts.shape[1] for c in codes]),
-        entry_pointers=np.searchsorted(thresholds, np.arange(len(counts) + 1)).astype(np.int64),
-        coefficients=coefficients.astype(np.int64),
-        counts=counts[thresholds, coefficients],
-    )
+    return {
+        "n_species": np.array(n_species, dtype=np.int64),
+        "partner_pointers": _pointers([len(i) for i in increments]),
+        "increments": np.concatenate(increments).astype(np.uint32),
+        "threshold_pointers": _pointers([c.counts.shape[0] * c.counts.shape[1] for c in codes]),
+        "entry_pointers": np.searchsorted(thresholds, np.arange(len(counts) + 1)).astype(np.int64),
+        "entry_coefficients": coefficients.astype(np.int64),
+        "entry_counts": counts[thresholds, coefficients],
+    }
 
 
-def _product_tables(rules: list[LocalRule]) -> ProductTables:
+def _product_tables(rules: list[LocalRule]) -> dict[str, np.ndarray]:
     products = [product for rule in rules for product in rule.products]
     factors = np.array([f for product in products for f in product.factors], dtype=np.int64)
     factors = factors.reshape(-1, 2)
-    return ProductTables(
-        product_pointers=_pointers([len(rule.products) for rule in rules]),
-        species=np.array([p.species for p in products], dtype=np.int64),
-        coefficients=np.array([p.coefficient for p in products], dtype=np.int64),
-        factor_pointers=_pointers([len(p.factors) for p in products]),
-        partners=np.ascontiguousarray(factors[:, 0]),
-        labels=np.ascontiguousarray(factors[:, 1]),
-    )
+    return {
+        "product_pointers": _pointers([len(rule.products) for rule in rules]),
+        "product_species": np.array([p.species for p in products], dtype=np.int64),
+        "product_coefficients": np.array([p.coefficient for p in products], dtype=np.int64),
+        "factor_pointers": _pointers([len(p.factors) for p in products]),
+        "factor_partners": np.ascontiguousarray(factors[:, 0]),
+        "factor_labels": np.ascontiguousarray(factors[:, 1]),
+    }
