@@ -1,1 +1,4 @@
-"""cli."""
+"""The command `dynboltz`."""
+
+from ._main import app as app
+from ._main import main as main

@@ -1,1 +1,9 @@
-"""evaluation."""
+"""Errors of predicted moments against simulations, next to the sampling noise."""
+
+from ._baseline import mean_field_prediction as mean_field_prediction
+from ._ensemble import EnsembleMoments as EnsembleMoments
+from ._ensemble import ensemble_moments as ensemble_moments
+from ._errors import ErrorSummary as ErrorSummary
+from ._errors import error_summary as error_summary
+from ._errors import noise_floor as noise_floor
+from ._errors import root_mean_square_error as root_mean_square_error

@@ -1,0 +1,34 @@
+"""Errors of commands: one message, no traceback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+class ReportingGroup(TyperGroup):
+    """Commands whose known errors become one message on stderr.
+
+    The exit code is 2 for bad input and 130 after an interruption; with `--debug` the error is
+    raised with its traceback.
+    """
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo(
+                "Interrupted. What is complete is kept; run the same command again to go on.",
+                err=True,
+            )
+            raise typer.Exit(INTERRUPTED) from None
+        except (ValueError, OSError) as error:
+            if ctx.params.get("debug"):
+                raise
+            typer.echo(f"Error: {error}", err=True)
+            raise typer.Exit(BAD_INPUT) from None

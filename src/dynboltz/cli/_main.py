@@ -1,0 +1,261 @@
+"""The command line: parse, call one function of the workflow, tell the result.
+
+Rooms that take seconds to import are imported by the commands that need them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ._group import ReportingGroup
+
+app = typer.Typer(
+    name="dynboltz",
+    cls=ReportingGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Learn reduced models of spatial reaction-diffusion systems.",
+)
+
+ExperimentArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="EXPERIMENT",
+        help="Experiment file (TOML), result directory, or a name from `dynboltz experiments`.",
+    ),
+]
+DirectoryArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Result directory.")]
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Name of a learned model.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Result directory [default: ./NAME-results].")
+]
+Preset = Annotated[str | None, typer.Option("--preset", help="Preset of the experiment file.")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed instead of the file's.")]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Threads of simulation and sampling.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeat for more."),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace results in DIR that depend on other settings."),
+]
+Initial = Annotated[
+    str,
+    typer.Option(
+        "--initial", metavar="b.A=0.1,...", help="Every coefficient of the model at time 0."
+    ),
+]
+
+
+def main() -> None:
+    """Run the command line; compiled code is kept in the user's cache directory."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dynboltz"
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache / "jax"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+    app()
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib import metadata  # noqa: PLC0415
+
+        typer.echo(f"dynboltz {metadata.version('dynboltz')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version."),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show where an error arose (before the command).")
+    ] = False,
+) -> None:
+    """Learn reduced models of spatial reaction-diffusion systems."""
+
+
+def _set_threads(threads: int | None) -> None:
+    import numba  # noqa: PLC0415
+
+    most = numba.config.NUMBA_NUM_THREADS  # pyright: ignore[reportAttributeAccessIssue]
+    if threads is not None and threads > most:
+        raise ValueError(f"--threads: must be at most {most} on this machine, got {threads}.")
+    numba.set_num_threads(threads or most)
+
+
+def _load(
+    name: str, preset: str | None, overrides: list[str] | None, seed: int | None, out: Path | None
+) -> tuple[Any, Path]:
+    """Load an experiment and choose its result directory."""
+    from dynboltz.workflow import load_experiment  # noqa: PLC0415
+
+    experiment = load_experiment(name, preset=preset, overrides=overrides or (), seed=seed)
+    if out is None and (Path(name) / "experiment.toml").is_file():
+        out = Path(name)
+    return experiment, out or Path(f"{experiment.name}-results")
+
+
+@app.command()
+def run(
+    experiment: ExperimentArgument,
+    *,
+    out: Out = None,
+    preset: Preset = None,
+    seed: Seed = None,
+    threads: Threads = None,
+    overrides: Overrides = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Simulate, fit, train, evaluate and report an experiment."""
+    from dynboltz import workflow  # noqa: PLC0415
+
+    from ._show import progress_display, show_metrics  # noqa: PLC0415
+
+    _set_threads(threads)
+    loaded, directory = _load(experiment, preset, overrides, seed, out)
+    with progress_display(directory) as progress:
+        metrics = workflow.run(loaded, directory, overwrite=overwrite, progress=progress)
+    show_metrics(metrics)
+    typer.echo(f"Report: {directory / 'report.html'}")
+
+
+@app.command()
+def simulate(
+    experiment: ExperimentArgument,
+    *,
+    out: Out = None,
+    preset: Preset = None,
+    seed: Seed = None,
+    threads: Threads = None,
+    overrides: Overrides = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Simulate the trajectories of an experiment."""
+    from dynboltz import workflow  # noqa: PLC0415
+
+    from ._show import progress_display  # noqa: PLC0415
+
+    _set_threads(threads)
+    loaded, path = _load(experiment, preset, overrides, seed, out)
+    directory = workflow.claim(loaded, path, overwrite=overwrite)
+    with progress_display(path) as progress:
+        workflow.simulate(loaded, directory, overwrite=overwrite, progress=progress)
+    typer.echo(f"Trajectories: {path / 'trajectories'}")
+
+
+@app.command()
+def fit(directory: DirectoryArgument, threads: Threads = None) -> None:
+    """Fit coefficients to snapshots of the simulated trajectories."""
+    _stage("fit", directory, threads)
+    typer.echo(f"Fits: {directory / 'fits'}")
+
+
+@app.command()
+def train(directory: DirectoryArgument, threads: Threads = None) -> None:
+    """Learn the differential equations of the coefficients."""
+    _stage("train", directory, threads)
+    typer.echo(f"Models: {directory / 'models'}")
+
+
+@app.command()
+def evaluate(directory: DirectoryArgument, threads: Threads = None) -> None:
+    """Compare the learned models with the simulations."""
+    from ._show import show_metrics  # noqa: PLC0415
+
+    show_metrics(_stage("evaluate", directory, threads))
+    typer.echo(f"Metrics: {directory / 'metrics.json'}")
+
+
+def _stage(name: str, path: Path, threads: int | None) -> Any:
+    from dynboltz import workflow  # noqa: PLC0415
+
+    from ._show import progress_display  # noqa: PLC0415
+
+    _set_threads(threads)
+    directory = workflow.ResultDirectory(path)
+    experiment = directory.load_experiment()
+    with progress_display(path) as progress:
+        return getattr(workflow, name)(experiment, directory, progress=progress)
+
+
+@app.command()
+def report(directory: DirectoryArgument) -> None:
+    """Draw the figures and write the report."""
+    from dynboltz import workflow  # noqa: PLC0415
+
+    path = workflow.report(workflow.ResultDirectory(directory))
+    typer.echo(f"Report: {path}")
+
+
+@app.command()
+def predict(
+    directory: DirectoryArgument,
+    model: ModelArgument,
+    *,
+    initial: Initial,
+    times: Annotated[
+        str | None,
+        typer.Option(
+            "--times",
+            metavar="T,T,... or START:STOP:STEP",
+            help="Times, beginning at 0 [default: those of the simulations].",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write a .csv or .nc file instead of a table.")
+    ] = None,
+) -> None:
+    """Predict coefficients and moments over time from given coefficients."""
+    from ._predict import predict_table, write_prediction  # noqa: PLC0415
+
+    table = predict_table(directory, model, initial, times)
+    if out is None:
+        typer.echo(table.to_csv(), nl=False)
+    else:
+        write_prediction(table, out)
+        typer.echo(f"Prediction: {out}")
+
+
+@app.command()
+def sample(
+    directory: DirectoryArgument,
+    model: ModelArgument,
+    *,
+    initial: Initial,
+    time: Annotated[float, typer.Option("--time", min=0.0, help="Time of the samples.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write, .npz or .nc.")],
+    n_samples: Annotated[int, typer.Option("-n", min=1, help="Number of samples.")] = 100,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed.")] = 0,
+    threads: Threads = None,
+) -> None:
+    """Draw lattice states of a model at one time."""
+    from ._sample import write_samples  # noqa: PLC0415
+
+    _set_threads(threads)
+    write_samples(
+        directory, model, initial=initial, time=time, n_samples=n_samples, seed=seed, out=out
+    )
+    typer.echo(f"Samples: {out}")
+
+
+@app.command()
+def experiments() -> None:
+    """List the experiments that ship with the package."""
+    import tomllib  # noqa: PLC0415
+
+    from dynboltz.experiments import shipped_experiments  # noqa: PLC0415
+
+    for name, path in shipped_experiments().items():
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        presets = ", ".join(content.get("presets", {})) or "none"
+        typer.echo(f"{name}: {content['title']} (presets: {presets})\n  {path}")

@@ -1,0 +1,143 @@
+"""Predictions from given coefficients."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import jax
+import numpy as np
+import typer
+import xarray as xr
+
+from dynboltz.learning import ReducedModel
+from dynboltz.store import StoreError, export_netcdf
+from dynboltz.store._files import replacing_file
+from dynboltz.workflow import Experiment, ResultDirectory, load_model, unvisited
+
+
+@final
+@dataclass(frozen=True)
+class Prediction:
+    """Coefficients and moments over time.
+
+    Attributes
+    ----------
+    times
+        Times.
+    coefficients, moments
+        Names and values over time; moments per site.
+    """
+
+    times: np.ndarray
+    coefficients: dict[str, np.ndarray]
+    moments: dict[str, np.ndarray]
+
+    def to_csv(self) -> str:
+        """Comma-separated columns: time, coefficients, moments."""
+        columns = {"time": self.times, **self.coefficients, **self.moments}
+        text = io.StringIO()
+        text.write(",".join(columns) + "\n")
+        np.savetxt(text, np.column_stack(list(columns.values())), fmt="%.8g", delimiter=",")
+        return text.getvalue()
+
+    def to_dataset(self) -> xr.Dataset:
+        """Dataset with `theta` and `moments` over time."""
+        theta = np.column_stack(list(self.coefficients.values()))
+        moments = np.column_stack(list(self.moments.values()))
+        return xr.Dataset(
+            {
+                "theta": (("time", "coefficient"), theta),
+                "moments": (("time", "moment"), moments, {"units": "per site"}),
+            },
+            coords={
+                "time": self.times,
+                "coefficient": list(self.coefficients),
+                "moment": list(self.moments),
+            },
+        )
+
+
+def predict_table(directory: Path, name: str, initial: str, times: str | None) -> Prediction:
+    """Predict with a learned model of a result directory."""
+    experiment, learned = open_model(directory, name)
+    chosen = experiment.times if times is None else _parse_times(times)
+    theta = predict_theta(learned, initial, chosen)
+    with jax.enable_x64(True):
+        moments = np.asarray(learned.moments(theta[None], experiment.moments))[0]
+    return Prediction(
+        chosen,
+        dict(zip(learned.field.coefficients, theta.T, strict=True)),
+        {term.name: moments[:, k] for k, term in enumerate(experiment.moments)},
+    )
+
+
+def open_model(directory: Path, name: str) -> tuple[Experiment, ReducedModel]:
+    """Open a learned model and the experiment it belongs to."""
+    results = ResultDirectory(directory)
+    experiment = results.load_experiment()
+    with jax.enable_x64(True):
+        return experiment, load_model(experiment, results, name)
+
+
+def predict_theta(learned: ReducedModel, initial: str, times: np.ndarray) -> np.ndarray:
+    """Coefficients over time; says so if they leave the cells seen in training."""
+    start = _parse_initial(initial, learned.field.coefficients)
+    with jax.enable_x64(True):
+        theta = np.asarray(learned.predict(start[None], times))[0]
+        strangers = unvisited(learned.field, theta)
+    if strangers.any():
+        typer.echo(
+            f"Warning: from time {times[strangers.argmax()]:g} on, the coefficients visit cells "
+            "that no training trajectory visited; the prediction is an extrapolation.",
+            err=True,
+        )
+    return theta
+
+
+def write_prediction(prediction: Prediction, path: Path) -> None:
+    """Write a prediction as CSV or NetCDF, by the name of the file."""
+    if path.suffix == ".csv":
+        with replacing_file(path) as temporary:
+            temporary.write_text(prediction.to_csv(), encoding="utf-8")
+    elif path.suffix == ".nc":
+        export_netcdf(prediction.to_dataset(), path)
+    else:
+        raise StoreError(path, "must end in .csv or .nc.", key="--out")
+
+
+def _parse_initial(text: str, coefficients: tuple[str, ...]) -> np.ndarray:
+    values: dict[str, float] = {}
+    for item in text.split(","):
+        name, _, number = item.partition("=")
+        try:
+            values[name.strip()] = float(number)
+        except ValueError:
+            raise ValueError(
+                f"--initial: {item!r} is not NAME=NUMBER; write for example "
+                f"{','.join(f'{c}=0' for c in coefficients)}."
+            ) from None
+    if set(values) != set(coefficients) or not np.all(np.isfinite(list(values.values()))):
+        raise ValueError(
+            f"--initial: needs one finite value for each of {', '.join(coefficients)}; got {text}."
+        )
+    return np.array([values[name] for name in coefficients])
+
+
+def _parse_times(text: str) -> np.ndarray:
+    try:
+        if ":" in text:
+            start, stop, step = map(float, text.split(":"))
+            times = start + step * np.arange(int((stop - start) / step + 1.5))
+            times = times[times <= stop + step / 2]
+        else:
+            times = np.array([float(item) for item in text.split(",")])
+    except (ValueError, ZeroDivisionError, OverflowError):
+        raise ValueError(
+            f"--times: write numbers as 0,0.5,1 or 0:2:0.1 (start:stop:step), got {text!r}."
+        ) from None
+    if times.size == 0 or times[0] != 0 or np.any(np.diff(times) <= 0):
+        raise ValueError(f"--times: must begin at 0 and increase, got {text!r}.")
+    return times

@@ -1,0 +1,72 @@
+"""Samples of a learned model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from dynboltz import store
+from dynboltz.lattices import TermCounter
+from dynboltz.store import StoreError
+from dynboltz.store._files import replacing_file
+from dynboltz.workflow import Experiment
+
+from ._predict import open_model, predict_theta
+
+SUFFIXES = (".npz", ".nc")
+
+
+def write_samples(
+    directory: Path,
+    name: str,
+    *,
+    initial: str,
+    time: float,
+    n_samples: int,
+    seed: int,
+    out: Path,
+) -> None:
+    """Write visible states that a model draws at one time, as `read_npz` or `read_netcdf` take."""
+    if out.suffix not in SUFFIXES:
+        raise StoreError(out, f"must end in {' or '.join(SUFFIXES)}.", key="--out")
+    experiment, learned = open_model(directory, name)
+    steps = [0.0] if time == 0 else _steps(experiment.kernel.time_step, time)
+    theta = predict_theta(learned, initial, np.array(steps))[-1]
+    with jax.enable_x64(True):
+        states = np.asarray(learned.sample(theta, n_samples, seed=seed))
+    state = states.reshape(n_samples, 1, *experiment.lattice.shape)
+    species, lattice = experiment.network.species, experiment.lattice
+    if out.suffix == ".npz":
+        with replacing_file(out) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, state=state, time=[time], species=list(species))
+        return
+    counts = _moments(experiment, state)
+    dataset = store.trajectories_dataset(
+        state,
+        counts,
+        np.array([time]),
+        [term.name for term in experiment.moments],
+        np.zeros(n_samples, dtype=np.int64),
+        attrs={
+            "species": list(species),
+            "boundary": lattice.boundary,
+            "lattice_shape": list(lattice.shape),
+            "model": name,
+            "seed": seed,
+        },
+    )
+    store.export_netcdf(dataset, out)
+
+
+def _steps(time_step: float, time: float) -> list[float]:
+    """Times on the way, no further apart than the records the model was trained on."""
+    return list(np.linspace(0.0, time, max(1, round(time / time_step)) + 1))
+
+
+def _moments(experiment: Experiment, state: np.ndarray) -> np.ndarray:
+    lattice = experiment.lattice
+    counter = TermCounter(lattice, [experiment.network.species], experiment.moments)
+    counts = counter.count(state.reshape(1, -1, lattice.n_sites)) / lattice.n_sites
+    return counts[:, None]

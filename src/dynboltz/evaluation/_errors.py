@@ -1,0 +1,91 @@
+"""Errors over initial conditions."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+
+
+class ErrorSummary(NamedTuple):
+    """An error over time, and what it comes to.
+
+    Attributes
+    ----------
+    over_time
+        Error of each moment at each time, per site.
+    time_mean, time_max
+        Mean and maximum over all times, per site.
+    """
+
+    over_time: Float64[np.ndarray, "times moments"]
+    time_mean: Float64[np.ndarray, " moments"]
+    time_max: Float64[np.ndarray, " moments"]
+
+
+def root_mean_square_error(
+    predicted: Float64[np.ndarray, "initial_conditions times moments"],
+    simulated: Float64[np.ndarray, "initial_conditions times moments"],
+) -> Float64[np.ndarray, "times moments"]:
+    r"""Root of the mean square error over initial conditions, at each time.
+
+    $$\mathrm{RMSE}_k(t) = \Big[ \frac{1}{n} \sum_{i=1}^{n}
+    \big(\tilde\mu_{ik}(t) - \mu_{ik}(t)\big)^2 \Big]^{1/2}$$
+
+    The simulated means have sampling errors of their own, so that even a perfect prediction has an
+    error of about `noise_floor`.
+
+    Parameters
+    ----------
+    predicted
+        Predicted moments $\tilde\mu$, per site.
+    simulated
+        Means over simulated replicas $\mu$, per site.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or a value is not finite.
+
+    References
+    ----------
+    Ernst et al. (2019), Fig. 3(c), there in sums over 1000 sites.
+    """
+    if predicted.shape != simulated.shape:
+        raise ValueError(
+            f"root_mean_square_error: `predicted` has the shape {predicted.shape}, `simulated` "
+            f"{simulated.shape}; they must be the same."
+        )
+    if not (np.all(np.isfinite(predicted)) and np.all(np.isfinite(simulated))):
+        raise ValueError(
+            "root_mean_square_error: all moments must be finite. A prediction that is not has left "
+            "the region where the model was trained."
+        )
+    return np.sqrt(np.mean((predicted - simulated) ** 2, axis=0))
+
+
+def noise_floor(
+    standard_error: Float64[np.ndarray, "initial_conditions times moments"],
+) -> Float64[np.ndarray, "times moments"]:
+    """Expected root mean square error of the exact moments against the simulated means.
+
+    The root of the mean square over initial conditions of the standard errors.
+
+    Parameters
+    ----------
+    standard_error
+        Standard errors of the simulated means, per site.
+    """
+    return np.sqrt(np.mean(standard_error**2, axis=0))
+
+
+def error_summary(over_time: Float64[np.ndarray, "times moments"]) -> ErrorSummary:
+    """Mean and maximum over time of an error.
+
+    Parameters
+    ----------
+    over_time
+        Error of each moment at each time, per site.
+    """
+    return ErrorSummary(over_time, over_time.mean(axis=0), over_time.max(axis=0))

@@ -1,0 +1,155 @@
+"""Result directories: what lies where, and whose they are."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from dynboltz.store import StoreError
+from dynboltz.store._files import os_errors, replacing_file
+
+from ._errors import ExperimentError
+from ._experiment import Experiment, load_experiment
+from ._toml import dotted
+
+MAX_DIFFERENCES = 5
+
+
+@final
+@dataclass(frozen=True)
+class ResultDirectory:
+    """Where the results of an experiment lie.
+
+    Parameters
+    ----------
+    path
+        The directory.
+    """
+
+    path: Path
+
+    @property
+    def experiment(self) -> Path:
+        """Settings after presets and overrides."""
+        return self.path / "experiment.toml"
+
+    def trajectories(self, part: str) -> Path:
+        """Trajectories of `"train"` or `"test"`."""
+        return self.path / "trajectories" / f"{part}.zarr"
+
+    def fit(self, name: str) -> Path:
+        """Coefficients of a model fitted to snapshots."""
+        return self.path / "fits" / f"{name}.zarr"
+
+    def model(self, name: str) -> Path:
+        """A learned model."""
+        return self.path / "models" / f"{name}.zarr"
+
+    def prediction(self, name: str) -> Path:
+        """Predictions of a model."""
+        return self.path / "predictions" / f"{name}.zarr"
+
+    @property
+    def metrics(self) -> Path:
+        """Errors of all models."""
+        return self.path / "metrics.json"
+
+    @property
+    def timings(self) -> Path:
+        """Seconds that each stage took."""
+        return self.path / "timings.json"
+
+    @property
+    def report(self) -> Path:
+        """The report."""
+        return self.path / "report.html"
+
+    def load_experiment(self) -> Experiment:
+        """Read the experiment that the directory belongs to.
+
+        Raises
+        ------
+        ExperimentError
+            If the directory holds no results.
+        """
+        if not self.experiment.is_file():
+            raise ExperimentError(
+                f"{self.path}: holds no results of dynboltz, since it has no `experiment.toml`. "
+                "Start with `dynboltz run EXPERIMENT --out DIR`."
+            )
+        return load_experiment(self.experiment)
+
+
+def claim(experiment: Experiment, path: Path | str, *, overwrite: bool = False) -> ResultDirectory:
+    """Make a directory the one of an experiment, or find that it is.
+
+    Parameters
+    ----------
+    experiment
+        The experiment.
+    path
+        A directory: new, empty, or with results of this experiment.
+    overwrite
+        Whether the directory may hold results of other settings. What does not depend on the
+        settings that differ is then kept, everything else is made anew.
+
+    Raises
+    ------
+    ExperimentError
+        If the directory holds results of other settings, or something else.
+    StoreError
+        If it cannot be written.
+    """
+    directory = ResultDirectory(Path(path))
+    with os_errors(directory.path, "read"):
+        occupied = directory.path.exists() and any(directory.path.iterdir())
+    if not occupied or directory.experiment.is_file():
+        text = experiment.to_toml()
+        if occupied and not overwrite:
+            _refuse_other_settings(directory, experiment)
+        if not occupied or directory.experiment.read_text(encoding="utf-8") != text:
+            with replacing_file(directory.experiment) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+        return directory
+    raise ExperimentError(
+        f"{directory.path}: holds files that are no results of dynboltz (it has no "
+        "`experiment.toml`). Choose a new or an empty directory with --out."
+    )
+
+
+def remove_store(path: Path) -> None:
+    """Remove a store of trajectories that belongs to other settings."""
+    if not (path / "zarr.json").is_file():
+        raise StoreError(path, "is not a store; move it away.")
+    with os_errors(path, "removed"):
+        shutil.rmtree(path)
+
+
+def _refuse_other_settings(directory: ResultDirectory, experiment: Experiment) -> None:
+    theirs = directory.load_experiment().table.model_dump(exclude_none=True)
+    differences = _differences(theirs, experiment.table.model_dump(exclude_none=True), ())
+    if differences:
+        shown = differences[:MAX_DIFFERENCES]
+        more = len(differences) - len(shown)
+        raise ExperimentError(
+            f"{directory.path}: holds results of other settings:\n  "
+            + "\n  ".join(shown)
+            + (f"\n  ... and {more} more" if more else "")
+            + "\nChoose another directory with --out, or replace what depends on these settings "
+            "with --overwrite."
+        )
+
+
+def _differences(there: Any, given: Any, path: tuple[str, ...]) -> list[str]:
+    if isinstance(there, dict) and isinstance(given, dict):
+        keys = dict.fromkeys([*there, *given])
+        return [line for k in keys for line in _differences(there.get(k), given.get(k), (*path, k))]
+    if there == given:
+        return []
+    return [f"{dotted(path)}: {_shown(there)} there, {_shown(given)} given"]
+
+
+def _shown(value: Any) -> str:
+    return "not set" if value is None else repr(value)

@@ -1,0 +1,290 @@
+"""Experiments: the objects that an experiment file describes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from jaxtyping import Float64
+
+from dynboltz.distributions import LatticeModel, Layer, TransferMatrix
+from dynboltz.dynamics import HermiteGrid
+from dynboltz.lattices import Lattice, Term, neighbour_moments
+from dynboltz.learning import FitSettings, LearningSettings
+from dynboltz.reactions import ReactionNetwork
+from dynboltz.simulation import AbstractKernel, CollisionKernel, ContinuousTimeKernel
+
+from ._errors import in_field
+from ._read import find_experiment, read_table
+from ._schema import (
+    CollisionTable,
+    CountsInitial,
+    DistributionInitial,
+    ExperimentTable,
+    ModelTable,
+)
+from ._toml import dotted, toml_text
+
+PARTS = ("train", "test")
+
+
+@final
+@dataclass(frozen=True)
+class ReducedModelPlan:
+    """A reduced model to learn.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    model
+        Terms and layers.
+    grids
+        Finite elements of the derivative of each coefficient.
+    known_initial
+        Whether the coefficients at time 0 are those the initial states were drawn with.
+    fit, learning
+        Settings.
+    """
+
+    name: str
+    model: LatticeModel
+    grids: dict[str, HermiteGrid]
+    known_initial: bool
+    fit: FitSettings
+    learning: LearningSettings
+
+
+@final
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment: a reaction network on a lattice, its initial states and reduced models.
+
+    Made by `load_experiment`, which checks everything.
+
+    Attributes
+    ----------
+    table
+        The settings as in the file, presets and overrides applied.
+    source
+        The file, for messages.
+    """
+
+    table: ExperimentTable
+    source: Path
+
+    @property
+    def name(self) -> str:
+        """Name of the experiment."""
+        return self.table.name
+
+    @property
+    def seed(self) -> int:
+        """Seed of everything random."""
+        return self.table.seed
+
+    @functools.cached_property
+    def network(self) -> ReactionNetwork:
+        """Species and reactions."""
+        with in_field(self.source, "network"):
+            return ReactionNetwork.parse(self.table.network, _species(self.table.species))
+
+    @functools.cached_property
+    def lattice(self) -> Lattice:
+        """The lattice."""
+        with in_field(self.source, "lattice"):
+            return Lattice(tuple(self.table.lattice.shape), self.table.lattice.boundary)
+
+    @functools.cached_property
+    def kernel(self) -> AbstractKernel:
+        """The simulator."""
+        table = self.table.kernel
+        with in_field(self.source, "kernel"):
+            if isinstance(table, CollisionTable):
+                kernel: AbstractKernel = CollisionKernel(table.dt)
+            else:
+                kernel = ContinuousTimeKernel(table.hop_rate, table.interval)
+            kernel.check(self.network)
+            return kernel
+
+    @functools.cached_property
+    def times(self) -> Float64[np.ndarray, " times"]:
+        """Times of the recorded states."""
+        return self.kernel.time_step * np.arange(self.table.kernel.n_steps + 1)
+
+    @functools.cached_property
+    def moments(self) -> tuple[Term, ...]:
+        """Moments that models are compared by: neighbouring sites, orders 1 to 4 if they fit."""
+        order = min(4, *self.lattice.shape)
+        return neighbour_moments(self.network.species, self.lattice.dim, order)
+
+    @functools.cached_property
+    def plans(self) -> dict[str, ReducedModelPlan]:
+        """The reduced models by name."""
+        return {name: self._plan(name, table) for name, table in self.table.models.items()}
+
+    @functools.cached_property
+    def generator(self) -> TransferMatrix | None:
+        """Distribution that initial states are drawn from, if any."""
+        table = self.table.initial
+        if not isinstance(table, DistributionInitial):
+            return None
+        with in_field(self.source, "initial.model"):
+            if table.model not in self.plans:
+                raise ValueError(
+                    f"there is no model {table.model!r}; there are {', '.join(self.plans)}."
+                )
+            solution = TransferMatrix(self.plans[table.model].model)
+        with in_field(self.source, "initial.coefficients"):
+            _check_ranges(table.coefficients, solution.model.coefficients)
+        return solution
+
+    def to_toml(self) -> str:
+        """Text of an experiment file with these settings."""
+        return toml_text(self.table.model_dump(exclude_none=True))
+
+    def _plan(self, name: str, table: ModelTable) -> ReducedModelPlan:
+        field = dotted(("models", name))
+        with in_field(self.source, f"{field}.terms"):
+            layers = [
+                Layer(tuple(layer.species), tuple(tuple(offset) for offset in layer.stencil))
+                for layer in table.layers
+            ]
+            model = LatticeModel.from_names(self.lattice, self.network.species, table.terms, layers)
+        with in_field(self.source, f"{field}.grid"):
+            grids = _grids(table, model.coefficients)
+        with in_field(self.source, f"{field}.fit"):
+            _check_names("start", table.fit.start, model.coefficients)
+            fit = FitSettings(**_given(table.fit))
+        with in_field(self.source, f"{field}.learning"):
+            if isinstance(table.learning.learning_rate, dict):
+                _check_names("learning_rate", table.learning.learning_rate, model.coefficients)
+            learning = LearningSettings(**_given(table.learning))
+        known = table.initial == "known"
+        return ReducedModelPlan(name, model, grids, known, fit, learning)
+
+    def check(self) -> None:
+        """Raise `ExperimentError` unless every part of the experiment fits the others."""
+        self.kernel, self.generator  # noqa: B018  built once, and so checked
+        for name, plan in self.plans.items():
+            with in_field(self.source, f"{dotted(('models', name))}.initial"):
+                self._check_initial(plan)
+            if "exact" in (plan.fit.moments, plan.learning.moments):
+                with in_field(self.source, f"{dotted(('models', name))}.terms"):
+                    TransferMatrix(plan.model)
+        if isinstance(self.table.initial, CountsInitial):
+            with in_field(self.source, "initial.counts"):
+                self._check_counts(self.table.initial)
+
+    def _check_initial(self, plan: ReducedModelPlan) -> None:
+        if not plan.known_initial:
+            return
+        if self.generator is None:
+            raise ValueError(
+                '"known" needs initial states drawn from a distribution; write "fitted".'
+            )
+        if self.generator.model.coefficients != plan.model.coefficients:
+            raise ValueError(
+                f'"known" needs the terms of the model that initial states are drawn from, '
+                f'{self.generator.model.coefficients}; write "fitted".'
+            )
+
+    def _check_counts(self, table: CountsInitial) -> None:
+        _check_names("counts", table.counts, self.network.species)
+        for name, value in table.counts.items():
+            if isinstance(value, list) and value[0] > value[1]:
+                raise ValueError(f"the range of {name} must be [lowest, highest], got {value}.")
+        most = sum(v[1] if isinstance(v, list) else v for v in table.counts.values())
+        if most > self.lattice.n_sites:
+            raise ValueError(f"up to {most} particles do not fit on {self.lattice.n_sites} sites.")
+
+
+def load_experiment(
+    experiment: Path | str,
+    *,
+    preset: str | None = None,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+) -> Experiment:
+    """Read and check an experiment file.
+
+    Parameters
+    ----------
+    experiment
+        A TOML file, a result directory, or the name of a shipped experiment.
+    preset
+        Name of a table of changes in `presets`.
+    overrides
+        Changes such as `"models.visible.learning.steps = 50"`, in TOML syntax.
+    seed
+        Seed instead of the file's.
+
+    Returns
+    -------
+    experiment
+        Checked: all its parts fit one another.
+
+    Raises
+    ------
+    ExperimentError
+        If there is no such file or preset, or anything in it is unknown, out of bounds or does not
+        fit the rest; the message names the file and the field.
+    """
+    source = find_experiment(experiment)
+    table = read_table(source, preset=preset, overrides=overrides, seed=seed)
+    result = Experiment(table, source)
+    result.check()
+    return result
+
+
+def _species(names: list[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)
+
+
+def _given(table: Any) -> dict[str, Any]:
+    return table.model_dump(exclude_none=True)
+
+
+def _check_names(what: str, given: Any, known: Sequence[str]) -> None:
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise ValueError(f"`{what}` names {unknown[0]!r}; allowed are {', '.join(known)}.")
+
+
+def _check_ranges(ranges: dict[str, list[float]], coefficients: tuple[str, ...]) -> None:
+    if set(ranges) != set(coefficients):
+        raise ValueError(
+            f"give a range for each of {', '.join(coefficients)}, got "
+            f"{', '.join(ranges) or 'none'}."
+        )
+    for name, (low, high) in ranges.items():
+        if low > high:
+            raise ValueError(f"the range of {name} must be [lowest, highest], got {[low, high]}.")
+
+
+def _grids(table: ModelTable, coefficients: tuple[str, ...]) -> dict[str, HermiteGrid]:
+    axes, arguments = table.grid.axes, table.grid.arguments
+    _check_names("axes", axes, coefficients)
+    _check_names("arguments", arguments, coefficients)
+    grids = {}
+    for name in coefficients:
+        chosen = arguments.get(name, list(coefficients))
+        lacking = [argument for argument in chosen if argument not in axes]
+        if lacking:
+            raise ValueError(
+                f"`axes` has no entry for {lacking[0]!r}, which the derivative of {name} depends "
+                f"on; it has {', '.join(axes) or 'none'}."
+            )
+        grids[name] = HermiteGrid(
+            tuple(chosen),
+            *(
+                tuple(float(getattr(axes[argument], side)) for argument in chosen)
+                for side in ("cell", "origin", "lower", "upper")
+            ),
+            outside=table.grid.outside,
+        )
+    return grids

@@ -1,0 +1,89 @@
+"""Fingerprints: what each stored result depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from ._experiment import PARTS, Experiment
+from ._schema import DistributionInitial, StoreInitial
+
+DRAWS = 1
+"""Raised whenever the same settings begin to give other random numbers."""
+
+
+def fingerprint(value: Any) -> str:
+    """SHA-256 of anything that JSON can hold."""
+    text = json.dumps(value, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def trajectories_fingerprint(experiment: Experiment, part: str) -> str:
+    """Of one part of the trajectories; the size of the other part does not matter."""
+    table = experiment.table
+    initial = table.initial.model_dump(exclude_none=True)
+    if isinstance(table.initial, StoreInitial):
+        initial = {"store": _file_identity(Path(getattr(table.initial, part)))}
+    else:
+        initial = {k: v for k, v in initial.items() if k not in PARTS} | {part: initial[part]}
+    if isinstance(table.initial, DistributionInitial):
+        generator = table.models[table.initial.model]
+        initial |= {"model": _definition(generator)}
+    return fingerprint(
+        {
+            "draws": DRAWS,
+            "part": part,
+            "seed": table.seed,
+            "network": experiment.network.to_text(),
+            "species": experiment.network.species,
+            "lattice": table.lattice.model_dump(),
+            "kernel": table.kernel.model_dump(),
+            "initial": initial,
+        }
+    )
+
+
+def fit_fingerprint(experiment: Experiment, name: str) -> str:
+    """Of the fits of a model."""
+    table = experiment.table.models[name]
+    return fingerprint(
+        {
+            "trajectories": [trajectories_fingerprint(experiment, part) for part in PARTS],
+            "model": _definition(table),
+            "initial": table.initial,
+            "fit": repr(experiment.plans[name].fit),
+            "warm_start": experiment.plans[name].learning.warm_start,
+        }
+    )
+
+
+def model_fingerprint(experiment: Experiment, name: str) -> str:
+    """Of a learned model."""
+    plan = experiment.plans[name]
+    return fingerprint(
+        {
+            "fit": fit_fingerprint(experiment, name),
+            "grid": repr(sorted(plan.grids.items())),
+            "learning": repr(plan.learning),
+        }
+    )
+
+
+def metrics_fingerprint(experiment: Experiment) -> str:
+    """Of the errors of all models."""
+    return fingerprint([model_fingerprint(experiment, name) for name in experiment.plans])
+
+
+def _definition(table: Any) -> dict[str, Any]:
+    return {"terms": table.terms, "layers": [layer.model_dump() for layer in table.layers]}
+
+
+def _file_identity(path: Path) -> dict[str, Any]:
+    """Name, size and time of change; contents may be huge."""
+    file = path / "zarr.json" if path.is_dir() else path
+    found = file.stat() if file.exists() else None
+    return {"path": str(path)} | (
+        {} if found is None else {"size": found.st_size, "changed": found.st_mtime_ns}
+    )

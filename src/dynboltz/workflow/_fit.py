@@ -1,0 +1,173 @@
+"""The second stage: coefficients of single snapshots."""
+
+from __future__ import annotations
+
+import zlib
+
+import jax
+import numpy as np
+import xarray as xr
+from jaxtyping import Float64
+
+from dynboltz.distributions import ClampedStatistics
+from dynboltz.learning import TrainingData, fit_initial, fit_trajectories, summarise
+from dynboltz.store import write_dataset
+
+from ._directory import ResultDirectory
+from ._experiment import PARTS, Experiment, ReducedModelPlan
+from ._fingerprint import fit_fingerprint
+from ._initial_states import FITS, initial_coefficients, seed_for
+from ._progress import Progress, silent
+from ._simulate import open_part
+from ._stored import is_current
+from ._timings import timed
+
+KIND = "dynboltz-fit"
+
+
+def fit(experiment: Experiment, directory: ResultDirectory, *, progress: Progress = silent) -> None:
+    """Find the coefficients of every model at time 0, and over time for a warm start.
+
+    Parameters
+    ----------
+    experiment
+        The models.
+    directory
+        Holds the trajectories.
+    progress
+        Called after every initial condition that was read.
+
+    Raises
+    ------
+    StoreError
+        If trajectories are missing, incomplete, damaged or of another experiment.
+    """
+    outdated = [
+        plan
+        for name, plan in experiment.plans.items()
+        if not is_current(directory.fit(name), KIND, fit_fingerprint(experiment, name))
+    ]
+    if not outdated:
+        return
+    resumed = len(outdated) < len(experiment.plans)
+    with timed(directory, "fit", resumed=resumed), jax.enable_x64(True):
+        summaries = _summaries(experiment, directory, outdated, progress)
+        starts = _initial_summaries(experiment, directory, outdated)
+        for plan in outdated:
+            progress({"stage": "fit", "model": plan.name, "step": 0, "total": 1})
+            fitted = _fit_model(experiment, plan, summaries[plan.name], starts[plan.name])
+            write_dataset(fitted, directory.fit(plan.name))
+            progress({"stage": "fit", "model": plan.name, "step": 1, "total": 1})
+
+
+def model_seed(
+    experiment: Experiment, part: str, purpose: int, name: str
+) -> np.random.SeedSequence:
+    """Seed of one purpose for one model, whatever other models there are."""
+    return seed_for(experiment, part, purpose, zlib.crc32(name.encode()))
+
+
+def padded(
+    parts: dict[str, np.ndarray],
+) -> Float64[np.ndarray, "parts initial_conditions ..."]:
+    """Join the parts; the shorter one is filled up with NaN."""
+    longest = max(len(values) for values in parts.values())
+    shape = next(iter(parts.values())).shape[1:]
+    joined = np.full((len(parts), longest, *shape), np.nan)
+    for row, values in zip(joined, parts.values(), strict=True):
+        row[: len(values)] = values
+    return joined
+
+
+def _summaries(
+    experiment: Experiment,
+    directory: ResultDirectory,
+    plans: list[ReducedModelPlan],
+    progress: Progress,
+) -> dict[str, Float64[np.ndarray, "initial_conditions times features"]]:
+    trajectories = open_part(experiment, directory, "train")
+    numbers = np.unique(trajectories.initial_condition.values)
+    clamped = {plan.name: ClampedStatistics(plan.model) for plan in plans}
+    found: dict[str, list[np.ndarray]] = {plan.name: [] for plan in plans}
+    for place, number in enumerate(numbers):
+        states = trajectories.state[trajectories.initial_condition.values == number].values
+        flat = states.reshape(*states.shape[:2], -1)
+        for name, statistics in clamped.items():
+            found[name].append(summarise(statistics, flat))
+        progress({"stage": "summarise", "step": place + 1, "total": len(numbers)})
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def _initial_summaries(
+    experiment: Experiment, directory: ResultDirectory, plans: list[ReducedModelPlan]
+) -> dict[str, Float64[np.ndarray, "initial_conditions features"]]:
+    """Summaries of the test set at time 0."""
+    trajectories = open_part(experiment, directory, "test")
+    states = trajectories.state[:, :1].values.reshape(trajectories.sizes["replica"], 1, -1)
+    starts = trajectories.initial_condition.values
+    return {
+        plan.name: np.array(
+            [
+                summarise(ClampedStatistics(plan.model), states[starts == number])[0]
+                for number in np.unique(starts)
+            ]
+        )
+        for plan in plans
+    }
+
+
+def _fit_model(
+    experiment: Experiment,
+    plan: ReducedModelPlan,
+    train: Float64[np.ndarray, "initial_conditions times features"],
+    test: Float64[np.ndarray, "initial_conditions features"],
+) -> xr.Dataset:
+    initial = _initial(experiment, plan, {"train": train[:, 0], "test": test})
+    dims = ("initial_condition", "time")
+    variables = {
+        "initial": (("part", "initial_condition", "coefficient"), padded(initial)),
+        "summary": ((*dims, "feature"), _rows(train, max(map(len, initial.values())))),
+    }
+    if plan.learning.warm_start:
+        data = TrainingData(experiment.times, initial["train"], train, None)
+        theta = np.asarray(fit_trajectories(plan.model, data, plan.fit))
+        variables["theta"] = (
+            (*dims, "coefficient"),
+            _rows(theta, max(map(len, initial.values()))),
+        )
+    return xr.Dataset(
+        variables,
+        coords={
+            "part": list(PARTS),
+            "time": ("time", experiment.times, {"units": "1"}),
+            "coefficient": list(plan.model.coefficients),
+        },
+        attrs={
+            "kind": KIND,
+            "model": plan.name,
+            "fingerprint": fit_fingerprint(experiment, plan.name),
+            "n_initial_conditions": {part: len(values) for part, values in initial.items()},
+        },
+    )
+
+
+def _rows(
+    values: Float64[np.ndarray, "initial_conditions ..."], n_rows: int
+) -> Float64[np.ndarray, "rows ..."]:
+    """Fill up with rows of NaN."""
+    return padded({"values": values, "rows": np.empty((n_rows, *values.shape[1:]))})[0]
+
+
+def _initial(
+    experiment: Experiment, plan: ReducedModelPlan, summaries: dict[str, np.ndarray]
+) -> dict[str, Float64[np.ndarray, "initial_conditions coefficients"]]:
+    initial = {}
+    for part in PARTS:
+        known = initial_coefficients(experiment, part) if plan.known_initial else None
+        seed = model_seed(experiment, part, FITS, plan.name)
+        initial[part] = (
+            np.asarray(fit_initial(plan.model, summaries[part], plan.fit, seed=seed))
+            if known is None
+            else known
+        )
+    return initial

@@ -1,0 +1,67 @@
+"""Initial states of the simulations, one initial condition at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+
+from dynboltz.distributions import sample_chain
+from dynboltz.simulation import random_counts
+
+from ._experiment import PARTS, Experiment
+from ._schema import CountsInitial, DistributionInitial
+
+COEFFICIENTS, STATES, DYNAMICS, FITS, LEARNING = range(5)
+"""What random numbers are for."""
+
+
+def seed_for(
+    experiment: Experiment, part: str, purpose: int, number: int = 0
+) -> np.random.SeedSequence:
+    """Seed of one purpose in one part; initial conditions are numbered."""
+    return np.random.SeedSequence([experiment.seed, PARTS.index(part), purpose, number])
+
+
+def initial_coefficients(
+    experiment: Experiment, part: str
+) -> Float64[np.ndarray, "initial_conditions coefficients"] | None:
+    """Coefficients of the distributions that initial states are drawn from.
+
+    Initial condition `i` does not depend on how many there are. `None` if initial states do not
+    come from distributions.
+    """
+    table = experiment.table.initial
+    if not isinstance(table, DistributionInitial) or experiment.generator is None:
+        return None
+    ranges = np.array([table.coefficients[c] for c in experiment.generator.model.coefficients])
+    generators = [
+        np.random.default_rng(seed_for(experiment, part, COEFFICIENTS, number))
+        for number in range(getattr(table, part))
+    ]
+    return np.array([generator.uniform(*ranges.T) for generator in generators])
+
+
+def initial_states(
+    experiment: Experiment, part: str, number: int
+) -> UInt8[np.ndarray, "replicas sites"]:
+    """Initial states of all replicas of one initial condition."""
+    table = experiment.table.initial
+    seed = seed_for(experiment, part, STATES, number)
+    if isinstance(table, CountsInitial):
+        counts = _counts(experiment, table, part, number)
+        return random_counts(
+            experiment.lattice, experiment.network.species, counts, table.replicas, seed=seed
+        )
+    coefficients = initial_coefficients(experiment, part)
+    assert isinstance(table, DistributionInitial)
+    assert coefficients is not None
+    assert experiment.generator is not None
+    return sample_chain(experiment.generator, coefficients[number], table.replicas, seed=seed)
+
+
+def _counts(experiment: Experiment, table: CountsInitial, part: str, number: int) -> dict[str, int]:
+    random = np.random.default_rng(seed_for(experiment, part, COEFFICIENTS, number))
+    return {
+        name: int(random.integers(*value, endpoint=True)) if isinstance(value, list) else value
+        for name, value in table.counts.items()
+    }

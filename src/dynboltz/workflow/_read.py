@@ -1,0 +1,132 @@
+"""Reading experiment files: presets, overrides, and messages that name the field."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from dynboltz.experiments import shipped_experiments
+
+from ._errors import ExperimentError
+from ._schema import ExperimentTable
+from ._toml import dotted
+
+MAX_PROBLEMS = 5
+
+
+def find_experiment(experiment: Path | str) -> Path:
+    """File of an experiment given as a file, a result directory, or the name of a shipped one."""
+    path = Path(experiment)
+    shipped = shipped_experiments()
+    if path.is_dir() and (path / "experiment.toml").is_file():
+        return path / "experiment.toml"
+    if path.is_file():
+        return path
+    if str(experiment) in shipped:
+        return shipped[str(experiment)]
+    raise ExperimentError(
+        f"{experiment}: there is no such experiment file. Give a TOML file, a result directory, or "
+        f"one of the shipped experiments: {', '.join(shipped)}."
+    )
+
+
+def read_table(
+    path: Path, *, preset: str | None, overrides: Sequence[str], seed: int | None
+) -> ExperimentTable:
+    """Read, merge and check the tables of an experiment file."""
+    raw = _read_toml(path)
+    presets = raw.pop("presets", {})
+    if preset is not None:
+        if not isinstance(presets, dict) or preset not in presets:
+            raise ExperimentError(
+                f"{path}, `presets`: there is no preset {preset!r}; there are "
+                f"{', '.join(presets) or 'none'}."
+            )
+        raw = merged(raw, presets[preset])
+    for override in overrides:
+        raw = merged(raw, _parse_override(override))
+    if seed is not None:
+        raw["seed"] = seed
+    try:
+        table = ExperimentTable.model_validate(raw)
+    except ValidationError as error:
+        raise ExperimentError(_message(path, raw, error)) from error
+    return _with_absolute_paths(table, path.parent)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8"))
+    except OSError as error:
+        raise ExperimentError(f"{path}: cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ExperimentError(f"{path}: is not TOML: {error}.") from error
+
+
+def merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`table` with `changes`, table by table; a list is replaced as a whole."""
+    result = dict(table)
+    for key, value in changes.items():
+        old = result.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(old, value) if both else value
+    return result
+
+
+def _parse_override(override: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(override)
+    except tomllib.TOMLDecodeError as error:
+        raise ExperimentError(
+            f"--set {override}: is not KEY=VALUE with a TOML value: {error}. Write for example "
+            "--set lattice.shape=[500] or --set 'lattice.boundary=\"periodic\"'."
+        ) from error
+
+
+def _message(path: Path, raw: dict[str, Any], error: ValidationError) -> str:
+    problems: dict[str, str] = {}
+    for item in error.errors(include_url=False):
+        field = _field(raw, item["loc"], missing=item["type"] == "missing")
+        problems.setdefault(field, _problem(item))
+    lines = [
+        f"{path}, `{field}`: {problem}" if field else f"{path}: {problem}"
+        for field, problem in problems.items()
+    ]
+    more = [f"... and {len(lines) - MAX_PROBLEMS} more."] if len(lines) > MAX_PROBLEMS else []
+    return "\n".join(lines[:MAX_PROBLEMS] + more)
+
+
+def _field(raw: Any, location: tuple[int | str, ...], *, missing: bool) -> str:
+    """Key of a location without the names of alternatives, which pydantic puts in between."""
+    names: list[str] = []
+    for place, step in enumerate(location):
+        in_table = isinstance(raw, dict) and step in raw
+        in_list = isinstance(raw, list) and isinstance(step, int) and step < len(raw)
+        if in_table or in_list:
+            names.append(str(step))
+            raw = raw[step]
+        elif missing and place == len(location) - 1:
+            names.append(str(step))
+    return dotted(tuple(names))
+
+
+def _problem(item: Any) -> str:
+    text = str(item["msg"]).removeprefix("Value error, ")
+    text = text.replace("Input should", "must").replace("Field required", "is required")
+    if item["type"] in ("missing", "value_error"):
+        return f"{text}."
+    return f"{text}; got {item['input']!r}."
+
+
+def _with_absolute_paths(table: ExperimentTable, directory: Path) -> ExperimentTable:
+    if table.initial.source != "store":
+        return table
+    paths = {
+        part: str((directory / getattr(table.initial, part)).resolve())
+        for part in ("train", "test")
+    }
+    return table.model_copy(update={"initial": table.initial.model_copy(update=paths)})

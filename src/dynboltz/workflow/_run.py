@@ -1,0 +1,58 @@
+"""All stages, one after the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ._directory import claim
+from ._evaluate import evaluate
+from ._experiment import Experiment
+from ._fit import fit
+from ._progress import Progress, silent
+from ._report import report
+from ._simulate import simulate
+from ._train import train
+
+
+def run(
+    experiment: Experiment,
+    out: Path | str,
+    *,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Simulate, fit, train, evaluate and report an experiment.
+
+    Stages that are complete are kept, an interrupted one goes on where it was.
+
+    Parameters
+    ----------
+    experiment
+        From `load_experiment`.
+    out
+        Directory for the results: new, empty, or with results of this experiment.
+    overwrite
+        Whether results of other settings may be replaced.
+    progress
+        Called with `stage`, `step`, `total` and the current errors.
+
+    Returns
+    -------
+    metrics
+        What `metrics.json` holds.
+
+    Raises
+    ------
+    ExperimentError, StoreError
+        If the directory belongs to other settings, or the disk refuses.
+    """
+    directory = claim(experiment, out, overwrite=overwrite)
+    simulate(experiment, directory, overwrite=overwrite, progress=progress)
+    fit(experiment, directory, progress=progress)
+    train(experiment, directory, progress=progress)
+    metrics = evaluate(experiment, directory, progress=progress)
+    progress({"stage": "report", "step": 0, "total": 1})
+    report(directory)
+    progress({"stage": "report", "step": 1, "total": 1})
+    return metrics

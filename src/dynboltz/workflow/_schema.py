@@ -1,0 +1,188 @@
+"""The tables of an experiment file."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Rates = Positive | dict[str, Positive]
+
+
+class Table(BaseModel):
+    """A table without unknown keys whose values are not converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, data: Any) -> Any:
+        unknown = [key for key in data if key not in cls.model_fields] if type(data) is dict else []
+        if unknown:
+            near = difflib.get_close_matches(unknown[0], cls.model_fields, n=2)
+            hint = f" Did you mean `{'` or `'.join(near)}`?" if near else ""
+            raise ValueError(
+                f"unknown key `{unknown[0]}`.{hint} Allowed are {', '.join(cls.model_fields)}"
+            )
+        return data
+
+
+class LatticeTable(Table):
+    """The lattice: sites along each axis, and what lies beyond its edge."""
+
+    shape: Annotated[list[Count], Field(min_length=1, max_length=3)]
+    boundary: Literal["periodic", "closed"] = "periodic"
+
+
+class CollisionTable(Table):
+    """The collision kernel: `n_steps` steps of length `dt` [time]."""
+
+    kind: Literal["collision"]
+    dt: Positive = 0.01
+    n_steps: Count
+
+
+class ContinuousTimeTable(Table):
+    """The continuous-time kernel: `n_steps` records, one every `interval` [time]."""
+
+    kind: Literal["continuous-time"]
+    hop_rate: NotNegative | dict[str, NotNegative]
+    interval: Positive = 0.01
+    n_steps: Count
+
+
+KernelTable = Annotated[CollisionTable | ContinuousTimeTable, Field(discriminator="kind")]
+Range = Annotated[list[Finite], Field(min_length=2, max_length=2)]
+CountRange = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
+
+
+class DistributionInitial(Table):
+    """Initial states drawn from a model with coefficients uniform in ranges."""
+
+    source: Literal["distribution"]
+    model: str
+    coefficients: dict[str, Range]
+    train: Count
+    test: Count
+    replicas: Annotated[int, Field(ge=2)]
+
+
+class CountsInitial(Table):
+    """Given numbers of particles, or ranges of them, at random sites."""
+
+    source: Literal["counts"]
+    counts: dict[str, Annotated[int, Field(ge=0)] | CountRange]
+    train: Count
+    test: Count
+    replicas: Annotated[int, Field(ge=2)]
+
+
+class StoreInitial(Table):
+    """Trajectories that are there already, instead of simulated ones."""
+
+    source: Literal["store"]
+    train: str
+    test: str
+
+
+InitialTable = Annotated[
+    DistributionInitial | CountsInitial | StoreInitial, Field(discriminator="source")
+]
+
+
+class LayerTable(Table):
+    """A hidden layer: its species, and the offsets of the sites that a unit is connected to."""
+
+    species: Annotated[list[str], Field(min_length=1)]
+    stencil: Annotated[list[list[int]], Field(min_length=1)]
+
+
+class AxisTable(Table):
+    """Cells along one coefficient; `origin` is a vertex, `lower` and `upper` bound the box."""
+
+    cell: Positive
+    origin: Finite = 0.0
+    lower: Finite
+    upper: Finite
+
+    @model_validator(mode="after")
+    def _check_box(self) -> AxisTable:
+        if self.lower >= self.upper:
+            raise ValueError(f"`lower` must be less than `upper`, got {self.lower}, {self.upper}")
+        return self
+
+
+class GridTable(Table):
+    """Finite elements; `arguments` lists what a coefficient's derivative depends on, if not all."""
+
+    outside: Literal["error", "clamp", "linear"] = "error"
+    axes: dict[str, AxisTable]
+    arguments: dict[str, Annotated[list[str], Field(min_length=1)]] = {}
+
+
+class FitTable(Table):
+    """Fits of single snapshots; see `dynboltz.learning.FitSettings`."""
+
+    moments: Literal["exact", "contrastive-divergence"] = "exact"
+    optimiser: Literal["natural", "sgd", "adam"] | None = None
+    learning_rate: Positive | None = None
+    steps: Count | None = None
+    batch: Count | None = None
+    prior_strength: NotNegative | None = None
+    start: dict[str, Finite] = {}
+
+
+class LearningTable(Table):
+    """Learning of the differential equations; see `dynboltz.learning.LearningSettings`."""
+
+    moments: Literal["exact", "gibbs", "contrastive-divergence"] = "exact"
+    warm_start: bool = True
+    smoothness: NotNegative | None = None
+    optimiser: Literal["adam", "sgd"] | None = None
+    learning_rate: Rates | None = None
+    steps: Annotated[int, Field(ge=0)] | None = None
+    batch: Count | None = None
+    window: Annotated[int, Field(ge=1)] | None = None
+    shift_every: Count | None = None
+    shift_by: Count | None = None
+    sweeps: Count | None = None
+    method: Literal["euler", "heun", "rk4"] | None = None
+    substeps: Count | None = None
+    regularisation: NotNegative | None = None
+
+
+class ModelTable(Table):
+    """A reduced model: energy terms, hidden layers, finite elements and how it is learned."""
+
+    terms: Annotated[list[str], Field(min_length=1)]
+    layers: list[LayerTable] = []
+    initial: Literal["known", "fitted"] = "fitted"
+    grid: GridTable
+    fit: FitTable = FitTable()
+    learning: LearningTable = LearningTable()
+
+
+class ExperimentTable(Table):
+    """An experiment file, its presets applied."""
+
+    name: Name
+    title: str = ""
+    seed: Annotated[int, Field(ge=0)] = 0
+    network: Annotated[str, Field(min_length=1)]
+    species: list[str] | None = None
+    lattice: LatticeTable
+    kernel: KernelTable
+    initial: InitialTable
+    models: Annotated[dict[Name, ModelTable], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _check_model_names(self) -> ExperimentTable:
+        if "mean_field" in self.models:
+            raise ValueError("the model name `mean_field` is taken by the baseline; use another")
+        return self

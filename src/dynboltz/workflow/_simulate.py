@@ -1,0 +1,176 @@
+"""The first stage: trajectories of all initial conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from dynboltz import simulation, store
+from dynboltz.store import StoreError, TrajectoryStore
+
+from ._directory import ResultDirectory, remove_store
+from ._experiment import PARTS, Experiment
+from ._fingerprint import trajectories_fingerprint
+from ._import import read_trajectories
+from ._initial_states import DYNAMICS, initial_coefficients, initial_states, seed_for
+from ._progress import Progress, silent
+from ._schema import StoreInitial
+from ._timings import timed
+from ._version import version
+
+
+def simulate(
+    experiment: Experiment,
+    directory: ResultDirectory,
+    *,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> None:
+    """Simulate the training and the test trajectories, or take them from given files.
+
+    Initial conditions that are there already are kept; the result does not depend on where an
+    earlier run was interrupted, nor on the number of threads.
+
+    Parameters
+    ----------
+    experiment
+        What to simulate.
+    directory
+        Where to.
+    overwrite
+        Whether trajectories of other settings may be replaced.
+    progress
+        Called after every initial condition.
+
+    Raises
+    ------
+    StoreError
+        If there are trajectories of another experiment, given trajectories do not fit, or the disk
+        refuses.
+    """
+    if all(_is_complete(experiment, directory, part) for part in PARTS):
+        return
+    resumed = any(_is_ours(experiment, directory, part) for part in PARTS)
+    with timed(directory, "simulate", resumed=resumed), jax.enable_x64(True):
+        for part in PARTS:
+            path = directory.trajectories(part)
+            if overwrite and path.exists() and not _is_ours(experiment, directory, part):
+                remove_store(path)
+            if isinstance(experiment.table.initial, StoreInitial):
+                _import(experiment, part, path)
+            else:
+                _simulate_part(experiment, part, path, progress)
+
+
+def open_part(experiment: Experiment, directory: ResultDirectory, part: str) -> xr.Dataset:
+    """Open the trajectories of one part, complete and of this experiment."""
+    expect = {"fingerprint": trajectories_fingerprint(experiment, part)}
+    return store.open_trajectories(directory.trajectories(part), expect=expect)
+
+
+def _is_ours(experiment: Experiment, directory: ResultDirectory, part: str) -> bool:
+    expect = {"fingerprint": trajectories_fingerprint(experiment, part)}
+    try:
+        store.resume_trajectories(directory.trajectories(part), expect=expect)
+    except StoreError:
+        return False
+    return True
+
+
+def _is_complete(experiment: Experiment, directory: ResultDirectory, part: str) -> bool:
+    if not _is_ours(experiment, directory, part):
+        return False
+    return store.resume_trajectories(directory.trajectories(part)).is_complete
+
+
+def _import(experiment: Experiment, part: str, path: Path) -> None:
+    fingerprint = trajectories_fingerprint(experiment, part)
+    if path.exists():
+        trajectories = store.resume_trajectories(path, expect={"fingerprint": fingerprint})
+        if trajectories.is_complete:
+            return
+        remove_store(path)
+    given = read_trajectories(experiment, part)
+    given.attrs["fingerprint"] = fingerprint
+    replicas = given.sizes["replica"] // len(np.unique(given.initial_condition))
+    store.write_trajectories(given, path, block_replicas=replicas)
+
+
+def _simulate_part(experiment: Experiment, part: str, path: Path, progress: Progress) -> None:
+    target = _open_or_create(experiment, part, path)
+    missing = target.missing_blocks()
+    done = target.n_blocks - len(missing)
+    with ThreadPoolExecutor(max_workers=1) as writer:
+        pending: Future[None] | None = None
+        for number, (state, moments) in _simulated(experiment, part, missing):
+            if pending is not None:
+                pending.result()
+            pending = writer.submit(target.write_block, number, state, moments)
+            done += 1
+            progress({"stage": "simulate", "part": part, "step": done, "total": target.n_blocks})
+        if pending is not None:
+            pending.result()
+
+
+def _simulated(
+    experiment: Experiment, part: str, numbers: list[int]
+) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray]]]:
+    for number in numbers:
+        initial = initial_states(experiment, part, number)
+        result = simulation.simulate(
+            experiment.network,
+            experiment.lattice,
+            initial,
+            kernel=experiment.kernel,
+            n_steps=experiment.table.kernel.n_steps,
+            seed=seed_for(experiment, part, DYNAMICS),
+            moments=experiment.moments,
+            first_replica=number * len(initial),
+        )
+        shape = (*result.state.shape[:2], *experiment.lattice.shape)
+        yield number, (result.state.reshape(shape), result.moments)
+
+
+def _open_or_create(experiment: Experiment, part: str, path: Path) -> TrajectoryStore:
+    attrs = _attributes(experiment, part)
+    if path.exists():
+        return store.resume_trajectories(path, expect={"fingerprint": attrs["fingerprint"]})
+    table = experiment.table.initial
+    assert not isinstance(table, StoreInitial)
+    n_initial = getattr(table, part)
+    return store.create_trajectories(
+        path,
+        n_replicas=n_initial * table.replicas,
+        times=experiment.times,
+        lattice_shape=experiment.lattice.shape,
+        moment_names=[term.name for term in experiment.moments],
+        initial_condition=np.repeat(np.arange(n_initial), table.replicas),
+        attrs=attrs,
+        block_replicas=table.replicas,
+    )
+
+
+def _attributes(experiment: Experiment, part: str) -> dict[str, Any]:
+    coefficients = initial_coefficients(experiment, part)
+    attrs: dict[str, Any] = {
+        "species": list(experiment.network.species),
+        "network": experiment.network.to_text(),
+        "boundary": experiment.lattice.boundary,
+        "kernel": experiment.table.kernel.kind,
+        "dt": experiment.kernel.time_step,
+        "seed": experiment.seed,
+        "version": version(),
+        "fingerprint": trajectories_fingerprint(experiment, part),
+    }
+    if coefficients is not None and experiment.generator is not None:
+        attrs["initial_coefficients"] = {
+            "names": list(experiment.generator.model.coefficients),
+            "values": coefficients.tolist(),
+        }
+    return attrs
