@@ -1,0 +1,173 @@
+"""Errors of the predictions over time beside the sampling noise, Fig. 3(c) of the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from ._labels import moment_symbol, time_label, title
+from ._select import names, order, select, select_part
+from ._style import NOISE, grid_shape, legend_above, model_style, new_axes, new_figure, panel
+
+
+def plot_error(
+    predictions: Mapping[str, xr.Dataset],
+    moment: str,
+    *,
+    part: str = "test",
+    ax: Axes | None = None,
+) -> Axes:
+    r"""Draw the root mean square error of a moment over time, for every model.
+
+    $\varepsilon(t) = \sqrt{\langle (\mu(t) - \tilde\mu(t))^2 \rangle}$ over the initial conditions.
+    The dotted line is the root mean square standard error of the simulated means: what is left of
+    the error if a model is perfect.
+
+    Parameters
+    ----------
+    predictions
+        Dataset of each model by its name, with `moments`, `simulated` and `standard_error` over
+        (part, initial_condition, time, moment) [per site]. A dataset without `theta` is a baseline
+        and drawn in grey.
+    moment
+        Name of the moment.
+    part
+        `"train"` or `"test"`.
+    ax
+        Where to draw, by default a new figure.
+
+    Returns
+    -------
+    ax
+        The axes.
+
+    Raises
+    ------
+    ValueError
+        If there is no such part or moment.
+
+    References
+    ----------
+    Ernst et al. (2019), Sec. IV A and Fig. 3(c).
+    """
+    ax = new_axes(ax)
+    for name, ds in predictions.items():
+        time, error, _ = _errors(ds, moment, part)
+        ax.plot(time, error, label=title(name), **_style(predictions, name))
+    first = next(iter(predictions.values()))
+    time, _, noise = _errors(first, moment, part)
+    ax.plot(time, noise, label="noise floor", **NOISE)  # type: ignore[arg-type]
+    ax.set(xlabel=time_label(first), ylabel=f"RMSE of {moment_symbol(moment)} [per site]")
+    ax.set_ylim(bottom=0.0)
+    ax.margins(x=0.01)
+    return ax
+
+
+def plot_error_ratio(
+    predictions: Mapping[str, xr.Dataset],
+    moment: str,
+    *,
+    part: str = "test",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the root mean square error of a moment in units of the sampling noise, over time.
+
+    Parameters
+    ----------
+    predictions
+        As for `plot_error`.
+    moment
+        Name of the moment.
+    part
+        `"train"` or `"test"`.
+    ax
+        Where to draw, by default a new figure.
+
+    Returns
+    -------
+    ax
+        The axes. Times without noise, such as those of an empty lattice, are left out.
+    """
+    ax = new_axes(ax)
+    for name, ds in predictions.items():
+        time, error, noise = _errors(ds, moment, part)
+        ratio = np.divide(error, noise, out=np.full_like(error, np.nan), where=noise > 0)
+        ax.plot(time, ratio, label=title(name), **_style(predictions, name))
+    ax.axhline(1.0, label="noise floor", **NOISE)  # type: ignore[arg-type]
+    first = next(iter(predictions.values()))
+    ax.set(xlabel=time_label(first), ylabel=f"RMSE / noise of {moment_symbol(moment)} [-]")
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.margins(x=0.01)
+    return ax
+
+
+def plot_errors(
+    predictions: Mapping[str, xr.Dataset],
+    moments: Sequence[str] | None = None,
+    *,
+    ratio: bool = False,
+    part: str = "test",
+    figure: Figure | SubFigure | None = None,
+) -> list[Axes]:
+    """Draw `plot_error`, or `plot_error_ratio`, for several moments.
+
+    Parameters
+    ----------
+    predictions
+        As for `plot_error`.
+    moments
+        Names of the moments, by default all.
+    ratio
+        Whether to draw the errors in units of the noise.
+    part
+        `"train"` or `"test"`.
+    figure
+        Where to draw, by default a new figure.
+
+    Returns
+    -------
+    axes
+        One for each moment; the legend is above them.
+    """
+    first = next(iter(predictions.values()))
+    moments = names(first, "moment") if moments is None else moments
+    shape = grid_shape(len(moments), 2)
+    figure = new_figure(figure, shape)
+    draw = plot_error_ratio if ratio else plot_error
+    axes = [
+        draw(predictions, moment, part=part, ax=panel(figure, shape, place))
+        for place, moment in enumerate(moments)
+    ]
+    legend_above(figure, axes[0])
+    return axes
+
+
+def highest_moments(ds: xr.Dataset) -> list[str]:
+    """Return the moments of the two highest orders, which Fig. 3(c) shows."""
+    moments = names(ds, "moment")
+    highest = sorted({order(moment) for moment in moments})[-2:]
+    return [moment for moment in moments if order(moment) in highest]
+
+
+def _errors(ds: xr.Dataset, moment: str, part: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Times, error of the predictions and of the simulated means themselves."""
+    chosen = select_part(select(ds, "moment", moment), part)
+    error = _root_mean_square(chosen["moments"] - chosen["simulated"])
+    return chosen["time"].values, error, _root_mean_square(chosen["standard_error"])
+
+
+def _root_mean_square(values: xr.DataArray) -> np.ndarray:
+    return np.sqrt((values**2).mean("initial_condition", skipna=False)).values
+
+
+def _style(predictions: Mapping[str, xr.Dataset], name: str) -> dict:
+    baselines = {other for other, ds in predictions.items() if "theta" not in ds}
+    return model_style(list(predictions), name, baselines)

@@ -1,0 +1,99 @@
+"""Training histories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from ._labels import moment_symbol, plain, title
+from ._style import grid_shape, legend_above, model_style, new_axes, new_figure, panel
+
+History = Mapping[str, np.ndarray]
+
+
+def plot_history(histories: Mapping[str, History], column: str, *, ax: Axes | None = None) -> Axes:
+    """Draw one column of the training history of every model that has it.
+
+    Parameters
+    ----------
+    histories
+        History of each model by its name: columns by their names, one value an optimisation step,
+        and `step`, their numbers, if they are not 1, 2, 3, ...
+    column
+        Name of the column, such as `kl` or `rmse.A`.
+    ax
+        Where to draw, by default a new figure.
+
+    Returns
+    -------
+    ax
+        The axes; the scale is logarithmic if all values are positive.
+
+    Raises
+    ------
+    ValueError
+        If no history has the column.
+    """
+    drawn = {name: h for name, h in histories.items() if column in h}
+    if not drawn:
+        raise ValueError(f"No history has the column {column!r}; they have {columns(histories)}.")
+    ax = new_axes(ax)
+    for name, history in drawn.items():
+        style = model_style(list(histories), name, set())
+        ax.plot(_steps(history, column), history[column], label=title(name), **style)
+    if all(np.nanmin(history[column], initial=np.inf) > 0 for history in drawn.values()):
+        ax.set_yscale("log")
+    ax.set(xlabel="optimisation step [-]", ylabel=_label(column))
+    ax.margins(x=0.01)
+    return ax
+
+
+def plot_histories(
+    histories: Mapping[str, History], *, figure: Figure | SubFigure | None = None
+) -> list[Axes]:
+    """Draw all columns of the training histories, one panel each.
+
+    Parameters
+    ----------
+    histories
+        As for `plot_history`.
+    figure
+        Where to draw, by default a new figure.
+
+    Returns
+    -------
+    axes
+        One for each column; the legend is above them.
+    """
+    drawn = columns(histories)
+    shape = grid_shape(max(1, len(drawn)), 2)
+    figure = new_figure(figure, shape)
+    axes = [
+        plot_history(histories, column, ax=panel(figure, shape, place))
+        for place, column in enumerate(drawn)
+    ]
+    if axes:
+        legend_above(figure, axes[0])
+    return axes
+
+
+def columns(histories: Mapping[str, History]) -> list[str]:
+    """Names of all columns but the steps, in order of first appearance."""
+    found = [name for history in histories.values() for name in history if name != "step"]
+    return list(dict.fromkeys(found))
+
+
+def _steps(history: History, column: str) -> np.ndarray:
+    return history["step"] if "step" in history else np.arange(1, len(history[column]) + 1)
+
+
+def _label(column: str) -> str:
+    quantity, _, moment = column.partition(".")
+    if column == "kl":
+        return "KL divergence [-]"
+    if quantity == "rmse":
+        return f"RMSE of {moment_symbol(moment)} [per site]"
+    return f"{plain(column)} [-]"

@@ -1,0 +1,193 @@
+"""Coefficient space: where trajectories start, pass and end; Figs. 2 (left) and 3(a)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure, SubFigure
+
+from ._labels import coefficient_label, moment_label, time_label, title
+from ._select import neighbour_moment, select, select_part, shown_coefficients
+from ._style import (
+    END,
+    INITIAL,
+    PATH,
+    SEQUENTIAL,
+    grid_shape,
+    new_axes,
+    new_figure,
+    normalised,
+    panel,
+)
+
+
+def plot_trajectories(
+    predictions: xr.Dataset,
+    *,
+    part: str = "train",
+    coefficients: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the trajectories of a model in the space of its coefficients.
+
+    Initial points are cyan, learned trajectories black, end points magenta. Two coefficients span
+    a plane; a single one is drawn over time.
+
+    Parameters
+    ----------
+    predictions
+        Dataset with `theta(part, initial_condition, time, coefficient)` [kT].
+    part
+        `"train"` or `"test"`.
+    coefficients
+        One to three names, by default the first three.
+    ax
+        Where to draw, for three coefficients axes of three dimensions; by default a new figure.
+
+    Returns
+    -------
+    ax
+        The axes.
+
+    Raises
+    ------
+    ValueError
+        If there is no such part or coefficient, or the dataset is that of a baseline.
+
+    References
+    ----------
+    Ernst et al. (2019), Fig. 2, left.
+    """
+    shown = shown_coefficients(predictions, coefficients)
+    chosen = select_part(predictions, part)
+    paths = _paths(chosen, shown)
+    ax = new_axes(ax, paths.shape[2])
+    for path in paths:
+        ax.plot(*path.T, color=PATH, linewidth=0.6, zorder=2)
+    for points, colour, label in ((paths[:, 0], INITIAL, "start"), (paths[:, -1], END, "end")):
+        _scatter(ax, points, color=colour, label=label, s=9, zorder=3)
+    _label_space(ax, chosen, shown)
+    return ax
+
+
+def plot_initial_moment(
+    predictions: xr.Dataset,
+    moment: str | None = None,
+    *,
+    part: str = "train",
+    coefficients: Sequence[str] | None = None,
+    scale: Normalize | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the initial conditions in coefficient space, coloured by a moment of the simulations.
+
+    Parameters
+    ----------
+    predictions
+        Dataset with `theta` and `simulated` over (part, initial_condition, time, ...).
+    moment
+        A moment of two neighbouring sites [per site], by default the first.
+    part
+        `"train"` or `"test"`.
+    coefficients
+        One to three names, by default the first three; a single one is drawn against the moment.
+    scale
+        Scale of the colours, by default from the least to the largest value.
+    ax
+        Where to draw, for three coefficients axes of three dimensions; by default a new figure.
+
+    Returns
+    -------
+    ax
+        The axes.
+
+    References
+    ----------
+    Ernst et al. (2019), Fig. 3(a).
+    """
+    shown = shown_coefficients(predictions, coefficients)
+    moment = neighbour_moment(predictions, moment)
+    start = select_part(predictions, part).isel(time=0)
+    values = start["simulated"].sel(moment=moment).values
+    points = start["theta"].sel(coefficient=shown).values
+    if len(shown) == 1:
+        points = np.column_stack([points, values])
+    ax = new_axes(ax, len(shown))
+    scale = normalised(values) if scale is None else scale
+    _scatter(ax, points, c=values, cmap=SEQUENTIAL, norm=scale, s=22, edgecolors="#333333", lw=0.3)
+    _label_space(ax, start, shown, second=moment_label(moment))
+    return ax
+
+
+def plot_initial_moments(
+    predictions: Mapping[str, xr.Dataset],
+    moment: str | None = None,
+    *,
+    part: str = "train",
+    figure: Figure | SubFigure | None = None,
+) -> list[Axes]:
+    """Draw `plot_initial_moment` for several models with one scale of colours.
+
+    Parameters
+    ----------
+    predictions
+        Dataset of each model by its name; all of them learned from the same simulations.
+    moment
+        A moment of two neighbouring sites [per site], by default the first.
+    part
+        `"train"` or `"test"`.
+    figure
+        Where to draw, by default a new figure.
+
+    Returns
+    -------
+    axes
+        One for each model.
+    """
+    first = next(iter(predictions.values()))
+    shape = grid_shape(len(predictions), 2)
+    dim = max(len(shown_coefficients(ds, None)) for ds in predictions.values())
+    figure = new_figure(figure, shape, dim)
+    moment = neighbour_moment(first, moment)
+    start = select_part(select(first, "moment", moment), part)["simulated"].isel(time=0)
+    scale = normalised(start.values)
+    axes = []
+    for place, (name, ds) in enumerate(predictions.items()):
+        ax = panel(figure, shape, place, len(shown_coefficients(ds, None)))
+        plot_initial_moment(ds, moment, part=part, scale=scale, ax=ax)
+        axes.append(ax)
+        ax.set_title(title(name))
+    mappable = ScalarMappable(scale, SEQUENTIAL)
+    figure.colorbar(
+        mappable, ax=axes, shrink=0.7, fraction=0.06, pad=0.09, label=moment_label(moment)
+    )
+    return axes
+
+
+def _paths(chosen: xr.Dataset, shown: list[str]) -> np.ndarray:
+    """Trajectories as points (initial_condition, time, axis of the plot)."""
+    ordered = chosen["theta"].transpose("initial_condition", "time", "coefficient")
+    paths = ordered.sel(coefficient=shown).values
+    if len(shown) > 1:
+        return paths
+    times = np.broadcast_to(chosen["time"].values[:, None], paths.shape)
+    return np.concatenate([times, paths], axis=2)
+
+
+def _scatter(ax: Axes, points: np.ndarray, **style: object) -> None:
+    if points.shape[1] == 3:
+        style["depthshade"] = False
+    ax.scatter(*points.T, **style)  # type: ignore[arg-type]
+
+
+def _label_space(ax: Axes, ds: xr.Dataset, shown: list[str], second: str | None = None) -> None:
+    labels = [coefficient_label(name) for name in shown]
+    if len(shown) == 1:
+        labels = [time_label(ds), *labels] if second is None else [*labels, second]
+    for axis, label in zip("xyz", labels, strict=False):
+        ax.set(**{f"{axis}label": label})
