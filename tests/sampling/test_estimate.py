@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from thrml import Block, SamplingSchedule, SpinNode, sample_states
+from thrml.block_sampling import SuperBlock
 from thrml.models import IsingEBM, IsingSamplingProgram
+from thrml.pgm import AbstractNode
 
 from dynboltz.distributions import Enumeration, LatticeModel, Layer
 from dynboltz.lattices import Lattice, run_term
@@ -54,12 +56,14 @@ def test_standard_errors_are_as_large_as_the_errors():
 def thrml_states(n_chains: int, n_samples: int) -> np.ndarray:
     """States of the Ising model from thrml, which holds spins s = 2 n - 1 with exp(b s + J s s)."""
     neighbours = LATTICE.neighbours()
-    nodes = [SpinNode() for _ in range(LATTICE.n_sites)]
+    nodes: list[AbstractNode] = [SpinNode() for _ in range(LATTICE.n_sites)]
     bonds = [(a, b) for a in range(LATTICE.n_sites) for b in neighbours[a] if b > a]
     degree = (neighbours >= 0).sum(axis=1)
     biases = THETA[0] / 2 + degree * THETA[1] / 4
     colour = np.indices(LATTICE.shape).sum(axis=0).ravel() % 2
-    blocks = [Block([nodes[i] for i in np.flatnonzero(colour == c)]) for c in (0, 1)]
+    blocks: list[SuperBlock] = [
+        Block([nodes[i] for i in np.flatnonzero(colour == c)]) for c in (0, 1)
+    ]
     energy = IsingEBM(
         nodes,
         [(nodes[a], nodes[b]) for a, b in bonds],
@@ -69,7 +73,7 @@ def thrml_states(n_chains: int, n_samples: int) -> np.ndarray:
     )
     program = IsingSamplingProgram(energy, blocks, [])
     schedule = SamplingSchedule(n_warmup=50, n_samples=n_samples, steps_per_sample=2)
-    start = [jnp.zeros(len(block.nodes), dtype=bool) for block in blocks]
+    start = [jnp.zeros(np.sum(colour == c), dtype=bool) for c in (0, 1)]
 
     def one_chain(key):
         return sample_states(key, program, schedule, start, [], [Block(nodes)])[0]

@@ -10,18 +10,18 @@ from scipy import stats
 
 import dynboltz.sampling._gibbs as gibbs_module
 from dynboltz.distributions import Enumeration, LatticeModel, Layer, TransferMatrix, sample_chain
-from dynboltz.lattices import Factor, Lattice, Term
+from dynboltz.lattices import Boundary, Factor, Lattice, Term
 from dynboltz.sampling import GibbsSampler, advance, start_from_data, start_random
 
 PAIR = Layer(("X",), ((0,), (1,)))
 SQUARE = Layer(("X", "Y"), tuple(itertools.product((0, 1), repeat=2)))
 
 
-def chain(boundary: str) -> LatticeModel:
+def chain(boundary: Boundary) -> LatticeModel:
     return LatticeModel.from_names(Lattice((7,), boundary), ["A"], ["b.A", "J.A.A", "K.A.A.A"])
 
 
-def pair_units(boundary: str) -> LatticeModel:
+def pair_units(boundary: Boundary) -> LatticeModel:
     return LatticeModel.from_names(Lattice((5,), boundary), ["A"], ["b.A", "W.A.X", "b.X"], [PAIR])
 
 
@@ -30,7 +30,7 @@ def two_species() -> LatticeModel:
     return LatticeModel.from_names(Lattice((2, 3), "closed"), ["A", "B"], names, [SQUARE])
 
 
-def unusual_terms(boundary: str) -> LatticeModel:
+def unusual_terms(boundary: Boundary) -> LatticeModel:
     """Hidden units coupled with each other and in threes; products away from their anchor."""
     lattice = Lattice((4,), boundary)
     model = LatticeModel.from_names(lattice, ["A", "B"], ["b.A", "J.A.B", "W.B.X", "J.X.X"], [PAIR])
