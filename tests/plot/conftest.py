@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
@@ -37,7 +38,7 @@ def make_predictions(coefficients=VISIBLE, *, seed=0, bias=0.002, unit="s"):
     }
     if n:
         variables["theta"] = ((*shape, "coefficient"), theta)
-    ds = xr.Dataset(
+    return xr.Dataset(
         variables,
         coords={
             "part": ["train", "test"],
@@ -47,13 +48,10 @@ def make_predictions(coefficients=VISIBLE, *, seed=0, bias=0.002, unit="s"):
         | ({"coefficient": list(coefficients)} if n else {}),
         attrs={"kind": "dynboltz-prediction"},
     )
-    return ds
 
 
 def make_field(coefficients=VISIBLE, *, cell=0.5):
     """A field whose degrees of freedom are exactly those of F = rate * coefficient."""
-    import jax.numpy as jnp
-
     d = len(coefficients)
     grid = HermiteGrid(coefficients, (cell,) * d, (0.0,) * d, (-2.0,) * d, (2.0,) * d)
     field = HermiteField.zeros(coefficients, dict.fromkeys(coefficients, grid))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
 from dynboltz.dynamics import HermiteField, HermiteFunction, HermiteGrid
 
@@ -65,10 +66,15 @@ def allocated_cells(function: HermiteFunction) -> Int[np.ndarray, "cells argumen
 def values_at(
     function: HermiteFunction, coefficient: str, points: Float[np.ndarray, "points arguments"]
 ) -> Float[np.ndarray, " points"]:
-    """Time derivative of the coefficient at points in allocated cells [kT/time]."""
+    """Time derivative of the coefficient at points in allocated cells [1/time]."""
     with jax.enable_x64(function.u.dtype == np.float64):
-        values = jax.vmap(function)(jnp.asarray(points, dtype=function.u.dtype))
+        values = _compiled_values(function, jnp.asarray(points, dtype=function.u.dtype))
     return np.asarray(values, dtype=np.float64)[:, function.outputs.index(coefficient)]
+
+
+@eqx.filter_jit
+def _compiled_values(function: HermiteFunction, points: Array) -> Array:
+    return jax.vmap(function)(points)
 
 
 def slices(function: HermiteFunction) -> list[Slice]:

@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from dynboltz.evaluation import noise_floor, root_mean_square_error
+
 from ._labels import moment_symbol, time_label, title
 from ._select import names, order, select, select_part
 from ._style import NOISE, grid_shape, legend_above, model_style, new_axes, new_figure, panel
@@ -159,13 +161,12 @@ def highest_moments(ds: xr.Dataset) -> list[str]:
 
 def _errors(ds: xr.Dataset, moment: str, part: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Times, error of the predictions and of the simulated means themselves."""
-    chosen = select_part(select(ds, "moment", moment), part)
-    error = _root_mean_square(chosen["moments"] - chosen["simulated"])
-    return chosen["time"].values, error, _root_mean_square(chosen["standard_error"])
-
-
-def _root_mean_square(values: xr.DataArray) -> np.ndarray:
-    return np.sqrt((values**2).mean("initial_condition", skipna=False)).values
+    select(ds, "moment", moment)
+    chosen = select_part(ds, part).sel(moment=[moment])
+    chosen = chosen.transpose("initial_condition", "time", "moment", ...)
+    error = root_mean_square_error(chosen["moments"].values, chosen["simulated"].values)
+    noise = noise_floor(chosen["standard_error"].values)
+    return chosen["time"].values, error[:, 0], noise[:, 0]
 
 
 def _style(predictions: Mapping[str, xr.Dataset], name: str) -> dict:

@@ -58,7 +58,7 @@ def plot_field(
     points = np.concatenate([plane.points for plane in planes])
     values = values_at(function, coefficient, points)
     symbol = rf"$F$ of {coefficient_symbol(coefficient)}"
-    unit = "[kT per unit time]" if time_unit == "-" else f"[kT/{time_unit}]"
+    unit = "[1/time]" if time_unit == "-" else f"[1/{time_unit}]"
     if len(arguments) == 1:
         _draw_line(ax, planes[0], values)
         ax.set(xlabel=coefficient_label(arguments[0]), ylabel=f"{symbol} {unit}")

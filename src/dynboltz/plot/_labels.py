@@ -19,8 +19,8 @@ def coefficient_symbol(name: str) -> str:
 
 
 def coefficient_label(name: str) -> str:
-    """Symbol of a coefficient with its unit."""
-    return f"{coefficient_symbol(name)} [kT]"
+    """Symbol of a coefficient, which has no dimension."""
+    return f"{coefficient_symbol(name)} [-]"
 
 
 def moment_symbol(name: str) -> str:

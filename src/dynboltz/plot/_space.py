@@ -41,7 +41,7 @@ def plot_trajectories(
     Parameters
     ----------
     predictions
-        Dataset with `theta(part, initial_condition, time, coefficient)` [kT].
+        Dataset with `theta(part, initial_condition, time, coefficient)`.
     part
         `"train"` or `"test"`.
     coefficients

@@ -1,0 +1,55 @@
+"""What was run, in a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ._tables import number
+
+
+def facts(experiment: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Labels and values of what a reader asks first; what is not known is left out.
+
+    Parameters
+    ----------
+    experiment
+        The experiment file.
+    metrics
+        What `metrics.json` holds.
+    """
+    kernel, n = experiment.get("kernel", {}), metrics.get("n_initial_conditions", {})
+    found = {
+        "Experiment": experiment.get("name", metrics.get("experiment")),
+        "Reactions": _text(experiment.get("network")),
+        "Lattice": _lattice(experiment.get("lattice", {})),
+        "Simulation": _kernel(kernel),
+        "Initial conditions": ", ".join(f"{count} {part}" for part, count in n.items()),
+        "Replicas of each": experiment.get("initial", {}).get("replicas"),
+        "Models": _models(experiment.get("models", {})),
+        "Seed": metrics.get("seed", experiment.get("seed")),
+        "Version": metrics.get("version"),
+    }
+    return [(label, str(value)) for label, value in found.items() if value not in (None, "")]
+
+
+def _text(network: Any) -> str:
+    return "\n".join(line.strip() for line in str(network or "").splitlines() if line.strip())
+
+
+def _lattice(lattice: Mapping[str, Any]) -> str:
+    shape = " × ".join(map(str, lattice.get("shape", [])))
+    return f"{shape} sites, {lattice.get('boundary', 'unknown')} boundary" if shape else ""
+
+
+def _kernel(kernel: Mapping[str, Any]) -> str:
+    kind, *rest = (kernel.get(key) for key in ("kind", "n_steps", "dt"))
+    labels = zip(("steps", "dt"), rest, strict=True)
+    shown = [f"{label} = {number(value)}" for label, value in labels if value is not None]
+    return ", ".join([f"{kind} kernel", *shown]) if kind else ""
+
+
+def _models(models: Mapping[str, Any]) -> str:
+    return "\n".join(
+        f"{name}: {', '.join(table.get('terms', []))}" for name, table in models.items()
+    )

@@ -1,0 +1,83 @@
+"""Metrics as rows of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+SHOWN = 8
+"""Longest list of numbers that is printed in full."""
+
+
+class Cell(NamedTuple):
+    """An error, and how many times the noise it is."""
+
+    value: str
+    ratio: str = ""
+
+
+class Row(NamedTuple):
+    """A model and its errors, one for each moment."""
+
+    name: str
+    cells: list[Cell]
+
+
+def error_rows(metrics: Mapping[str, Any], statistic: str) -> list[Row]:
+    """Errors of all models, the noise floor last.
+
+    Parameters
+    ----------
+    metrics
+        Of the test or the training part, with `models` and `noise_floor`.
+    statistic
+        `"time_mean"` or `"time_max"`.
+    """
+    floor = metrics.get("noise_floor", {}).get(statistic, [])
+    rows = [
+        Row(name.replace("_", " "), _cells(model[f"rmse_{statistic}"], floor))
+        for name, model in metrics.get("models", {}).items()
+    ]
+    return [*rows, Row("noise floor", [Cell(_error(value)) for value in floor])]
+
+
+def _cells(errors: Sequence[float], floor: Sequence[float]) -> list[Cell]:
+    ratios = [f"{e / f:.2g}" if f > 0 else "" for e, f in zip(errors, floor, strict=True)]
+    return [Cell(_error(e), ratio) for e, ratio in zip(errors, ratios, strict=True)]
+
+
+def _error(value: float) -> str:
+    return f"{value:#.3g}"
+
+
+def number(value: Any) -> str:
+    """Return a number with four significant digits, anything else as it is."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "-" if value is None else str(value)
+
+
+def flattened(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Names and texts of all entries of nested mappings; long lists are summed up."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from flattened(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list) and (len(value) > SHOWN or any(map(_is_list, value))):
+        yield name, _summary(value)
+    elif isinstance(value, list):
+        yield name, ", ".join(map(number, value)) or "none"
+    else:
+        yield name, number(value)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _summary(values: list[Any]) -> str:
+    first, last = (_joined(values[place]) for place in (0, -1))
+    return f"{len(values)} entries, first {first}, last {last}"
+
+
+def _joined(value: Any) -> str:
+    return f"({', '.join(map(number, value))})" if _is_list(value) else number(value)

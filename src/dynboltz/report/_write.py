@@ -1,0 +1,102 @@
+"""Writing the report."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from dynboltz.store import StoreError, read_json
+
+from ._facts import facts
+from ._figures import embedded_figures
+from ._tables import error_rows, flattened
+
+
+def write_report(directory: Path) -> Path:
+    """Write one HTML page about an experiment, which needs no other file and no network.
+
+    The same results give the same bytes.
+
+    Parameters
+    ----------
+    directory
+        Directory of the experiment with `metrics.json`, and with `experiment.toml` and `figures/`
+        if they are to appear.
+
+    Returns
+    -------
+    path
+        The file `report.html` in the directory.
+
+    Raises
+    ------
+    StoreError
+        If the metrics are missing or damaged, a file is unreadable, or the directory cannot be
+        written.
+    """
+    page = _template().render(_content(directory))
+    path = directory / "report.html"
+    temporary = directory / ".report.html.partial"
+    try:
+        temporary.write_text(page, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(path, f"cannot be written: {error.strerror or error}.") from error
+    return path
+
+
+def _content(directory: Path) -> dict[str, Any]:
+    metrics = read_json(directory / "metrics.json")
+    settings = _settings(directory / "experiment.toml")
+    experiment = _parsed(settings, directory / "experiment.toml")
+    return {
+        "title": experiment.get("title") or metrics.get("experiment") or directory.name,
+        "facts": facts(experiment, metrics),
+        "moments": metrics.get("moments", []),
+        "unit": metrics.get("units", {}).get("rmse", "per site"),
+        "tables": _tables(metrics),
+        "warnings": metrics.get("warnings", []),
+        "wall_seconds": [(k, f"{v:.1f}") for k, v in metrics.get("wall_seconds", {}).items()],
+        "figures": embedded_figures(directory / "figures", list(metrics.get("models", {}))),
+        "metrics": list(flattened(metrics)),
+        "settings": settings,
+    }
+
+
+def _tables(metrics: dict[str, Any]) -> list[tuple[str, list]]:
+    """Headings and rows of the tables of errors; the first is the result."""
+    tables = [
+        ("Test set, mean over time", error_rows(metrics, "time_mean")),
+        ("Test set, largest over time", error_rows(metrics, "time_max")),
+    ]
+    if "train" in metrics:
+        tables.append(("Training set, mean over time", error_rows(metrics["train"], "time_mean")))
+    return tables
+
+
+def _settings(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+    except OSError as error:
+        raise StoreError(path, f"cannot be read: {error.strerror or error}.") from error
+
+
+def _parsed(settings: str, path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(settings)
+    except tomllib.TOMLDecodeError as error:
+        raise StoreError(path, f"is not TOML: {error}.") from error
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    source = files("dynboltz.report").joinpath("report.html.jinja").read_text(encoding="utf-8")
+    return environment.from_string(source)
