@@ -17,7 +17,7 @@ class ReportingGroup(TyperGroup):
     raised with its traceback.
     """
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)

@@ -63,12 +63,13 @@ def main() -> None:
     app()
 
 
-def _show_version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> bool:
     if wanted:
         from importlib import metadata  # noqa: PLC0415
 
         typer.echo(f"dynboltz {metadata.version('dynboltz')}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()

@@ -26,7 +26,7 @@ class ErrorSummary(NamedTuple):
 
 def root_mean_square_error(
     predicted: Float64[np.ndarray, "initial_conditions times moments"],
-    simulated: Float64[np.ndarray, "initial_conditions times moments"],
+    simulated: Float64[np.ndarray, "_initial_conditions _times _moments"],
 ) -> Float64[np.ndarray, "times moments"]:
     r"""Root of the mean square error over initial conditions, at each time.
 

@@ -58,6 +58,12 @@ class ReducedModelPlan:
     fit: FitSettings
     learning: LearningSettings
 
+    @property
+    def needs_exact_moments(self) -> bool:
+        """Whether a fit or the learning needs the exact solution of the model."""
+        fitted = not self.known_initial and self.fit.moments == "exact"
+        return fitted or self.learning.warm_start or self.learning.moments == "exact"
+
 
 @final
 @dataclass(frozen=True)
@@ -173,7 +179,7 @@ class Experiment:
         for name, plan in self.plans.items():
             with in_field(self.source, f"{dotted(('models', name))}.initial"):
                 self._check_initial(plan)
-            if "exact" in (plan.fit.moments, plan.learning.moments):
+            if plan.needs_exact_moments:
                 with in_field(self.source, f"{dotted(('models', name))}.terms"):
                     TransferMatrix(plan.model)
         if isinstance(self.table.initial, CountsInitial):

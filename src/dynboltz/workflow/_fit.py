@@ -7,10 +7,16 @@ import zlib
 import jax
 import numpy as np
 import xarray as xr
-from jaxtyping import Float64
+from jaxtyping import Float64, UInt8
 
 from dynboltz.distributions import ClampedStatistics
-from dynboltz.learning import TrainingData, fit_initial, fit_trajectories, summarise
+from dynboltz.learning import (
+    TrainingData,
+    fit_initial,
+    fit_initial_sampled,
+    fit_trajectories,
+    summarise,
+)
 from dynboltz.store import write_dataset
 
 from ._directory import ResultDirectory
@@ -52,10 +58,10 @@ def fit(experiment: Experiment, directory: ResultDirectory, *, progress: Progres
     resumed = len(outdated) < len(experiment.plans)
     with timed(directory, "fit", resumed=resumed), jax.enable_x64(True):
         summaries = _summaries(experiment, directory, outdated, progress)
-        starts = _initial_summaries(experiment, directory, outdated)
+        states = {part: _initial_states(experiment, directory, part) for part in PARTS}
         for plan in outdated:
             progress({"stage": "fit", "model": plan.name, "step": 0, "total": 1})
-            fitted = _fit_model(experiment, plan, summaries[plan.name], starts[plan.name])
+            fitted = _fit_model(experiment, plan, summaries[plan.name], states)
             write_dataset(fitted, directory.fit(plan.name))
             progress({"stage": "fit", "model": plan.name, "step": 1, "total": 1})
 
@@ -98,38 +104,29 @@ def _summaries(
     return {name: np.array(values) for name, values in found.items()}
 
 
-def _initial_summaries(
-    experiment: Experiment, directory: ResultDirectory, plans: list[ReducedModelPlan]
-) -> dict[str, Float64[np.ndarray, "initial_conditions features"]]:
-    """Summaries of the test set at time 0."""
-    trajectories = open_part(experiment, directory, "test")
-    states = trajectories.state[:, :1].values.reshape(trajectories.sizes["replica"], 1, -1)
-    starts = trajectories.initial_condition.values
-    return {
-        plan.name: np.array(
-            [
-                summarise(ClampedStatistics(plan.model), states[starts == number])[0]
-                for number in np.unique(starts)
-            ]
-        )
-        for plan in plans
-    }
+def _initial_states(
+    experiment: Experiment, directory: ResultDirectory, part: str
+) -> UInt8[np.ndarray, "initial_conditions replicas sites"]:
+    trajectories = open_part(experiment, directory, part)
+    states = trajectories.state[:, 0].values
+    n_initial = len(np.unique(trajectories.initial_condition.values))
+    return states.reshape(n_initial, -1, experiment.lattice.n_sites)
 
 
 def _fit_model(
     experiment: Experiment,
     plan: ReducedModelPlan,
     train: Float64[np.ndarray, "initial_conditions times features"],
-    test: Float64[np.ndarray, "initial_conditions features"],
+    states: dict[str, np.ndarray],
 ) -> xr.Dataset:
-    initial = _initial(experiment, plan, {"train": train[:, 0], "test": test})
+    initial = {part: _initial(experiment, plan, part, states[part]) for part in PARTS}
     dims = ("initial_condition", "time")
     variables = {
         "initial": (("part", "initial_condition", "coefficient"), padded(initial)),
         "summary": ((*dims, "feature"), _rows(train, max(map(len, initial.values())))),
     }
     if plan.learning.warm_start:
-        data = TrainingData(experiment.times, initial["train"], train, None)
+        data = TrainingData(experiment.times, initial["train"], train)
         theta = np.asarray(fit_trajectories(plan.model, data, plan.fit))
         variables["theta"] = (
             (*dims, "coefficient"),
@@ -159,15 +156,18 @@ def _rows(
 
 
 def _initial(
-    experiment: Experiment, plan: ReducedModelPlan, summaries: dict[str, np.ndarray]
-) -> dict[str, Float64[np.ndarray, "initial_conditions coefficients"]]:
-    initial = {}
-    for part in PARTS:
-        known = initial_coefficients(experiment, part) if plan.known_initial else None
+    experiment: Experiment,
+    plan: ReducedModelPlan,
+    part: str,
+    states: UInt8[np.ndarray, "initial_conditions replicas sites"],
+) -> Float64[np.ndarray, "initial_conditions coefficients"]:
+    """Coefficients at time 0, known or fitted."""
+    known = initial_coefficients(experiment, part) if plan.known_initial else None
+    if known is not None:
+        return known
+    if plan.fit.moments != "exact":
         seed = model_seed(experiment, part, FITS, plan.name)
-        initial[part] = (
-            np.asarray(fit_initial(plan.model, summaries[part], plan.fit, seed=seed))
-            if known is None
-            else known
-        )
-    return initial
+        return np.asarray(fit_initial_sampled(plan.model, states, plan.fit, seed=seed))
+    clamped = ClampedStatistics(plan.model)
+    summaries = np.array([clamped.summarise(replicas).mean(axis=0) for replicas in states])
+    return np.asarray(fit_initial(plan.model, summaries, plan.fit))

@@ -148,6 +148,7 @@ class LearningTable(Table):
     learning_rate: Rates | None = None
     steps: Annotated[int, Field(ge=0)] | None = None
     batch: Count | None = None
+    replicas: Count | None = None
     window: Annotated[int, Field(ge=1)] | None = None
     shift_every: Count | None = None
     shift_by: Count | None = None

@@ -119,6 +119,7 @@ def _learn(
         fits.initial.sel(part="train").values[:n_initial],
         fits.summary.values[:n_initial],
         states,
+        0 if states is None else states.n_replicas,
     )
 
     def report(step: dict[str, Any]) -> None:
@@ -141,6 +142,7 @@ class _States:
     def __init__(self, trajectories: xr.Dataset) -> None:
         self._trajectories = trajectories
         self._numbers = np.unique(trajectories.initial_condition.values)
+        self.n_replicas = trajectories.sizes["replica"] // len(self._numbers)
 
     def __call__(
         self, initial_condition: int, times: np.ndarray, replicas: np.ndarray

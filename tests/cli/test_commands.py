@@ -1,0 +1,248 @@
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from dynboltz.cli import app
+from dynboltz.store import open_trajectories, read_dataset, read_netcdf, read_npz
+
+INITIAL = "b.A=0.1,J.A.A=-0.2"
+
+
+def dynboltz(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def refused(*arguments, message):
+    """Run a command that must end with one message, exit code 2 and no traceback."""
+    result = dynboltz(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stderr.count("Error: ") == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory, tiny_source):
+    """Results of a tiny run."""
+    folder = tmp_path_factory.mktemp("tiny")
+    result = dynboltz("run", tiny_source, "--out", folder / "out", "--threads", 1)
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert "noise floor" in result.stdout
+    assert f"Report: {folder / 'out' / 'report.html'}" in result.stdout
+    return folder / "out"
+
+
+def test_run_leaves_metrics_with_every_error_and_its_noise_floor(results):
+    metrics = json.loads((results / "metrics.json").read_text())
+    assert set(metrics["wall_seconds"]) == {"simulate", "fit", "train", "evaluate", "total"}
+    parts = [metrics["wall_seconds"][s] for s in ("simulate", "fit", "train", "evaluate")]
+    assert min(parts) > 0
+    np.testing.assert_allclose(metrics["wall_seconds"]["total"], sum(parts))
+    assert metrics["moments"] == ["A", "A.A", "A.A.A", "A.A.A.A"]
+    assert metrics["n_initial_conditions"] == {"train": 3, "test": 2}
+    for part in (metrics, metrics["train"]):
+        assert np.shape(part["noise_floor"]["over_time"]) == (5, 4)
+        assert set(part["models"]) == {"visible", "mean_field"}
+        for model in part["models"].values():
+            error = np.array(model["rmse"])
+            assert error.shape == (5, 4)
+            np.testing.assert_allclose(model["rmse_time_mean"], error.mean(axis=0))
+            np.testing.assert_allclose(model["rmse_time_max"], error.max(axis=0))
+    assert metrics["models"]["visible"]["parameters"]["coefficients"] == 2
+
+
+def test_errors_follow_from_the_stored_trajectories_and_predictions(results):
+    metrics = json.loads((results / "metrics.json").read_text())
+    trajectories = open_trajectories(results / "trajectories" / "test.zarr")
+    simulated = trajectories.moments.groupby("initial_condition").mean().values
+    for name in ("visible", "mean_field"):
+        prediction = read_dataset(results / "predictions" / f"{name}.zarr", "dynboltz-prediction")
+        predicted = prediction.moments.sel(part="test").values[:2]
+        assert np.isnan(prediction.moments.sel(part="test").values[2]).all()
+        error = np.sqrt(((predicted - simulated) ** 2).mean(axis=0))
+        # The same sums; rounding only.
+        np.testing.assert_allclose(metrics["models"][name]["rmse"], error, rtol=1e-10)
+
+
+def test_a_second_run_keeps_everything(results):
+    files = {
+        path: path.read_bytes()
+        for path in results.rglob("*")
+        if path.is_file() and path.suffix not in (".html", ".png", ".svg")
+    }
+    result = dynboltz("run", results)
+    assert result.exit_code == 0, result.output
+    assert files == {path: path.read_bytes() for path in files}
+    assert "train" not in result.stderr
+
+
+def test_the_stages_one_by_one_give_the_same_as_run(results, tmp_path):
+    out = tmp_path / "stages"
+    assert dynboltz("simulate", results / "experiment.toml", "--out", out).exit_code == 0
+    for stage in ("fit", "train", "evaluate", "report"):
+        result = dynboltz(stage, out)
+        assert result.exit_code == 0, result.output
+    metrics = [json.loads((path / "metrics.json").read_text()) for path in (results, out)]
+    for found in metrics:
+        del found["wall_seconds"]
+    assert metrics[0] == metrics[1]
+    for name in ("trajectories/train.zarr", "fits/visible.zarr", "models/visible.zarr"):
+        files = [path for path in (results / name).rglob("*") if path.is_file()]
+        for path in files:
+            assert path.read_bytes() == (out / path.relative_to(results)).read_bytes(), path
+
+
+def test_stages_ask_for_the_stage_before(results, tmp_path):
+    out = tmp_path / "out"
+    dynboltz("simulate", results / "experiment.toml", "--out", out)
+    refused("train", out, message="run `dynboltz fit DIR` first")
+    refused("evaluate", out, message="first")
+    refused("report", out, message="run `dynboltz evaluate DIR` first")
+    refused("fit", tmp_path, message="holds no results of dynboltz")
+
+
+def test_predict_writes_a_table_and_files(results, tmp_path):
+    result = dynboltz("predict", results, "visible", "--initial", INITIAL, "--times", "0:0.4:0.1")
+    assert result.exit_code == 0, result.output
+    rows = result.stdout.splitlines()
+    assert rows[0] == "time,b.A,J.A.A,A,A.A,A.A.A,A.A.A.A"
+    assert [float(row.split(",")[0]) for row in rows[1:]] == [0, 0.1, 0.2, 0.3, 0.4]
+    assert [float(x) for x in rows[1].split(",")[1:3]] == [0.1, -0.2]
+    for suffix in (".csv", ".nc"):
+        arguments = ("predict", results, "visible", "--initial", INITIAL)
+        result = dynboltz(*arguments, "--out", tmp_path / f"p{suffix}")
+        assert result.exit_code == 0, result.output
+        assert (tmp_path / f"p{suffix}").exists()
+
+
+def test_predict_says_when_it_extrapolates(results):
+    arguments = ("predict", results, "visible", "--times", "0,0.1")
+    result = dynboltz(*arguments, "--initial", "b.A=3.9,J.A.A=5.9")
+    assert result.exit_code == 0, result.output
+    assert "no training trajectory visited" in result.stderr
+
+
+@pytest.mark.parametrize("suffix", ["npz", "nc"])
+def test_samples_are_states_that_others_can_read(results, tmp_path, suffix):
+    out = tmp_path / f"samples.{suffix}"
+    arguments = ("sample", results, "visible", "--initial", INITIAL, "--time", 0, "-n", 500)
+    result = dynboltz(*arguments, "--out", out)
+    assert result.exit_code == 0, result.output
+    reader = read_npz if suffix == "npz" else read_netcdf
+    found = reader(out, boundary="closed")
+    assert found.state.shape == (500, 1, 12)
+    first = dynboltz("predict", results, "visible", "--initial", INITIAL, "--times", "0")
+    density = float(first.stdout.splitlines()[1].split(",")[3])
+    # 6000 sites of variance at most 1/4, anticorrelated neighbours: 4 standard errors are 0.026.
+    assert abs(found.moments.values[:, 0, 0].mean() - density) < 0.026
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--initial", "b.A=0.1"), "each of b.A, J.A.A"),
+        (("--initial", "b.A=x,J.A.A=0"), "is not NAME=NUMBER"),
+        (("--initial", "b.A=nan,J.A.A=0"), "finite value"),
+        (("--initial", INITIAL, "--times", "1,0"), "must begin at 0 and increase"),
+        (("--initial", INITIAL, "--times", "0:1"), "start:stop:step"),
+        (("--initial", INITIAL, "--out", "p.txt"), "must end in .csv or .nc"),
+    ],
+)
+def test_predict_refuses_what_it_cannot_use(results, options, message):
+    refused("predict", results, "visible", *options, message=message)
+
+
+def test_unknown_models_list_those_there_are(results):
+    refused("predict", results, "hidden", "--initial", INITIAL, message="there are visible")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ('network = "A + A -> 0 ; p = 1.5"', "between 0 and 1"),
+        ('network = "A -> 0 ; k = -1"', "not negative"),
+        ('network = "A -> 0 ; k = 1\\nA -> 0 ; k = 2"', "is there already"),
+        ('models.visible.terms = ["b.B"]', "species 'B'"),
+        ("lattice.shape = [1]", "too small"),
+        ("kernel.stepps = 3", "unknown key `stepps`"),
+        ("kernel.dt = ", "is not KEY=VALUE"),
+    ],
+)
+def test_bad_experiments_leave_nothing_behind(tiny, tmp_path, override, message):
+    out = tmp_path / "out"
+    refused("run", tiny, "--out", out, "--set", override, message=message)
+    assert not out.exists()
+
+
+def test_directories_that_cannot_be_written_are_named(tiny, tmp_path):
+    (tmp_path / "file").write_text("x")
+    refused("run", tiny, "--out", tmp_path / "file", message="file: cannot be read")
+    refused("run", tiny, "--out", tmp_path / "file" / "sub", message="cannot be written")
+    assert (tmp_path / "file").read_text() == "x"
+
+
+def test_a_directory_of_other_settings_needs_overwrite(results, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(results, out)
+    arguments = ("run", out / "experiment.toml", "--out", out, "--seed", 77)
+    refused(*arguments, message="seed: 5 there, 77 given")
+    assert (out / "metrics.json").read_bytes() == (results / "metrics.json").read_bytes()
+
+
+def test_foreign_and_truncated_stores_are_named(results, tmp_path):
+    out = tmp_path / "out"
+    dynboltz("simulate", results / "experiment.toml", "--out", out)
+    chunk = next(
+        path for path in (out / "trajectories/test.zarr/state/c").rglob("*/0") if path.is_file()
+    )
+    chunk.write_bytes(chunk.read_bytes()[:-3])
+    refused("fit", out, message="test.zarr: is truncated")
+    assert not (out / "fits").exists()
+    shutil.rmtree(out / "trajectories")
+    other = tmp_path / "other"
+    dynboltz("simulate", results / "experiment.toml", "--out", other, "--seed", 9)
+    shutil.copytree(other / "trajectories", out / "trajectories")
+    refused("simulate", out, message="store of another experiment")
+    refused("fit", out, message="store of another experiment")
+
+
+def test_threads_are_bounded(tiny, tmp_path):
+    refused("run", tiny, "--out", tmp_path / "o", "--threads", 10**6, message="--threads: must be")
+    assert not (tmp_path / "o").exists()
+
+
+def test_an_interruption_says_how_to_go_on(tiny, tmp_path, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dynboltz.workflow.run", interrupted)
+    result = dynboltz("run", tiny, "--out", tmp_path / "out")
+    assert result.exit_code == 130
+    assert "run the same command again to go on" in result.stderr
+
+
+def test_debug_shows_where_an_error_arose(tiny):
+    result = dynboltz("--debug", "run", tiny, "--set", "seed=-1")
+    assert isinstance(result.exception, ValueError)
+
+
+def test_experiments_and_version_are_listed():
+    listed = dynboltz("experiments")
+    assert "annihilation" in listed.stdout
+    assert "quick, paper" in listed.stdout
+    assert dynboltz("--version").stdout.startswith("dynboltz 0.")
+
+
+def test_help_does_not_import_the_numerics():
+    code = (
+        "import sys; from dynboltz.cli import app; "
+        "print([m for m in ('jax', 'numba', 'matplotlib', 'zarr') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
