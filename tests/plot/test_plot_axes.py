@@ -5,10 +5,12 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
 from dynboltz import plot
+from dynboltz.dynamics import HermiteField
 from dynboltz.plot._cells import allocated_cells, allocated_vertices, function_of, slices, values_at
 
 
@@ -191,17 +193,17 @@ def test_colours_of_the_heat_map_are_those_of_the_values(make):
     (plane,) = slices(function_of(field, "b.A"))
     values = -0.9 * plane.points[:, 0]
     limit = np.percentile(np.abs(values), 99)
-    scale = matplotlib.colors.Normalize(-limit, limit)
+    scale = Normalize(-limit, limit)
     expected = matplotlib.colormaps["coolwarm"](scale(values))
     # A colour map has 256 steps: rounding of F may move a value on an edge by one of them.
-    np.testing.assert_allclose(ax.collections[0].get_facecolor(), expected, atol=0.02)
+    np.testing.assert_allclose(np.asarray(ax.collections[0].get_facecolor()), expected, atol=0.02)
 
 
 def test_field_of_one_argument_is_a_line(make):
     ax = plot.plot_field(make.field(("b.A",)), "b.A")
-    x, y = ax.lines[1].get_data()
+    x, y = ax.lines[1].get_xydata().T
     np.testing.assert_allclose(y, -0.9 * x, atol=1e-12)  # rounding
-    assert ax.get_ylabel() == r"$F$ of $b_{\mathrm{A}}$ [1/s]".replace("1/s", "1/time")
+    assert ax.get_ylabel() == r"$F$ of $b_{\mathrm{A}}$ [1/time]"
 
 
 def test_more_than_three_arguments_show_the_first_three(make):
@@ -220,6 +222,26 @@ def test_vertices_are_those_that_are_stored(field):
     assert ax.get_title() == f"{field.functions[0].n_allocated} vertices"
 
 
+def test_field_without_vertices_is_blank(make):
+    field = make.field()
+    grid = field.functions[0].grid
+    empty = HermiteField.zeros(field.coefficients, dict.fromkeys(field.coefficients, grid))
+    ax = plot.plot_field(empty, "b.A")
+    ax.figure.figure.draw_without_rendering()
+    assert plot.plot_vertices(empty, "b.A").get_title() == "0 vertices"
+
+
+def test_single_initial_condition_can_be_drawn(predictions):
+    one = predictions.isel(initial_condition=[0])
+    for axes in (
+        plot.plot_coefficients(one),
+        plot.plot_initial_moments({"visible": one}),
+        plot.plot_moments(one),
+        plot.plot_errors({"visible": one}),
+    ):
+        axes[0].figure.figure.draw_without_rendering()
+
+
 def test_dynamics_have_a_panel_for_each_coefficient(predictions, field):
     figure = Figure()
     axes = plot.plot_dynamics(predictions, field, figure=figure)
@@ -231,7 +253,7 @@ def test_names_with_markup_are_drawn_literally(make):
     ds = make.predictions().assign_coords(moment=["$x", "$x.$x", "$x.$x.$x", "$x.$x.$x.$x"])
     ax = plot.plot_moment(ds, "$x.$x")
     assert ax.get_ylabel() == r"⟨\$x \$x⟩ [per site]"
-    ax.figure.draw_without_rendering()
+    ax.figure.figure.draw_without_rendering()
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def _vertex_indices(function: HermiteFunction) -> Int[np.ndarray, "vertices argu
 
 
 def _keys(grid: HermiteGrid, indices: np.ndarray) -> np.ndarray:
-    return np.ravel_multi_index(tuple(indices.T), _n_vertices(grid))
+    return np.asarray(np.ravel_multi_index(tuple(indices.T), _n_vertices(grid)))
 
 
 def _n_vertices(grid: HermiteGrid) -> tuple[int, ...]:

@@ -125,7 +125,7 @@ def _draw_heat_map(ax: Axes, planes: list[Slice], values: np.ndarray) -> None:
     collection: Collection
     if patches.shape[2] == 3:
         collection = Poly3DCollection(patches, facecolors=face, antialiaseds=False)
-        ax.add_collection3d(collection, autolim=False)  # type: ignore[attr-defined]
+        ax.add_collection3d(collection)  # type: ignore[attr-defined]
     else:
         collection = PolyCollection(list(patches), facecolors=face, antialiaseds=False)
         ax.add_collection(collection, autolim=False)

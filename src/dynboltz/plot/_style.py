@@ -120,7 +120,7 @@ def panel(figure: Figure | SubFigure, shape: tuple[int, int], place: int, dim: i
     ax = figure.add_subplot(*shape, place + 1, projection="3d")
     assert isinstance(ax, Axes3D)
     ax.view_init(elev=24, azim=-56)
-    ax.set_box_aspect(None, zoom=0.95)
+    ax.set_box_aspect(None, zoom=0.95)  # type: ignore[arg-type]  # declared as int
     ax.set_anchor("N")  # titles stay level beside axes that a colour bar makes narrower
     ax.patch.set_visible(False)
     for axis in (ax.xaxis, ax.yaxis, ax.zaxis):

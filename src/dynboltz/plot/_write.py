@@ -11,7 +11,6 @@ import jax
 import matplotlib.style
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from dynboltz import learning
 from dynboltz.store import StoreError, read_dataset, read_json
@@ -61,9 +60,7 @@ def write_figures(directory: Path) -> list[Path]:
     paths = []
     with jax.enable_x64(True), matplotlib.style.context(["default", dict(STYLE)]):
         for name, draw in _figures(_read(directory)):
-            figure = draw()[0].get_figure(root=True)
-            assert isinstance(figure, Figure)
-            paths += save_figure(figure, folder / name)
+            paths += save_figure(draw()[0].figure, folder / name)
     return paths
 
 
