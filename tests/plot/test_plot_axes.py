@@ -224,8 +224,8 @@ def test_vertices_are_those_that_are_stored(field):
 
 def test_field_without_vertices_is_blank(make):
     field = make.field()
-    grid = field.functions[0].grid
-    empty = HermiteField.zeros(field.coefficients, dict.fromkeys(field.coefficients, grid))
+    grids = {name: function.grid for function in field.functions for name in function.outputs}
+    empty = HermiteField.zeros(field.coefficients, grids)
     ax = plot.plot_field(empty, "b.A")
     ax.figure.figure.draw_without_rendering()
     assert plot.plot_vertices(empty, "b.A").get_title() == "0 vertices"

@@ -152,7 +152,7 @@ def plot_initial_moments(
     first = next(iter(predictions.values()))
     shape = grid_shape(len(predictions), 2)
     dim = max(len(shown_coefficients(ds, None)) for ds in predictions.values())
-    figure = new_figure(figure, shape, dim)
+    figure = new_figure(figure, shape, dim, bar=dim < 3)
     moment = neighbour_moment(first, moment)
     start = select_part(select(first, "moment", moment), part)["simulated"].isel(time=0)
     scale = normalised(start.values)

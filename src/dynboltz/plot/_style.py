@@ -80,6 +80,9 @@ class Margins(NamedTuple):
 FLAT = Margins(2.9, 2.0, left=0.72, right=0.15, bottom=0.48, top=0.35, gap_x=0.8, gap_y=0.6)
 SOLID = Margins(3.1, 2.6, left=0.05, right=0.3, bottom=0.2, top=0.3, gap_x=0.25, gap_y=0.4)
 
+BAR = 0.55
+"""Width of the numbers and the label of a colour bar [inch]."""
+
 
 def new_axes(ax: Axes | None, dim: int = 2) -> Axes:
     """Return `ax`, or axes of `dim` dimensions in a figure of their own."""
@@ -89,22 +92,24 @@ def new_axes(ax: Axes | None, dim: int = 2) -> Axes:
 
 
 def new_figure(
-    figure: Figure | SubFigure | None, shape: tuple[int, int], dim: int = 2
+    figure: Figure | SubFigure | None, shape: tuple[int, int], dim: int = 2, *, bar: bool = False
 ) -> Figure | SubFigure:
     """Return `figure`, or a figure with room for rows and columns of panels of `dim` dimensions.
 
+    With `bar` there is room for the numbers and the label of a colour bar beside all panels.
     Margins are set here rather than by a layout engine, which takes longer than the drawing.
     """
     if figure is not None:
         return figure
     rows, columns = shape
     m = FLAT if dim < 3 else SOLID
-    width = m.left + columns * m.width + (columns - 1) * m.gap_x + m.right
+    right = m.right + (BAR if bar else 0.0)
+    width = m.left + columns * m.width + (columns - 1) * m.gap_x + right
     height = m.bottom + rows * m.height + (rows - 1) * m.gap_y + m.top
     figure = Figure(figsize=(width, height))
     figure.subplots_adjust(
         left=m.left / width,
-        right=1.0 - m.right / width,
+        right=1.0 - right / width,
         bottom=m.bottom / height,
         top=1.0 - m.top / height,
         wspace=m.gap_x / m.width,

@@ -122,7 +122,7 @@ def plot_coefficients(
     coefficients = coefficient_names(predictions)
     moment = neighbour_moment(predictions, moment)
     shape = grid_shape(len(coefficients) + 1, 2)
-    figure = new_figure(figure, shape)
+    figure = new_figure(figure, shape, bar=True)
     axes = [
         plot_coefficient(
             predictions, name, moment=moment, part=part, ax=panel(figure, shape, place)
