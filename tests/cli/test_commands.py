@@ -195,6 +195,22 @@ def test_a_directory_of_other_settings_needs_overwrite(results, tmp_path):
     assert (out / "metrics.json").read_bytes() == (results / "metrics.json").read_bytes()
 
 
+def test_overwriting_removes_models_that_are_gone(results, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(results, out)
+    text = (out / "experiment.toml").read_text().replace("models.visible", "models.renamed")
+    renamed = tmp_path / "renamed.toml"
+    renamed.write_text(text.replace('model = "visible"', 'model = "renamed"'))
+    result = dynboltz("run", renamed, "--out", out, "--overwrite")
+    assert result.exit_code == 0, result.output
+    assert "simulate" not in result.stderr
+    assert [path.name for path in (out / "models").iterdir()] == ["renamed.zarr"]
+    assert set(json.loads((out / "metrics.json").read_text())["models"]) == {
+        "renamed",
+        "mean_field",
+    }
+
+
 def test_foreign_and_truncated_stores_are_named(results, tmp_path):
     out = tmp_path / "out"
     dynboltz("simulate", results / "experiment.toml", "--out", out)

@@ -1,3 +1,4 @@
+import dataclasses
 import tomllib
 
 import numpy as np
@@ -6,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynboltz.experiments import shipped_experiments
+from dynboltz.learning import FitSettings, LearningSettings
 from dynboltz.workflow import ExperimentError, load_experiment
+from dynboltz.workflow._schema import FitTable, LearningTable
 from dynboltz.workflow._toml import toml_text
 
 
@@ -34,6 +37,13 @@ def test_the_papers_rates_on_lattice_sums_become_rates_per_site():
     # The product 1e-5 * 1000 is rounded.
     np.testing.assert_allclose(paper.plans["hidden"].fit.learning_rate, 1e-5 * n_sites)
     assert not paper.plans["hidden"].learning.warm_start
+
+
+@pytest.mark.parametrize(
+    ("table", "settings_of"), [(FitTable, FitSettings), (LearningTable, LearningSettings)]
+)
+def test_tables_map_one_to_one_on_the_settings(table, settings_of):
+    assert set(table.model_fields) == {field.name for field in dataclasses.fields(settings_of)}
 
 
 def test_overrides_come_after_the_preset_and_the_seed_last(tiny):

@@ -53,7 +53,7 @@ def test_a_complete_simulation_is_kept(tiny, tmp_path):
 
 
 @pytest.mark.skipif(
-    numba.config.NUMBA_NUM_THREADS < 2,  # pyright: ignore[reportAttributeAccessIssue]
+    numba.config.NUMBA_NUM_THREADS < 2,  # pyright: ignore[reportPrivateImportUsage]
     reason="one core",
 )
 def test_the_bytes_do_not_depend_on_the_number_of_threads(tiny, tmp_path):
@@ -116,6 +116,38 @@ replicas = 2
     np.testing.assert_array_equal(counts[:, 0], counts[:, 1])
     assert len(set(counts[:, 0])) > 1
     assert set(counts.ravel()) <= set(range(3, 10))
+
+
+def blocks(path, experiment):
+    """States of every block of both parts, which have four replicas."""
+    simulated(experiment, path)
+    for part in ("train", "test"):
+        states = open_trajectories(path / "trajectories" / f"{part}.zarr").state.values
+        yield from states.reshape(-1, 4, *states.shape[1:])
+
+
+def all_different(arrays):
+    return len({array.tobytes() for array in arrays}) == len(arrays)
+
+
+def test_initial_states_are_independent_between_initial_conditions(tiny, tmp_path):
+    same = ["b.A", "J.A.A"]
+    overrides = [f'initial.coefficients."{name}" = [0.2, 0.2]' for name in same]
+    experiment = load_experiment(tiny, overrides=overrides)
+    starts = [states[:, 0] for states in blocks(tmp_path / "out", experiment)]
+    # 48 fair coins a block: equal ones are out of the question.
+    assert len(starts) == 5
+    assert all_different(starts)
+
+
+def test_dynamics_are_independent_between_initial_conditions(tiny, tmp_path):
+    text = tiny.read_text()
+    table = '[initial]\nsource = "counts"\ncounts.A = 12\ntrain = 3\ntest = 2\nreplicas = 4\n'
+    tail = text[text.index("[models.visible]") :].replace("known", "fitted")
+    tiny.write_text(text.split("[initial]")[0] + table + tail)
+    states = list(blocks(tmp_path / "out", load_experiment(tiny)))
+    assert all(np.all(block[:, 0] == 1) for block in states)
+    assert all_different(states)
 
 
 def test_a_directory_of_other_settings_is_not_overwritten(tiny, tmp_path):
@@ -208,3 +240,55 @@ def test_foreign_trajectories_that_do_not_fit_are_refused(tiny, tmp_path, change
     with pytest.raises(StoreError, match=message):
         simulate(experiment, directory)
     assert not (tmp_path / "out" / "trajectories").exists()
+
+
+def test_other_lattices_species_and_kernels_need_no_code(tmp_path):
+    path = tmp_path / "plane.toml"
+    path.write_text("""
+name = "plane"
+network = '''
+A + B -> B + B ; k = 2
+B -> 0 ; k = 1
+'''
+species = ["B", "A"]
+[lattice]
+shape = [4, 5]
+[kernel]
+kind = "continuous-time"
+hop_rate = { A = 1.0, B = 0.5 }
+interval = 0.2
+n_steps = 3
+[initial]
+source = "counts"
+counts = { A = 6, B = [2, 3] }
+train = 2
+test = 1
+replicas = 2
+[models.hidden]
+terms = ["b.A", "b.B", "W.A.X", "b.X"]
+layers = [{ species = ["X"], stencil = [[0, 0], [0, 1], [1, 0]] }]
+[models.hidden.grid.axes]
+"b.A" = { cell = 0.5, lower = -6, upper = 6 }
+"b.B" = { cell = 0.5, lower = -6, upper = 6 }
+"W.A.X" = { cell = 0.5, lower = -6, upper = 6 }
+"b.X" = { cell = 0.5, lower = -6, upper = 6 }
+[models.hidden.fit]
+moments = "contrastive-divergence"
+optimiser = "sgd"
+[models.hidden.learning]
+moments = "contrastive-divergence"
+warm_start = false
+""")
+    experiment = load_experiment(path)
+    simulated(experiment, tmp_path / "out")
+    found = open_trajectories(tmp_path / "out" / "trajectories" / "train.zarr")
+    assert found.state.shape == (4, 4, 4, 5)
+    assert list(found.moment.values[:2]) == ["B", "A"]
+    counts = [(found.state[:, 0].values == label).sum(axis=(1, 2)) for label in (1, 2)]
+    assert set(counts[0]) <= {2, 3}
+    np.testing.assert_array_equal(counts[1], 6)
+
+
+def test_models_without_an_exact_solution_say_so(tiny):
+    with pytest.raises(ExperimentError, match=r"`initial\.model`.*must be a chain"):
+        load_experiment(tiny, overrides=["lattice.shape = [4, 4]"])

@@ -88,7 +88,7 @@ def _options(
 def _set_threads(threads: int | None) -> None:
     import numba  # noqa: PLC0415
 
-    most = numba.config.NUMBA_NUM_THREADS  # pyright: ignore[reportAttributeAccessIssue]
+    most = numba.config.NUMBA_NUM_THREADS  # pyright: ignore[reportPrivateImportUsage]
     if threads is not None and threads > most:
         raise ValueError(f"--threads: must be at most {most} on this machine, got {threads}.")
     numba.set_num_threads(threads or most)

@@ -14,6 +14,9 @@ from ._errors import ExperimentError
 from ._experiment import Experiment, load_experiment
 from ._toml import dotted
 
+BASELINE = "mean_field"
+"""Name of the baseline among the models."""
+
 MAX_DIFFERENCES = 5
 
 
@@ -110,6 +113,7 @@ def claim(experiment: Experiment, path: Path | str, *, overwrite: bool = False) 
         if occupied and not overwrite:
             _refuse_other_settings(directory, experiment)
         if not occupied or directory.experiment.read_text(encoding="utf-8") != text:
+            _remove_conclusions(directory, experiment)
             with replacing_file(directory.experiment) as temporary:
                 temporary.write_text(text, encoding="utf-8")
         return directory
@@ -117,6 +121,24 @@ def claim(experiment: Experiment, path: Path | str, *, overwrite: bool = False) 
         f"{directory.path}: holds files that are no results of dynboltz (it has no "
         "`experiment.toml`). Choose a new or an empty directory with --out."
     )
+
+
+def _remove_conclusions(directory: ResultDirectory, experiment: Experiment) -> None:
+    """Remove what was concluded from other settings, and models that are no longer there."""
+    outputs = [directory.metrics, directory.report]
+    outputs += [p for kind in ("png", "svg") for p in directory.path.glob(f"figures/*.{kind}")]
+    models = {*experiment.plans, BASELINE}
+    stores = [
+        path
+        for folder in ("fits", "models", "predictions")
+        for path in directory.path.glob(f"{folder}/*.zarr")
+        if path.stem not in models
+    ]
+    with os_errors(directory.path, "written"):
+        for path in outputs:
+            path.unlink(missing_ok=True)
+        for path in stores:
+            shutil.rmtree(path)
 
 
 def remove_store(path: Path) -> None:

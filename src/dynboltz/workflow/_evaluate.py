@@ -23,7 +23,7 @@ from dynboltz.evaluation import (
 from dynboltz.learning import ReducedModel
 from dynboltz.store import StoreError
 
-from ._directory import ResultDirectory
+from ._directory import BASELINE, ResultDirectory
 from ._experiment import PARTS, Experiment
 from ._fingerprint import fit_fingerprint, metrics_fingerprint
 from ._fit import KIND as FIT_KIND
@@ -37,7 +37,6 @@ from ._version import version
 from ._visited import unvisited
 
 KIND = "dynboltz-prediction"
-BASELINE = "mean_field"
 Prediction = dict[str, Float64[np.ndarray, "initial_conditions times moments"]]
 """Predicted moments by part."""
 

@@ -164,7 +164,7 @@ class Experiment:
         with in_field(self.source, f"{field}.grid"):
             grids = _grids(table, model.coefficients)
         with in_field(self.source, f"{field}.fit"):
-            _check_names("start", table.fit.start, model.coefficients)
+            _check_names("start", table.fit.start or (), model.coefficients)
             fit = FitSettings(**_given(table.fit))
         with in_field(self.source, f"{field}.learning"):
             if isinstance(table.learning.learning_rate, dict):
@@ -175,7 +175,7 @@ class Experiment:
 
     def check(self) -> None:
         """Raise `ExperimentError` unless every part of the experiment fits the others."""
-        self.kernel, self.generator  # noqa: B018  built once, and so checked
+        _ = self.kernel, self.generator  # built once, and so checked
         for name, plan in self.plans.items():
             with in_field(self.source, f"{dotted(('models', name))}.initial"):
                 self._check_initial(plan)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import numpy as np
@@ -92,16 +94,32 @@ def _summaries(
     progress: Progress,
 ) -> dict[str, Float64[np.ndarray, "initial_conditions times features"]]:
     trajectories = open_part(experiment, directory, "train")
-    numbers = np.unique(trajectories.initial_condition.values)
+    n_initial = len(np.unique(trajectories.initial_condition.values))
     clamped = {plan.name: ClampedStatistics(plan.model) for plan in plans}
     found: dict[str, list[np.ndarray]] = {plan.name: [] for plan in plans}
-    for place, number in enumerate(numbers):
-        states = trajectories.state[trajectories.initial_condition.values == number].values
-        flat = states.reshape(*states.shape[:2], -1)
+    for place, states in enumerate(_states_ahead(trajectories, n_initial)):
         for name, statistics in clamped.items():
-            found[name].append(summarise(statistics, flat))
-        progress({"stage": "summarise", "step": place + 1, "total": len(numbers)})
+            found[name].append(summarise(statistics, states))
+        progress({"stage": "summarise", "step": place + 1, "total": n_initial})
     return {name: np.array(values) for name, values in found.items()}
+
+
+def _states_ahead(
+    trajectories: xr.Dataset, n_initial: int
+) -> Iterator[UInt8[np.ndarray, "replicas times sites"]]:
+    """States of one initial condition after the other, the next one read in the meantime."""
+    replicas = trajectories.sizes["replica"] // n_initial
+
+    def read(number: int) -> np.ndarray:
+        states = trajectories.state[number * replicas : (number + 1) * replicas].values
+        return states.reshape(*states.shape[:2], -1)
+
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        following = reader.submit(read, 0)
+        for number in range(1, n_initial):
+            current, following = following.result(), reader.submit(read, number)
+            yield current
+        yield following.result()
 
 
 def _initial_states(

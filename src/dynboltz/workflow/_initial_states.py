@@ -61,7 +61,5 @@ def initial_states(
 
 def _counts(experiment: Experiment, table: CountsInitial, part: str, number: int) -> dict[str, int]:
     random = np.random.default_rng(seed_for(experiment, part, COEFFICIENTS, number))
-    return {
-        name: int(random.integers(*value, endpoint=True)) if isinstance(value, list) else value
-        for name, value in table.counts.items()
-    }
+    ranges = {n: v if isinstance(v, list) else [v, v] for n, v in table.counts.items()}
+    return {n: int(random.integers(low, high + 1)) for n, (low, high) in ranges.items()}

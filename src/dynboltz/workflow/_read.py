@@ -72,8 +72,8 @@ def merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     result = dict(table)
     for key, value in changes.items():
         old = result.get(key)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        result[key] = merged(old, value) if both else value
+        tables = isinstance(old, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(old, value) if tables else value  # pyright: ignore[reportArgumentType]
     return result
 
 
@@ -100,7 +100,7 @@ def _message(path: Path, raw: dict[str, Any], error: ValidationError) -> str:
     return "\n".join(lines[:MAX_PROBLEMS] + more)
 
 
-def _field(raw: Any, location: tuple[int | str, ...], *, missing: bool) -> str:
+def _field(raw: Any, location: tuple[Any, ...], *, missing: bool) -> str:
     """Key of a location without the names of alternatives, which pydantic puts in between."""
     names: list[str] = []
     for place, step in enumerate(location):

@@ -129,20 +129,23 @@ class GridTable(Table):
 class FitTable(Table):
     """Fits of single snapshots; see `dynboltz.learning.FitSettings`."""
 
-    moments: Literal["exact", "contrastive-divergence"] = "exact"
+    moments: Literal["exact", "contrastive-divergence"] | None = None
     optimiser: Literal["natural", "sgd", "adam"] | None = None
     learning_rate: Positive | None = None
     steps: Count | None = None
     batch: Count | None = None
     prior_strength: NotNegative | None = None
-    start: dict[str, Finite] = {}
+    start: dict[str, Finite] | None = None
 
 
 class LearningTable(Table):
-    """Learning of the differential equations; see `dynboltz.learning.LearningSettings`."""
+    """Learning of the differential equations; see `dynboltz.learning.LearningSettings`.
 
-    moments: Literal["exact", "gibbs", "contrastive-divergence"] = "exact"
-    warm_start: bool = True
+    What is left out has the default of the settings, here as in `FitTable`.
+    """
+
+    moments: Literal["exact", "gibbs", "contrastive-divergence"] | None = None
+    warm_start: bool | None = None
     smoothness: NotNegative | None = None
     optimiser: Literal["adam", "sgd"] | None = None
     learning_rate: Rates | None = None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from dynboltz.store import read_json, write_json
 
@@ -34,7 +34,7 @@ def timed(directory: ResultDirectory, stage: str, *, resumed: bool = False) -> I
         write_json(directory.timings, seconds | {stage: before + time.perf_counter() - start})
 
 
-def wall_seconds(timings: dict[str, Any]) -> dict[str, float]:
+def wall_seconds(timings: dict[str, float]) -> dict[str, float]:
     """Seconds of every stage of the learning, and their sum."""
     seconds = {stage: timings.get(stage, 0.0) for stage in STAGES}
-    return seconds | {"total": sum(seconds.values())}
+    return {**seconds, "total": math.fsum(seconds.values())}
