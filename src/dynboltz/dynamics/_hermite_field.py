@@ -128,7 +128,7 @@ class HermiteField(AbstractVectorField):
         return self._derivative(theta)
 
     def _derivative(self, theta: Array) -> Array:
-        values = jnp.concatenate([f(theta[self._arguments(f)]) for f in self.functions])
+        values = jnp.concatenate([f(theta[self.arguments(f)]) for f in self.functions])
         names = [name for function in self.functions for name in function.outputs]
         if tuple(names) == self.coefficients:
             return values
@@ -190,7 +190,7 @@ class HermiteField(AbstractVectorField):
                 f"{point} is {points[point, coefficient]}; only finite points have a cell."
             )
         check_inside(self, points, "HermiteField.allocate")
-        functions = tuple(f.allocate(points[:, self._arguments(f)]) for f in self.functions)
+        functions = tuple(f.allocate(points[:, self.arguments(f)]) for f in self.functions)
         return HermiteField(self.coefficients, functions)
 
     def basis(
@@ -213,8 +213,8 @@ class HermiteField(AbstractVectorField):
         """
         return _basis(self, jnp.asarray(thetas))
 
-    def _arguments(self, function: HermiteFunction) -> np.ndarray:
-        """Positions of the function's arguments among the coefficients."""
+    def arguments(self, function: HermiteFunction) -> np.ndarray:
+        """Positions of a function's arguments among the coefficients."""
         return np.array([self.coefficients.index(name) for name in function.grid.arguments])
 
     def _common_box(
@@ -224,7 +224,7 @@ class HermiteField(AbstractVectorField):
         lower = np.full(len(self.coefficients), -np.inf)
         upper = np.full(len(self.coefficients), np.inf)
         for function in functions:
-            index, (low, high) = self._arguments(function), function.grid.box
+            index, (low, high) = self.arguments(function), function.grid.box
             lower[index] = np.maximum(lower[index], low)
             upper[index] = np.minimum(upper[index], high)
         return lower, upper
@@ -239,4 +239,4 @@ def _compiled_derivative(field: HermiteField, theta: Array) -> Array:
 def _basis(
     field: HermiteField, thetas: Float[Array, "points coefficients"]
 ) -> tuple[HermiteBasis, ...]:
-    return tuple(jax.vmap(f.basis)(thetas[:, field._arguments(f)]) for f in field.functions)
+    return tuple(jax.vmap(f.basis)(thetas[:, field.arguments(f)]) for f in field.functions)

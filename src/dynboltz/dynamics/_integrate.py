@@ -69,7 +69,7 @@ def integrate(
     _check_start(field, np.asarray(theta0), np.asarray(times))
     options = {"method": method, "substeps": substeps, "rtol": rtol, "atol": atol}
     theta = _compiled_solve(field, theta0, times, **options)
-    _check_solution(field, np.asarray(theta), np.asarray(times))
+    check_solution(field, np.asarray(theta), np.asarray(times))
     return theta
 
 
@@ -129,7 +129,7 @@ def _check_start(field: AbstractVectorField, theta0: np.ndarray, times: np.ndarr
     check_times(times, "integrate")
 
 
-def _check_solution(field: AbstractVectorField, theta: np.ndarray, times: np.ndarray) -> None:
+def check_solution(field: AbstractVectorField, theta: np.ndarray, times: np.ndarray) -> None:
     """Raise for the earliest entry that is outside the limits of the field or not finite."""
     bad = ~np.isfinite(theta)
     wrong = np.argwhere(np.moveaxis(bad | outside_limits(field, theta), -2, 0))

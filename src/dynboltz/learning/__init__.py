@@ -1,1 +1,30 @@
-"""learning."""
+"""Learning: coefficients of snapshots, and the differential equations that move them."""
+
+from ._data import TrainingData as TrainingData
+from ._data import summarise as summarise
+from ._learn import learn as learn
+from ._moment_regression import MomentRegression as MomentRegression
+from ._moment_regression import fit_moment_regression as fit_moment_regression
+from ._moment_regression import pattern_terms as pattern_terms
+from ._natural_gradient import natural_gradient_fit as natural_gradient_fit
+from ._objective import ExactMoments as ExactMoments
+from ._objective import MomentDifference as MomentDifference
+from ._objective import SampledMoments as SampledMoments
+from ._objective import Selection as Selection
+from ._parameters import allocate_with_margin as allocate_with_margin
+from ._reduced_model import ReducedModel as ReducedModel
+from ._reduced_model import load_reduced_model as load_reduced_model
+from ._reduced_model import reduced_model_dataset as reduced_model_dataset
+from ._roughness import Roughness as Roughness
+from ._roughness import roughness as roughness
+from ._settings import FitSettings as FitSettings
+from ._settings import LearningSettings as LearningSettings
+from ._static import fit_initial as fit_initial
+from ._static import fit_initial_sampled as fit_initial_sampled
+from ._static import fit_trajectories as fit_trajectories
+from ._train import Penalties as Penalties
+from ._train import Window as Window
+from ._train import train as train
+from ._train import window_at as window_at
+from ._warm_start import VelocityPrior as VelocityPrior
+from ._warm_start import warm_start as warm_start

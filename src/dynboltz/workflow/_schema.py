@@ -146,6 +146,7 @@ class LearningTable(Table):
 
     moments: Literal["exact", "gibbs", "contrastive-divergence"] | None = None
     warm_start: bool | None = None
+    moment_regression: bool | None = None
     smoothness: NotNegative | None = None
     optimiser: Literal["adam", "sgd"] | None = None
     learning_rate: Rates | None = None

@@ -1,0 +1,156 @@
+"""Learning the differential equations of a model, from data to a reduced model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float64
+
+from dynboltz.distributions import LatticeModel, TransferMatrix
+from dynboltz.dynamics import HermiteField, HermiteGrid
+from dynboltz.sampling import GibbsSampler
+
+from ._data import TrainingData
+from ._moment_regression import fit_moment_regression
+from ._objective import ExactMoments, MomentSource, SampledMoments
+from ._parameters import allocate_with_margin
+from ._reduced_model import ReducedModel
+from ._settings import FitSettings, LearningSettings
+from ._static import Progress, fit_trajectories
+from ._train import train
+from ._warm_start import MEMORY, VelocityPrior, warm_start
+
+_PRIOR_POINTS = 5000
+_PRIOR_REACH = 1.0
+"""How far from the trajectories velocities are expected, in cells."""
+
+
+def learn(
+    model: LatticeModel,
+    grids: Mapping[str, HermiteGrid],
+    data: TrainingData,
+    settings: LearningSettings,
+    *,
+    theta: Float64[np.ndarray, "initial_conditions times coefficients"] | None = None,
+    seed: int | np.random.SeedSequence = 0,
+    progress: Progress | None = None,
+) -> ReducedModel:
+    """Learn $F$ in $d\\theta/dt = F(\\theta; u)$ from trajectories.
+
+    The warm start fits the coefficients to every snapshot, regresses linear moment equations for
+    visible models, and solves for the degrees of freedom by least squares; Algorithm 1 then
+    refines them through the adjoint.
+
+    Parameters
+    ----------
+    model
+        The distribution.
+    grids
+        Hermite cells for the right-hand side of each coefficient, by name.
+    data
+        The trajectories.
+    settings
+        How to learn.
+    theta
+        Coefficients of every snapshot (`fit_trajectories`), fitted here if left out.
+    seed
+        Seed of everything random.
+    progress
+        Called with the state of affairs as learning proceeds.
+
+    Returns
+    -------
+    learned
+        The reduced model, with the history of its errors.
+
+    Raises
+    ------
+    ValueError
+        If grids, settings or data do not fit the model.
+    OutsideBoxError, FloatingPointError
+        If a trajectory leaves its box, or is not finite.
+    """
+    if settings.moments == "gibbs" and not model.is_visible:
+        raise ValueError(
+            'LearningSettings: `moments = "gibbs"` is for visible models; use '
+            '"contrastive-divergence" or "exact" for a model with hidden layers.'
+        )
+    sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+    for_points, for_samples, for_order = sequence.spawn(3)
+    report = progress or (lambda _: None)
+    field = HermiteField.zeros(model.coefficients, grids)
+    prior = None
+    if settings.warm_start:
+        report({"stage": "warm start", "step": 0, "total": 1})
+        if theta is None:
+            theta = fit_trajectories(model, data, FitSettings())
+        field, prior = _start(model, field, data, theta, settings, for_points)
+        report({"stage": "warm start", "step": 1, "total": 1})
+    source = _source(model, data, settings, for_samples)
+    field, history = train(
+        field, data, source, settings, prior=prior, seed=for_order, progress=progress
+    )
+    time_step = float(np.min(np.diff(data.times)))
+    return ReducedModel(model, field, time_step, settings.method, settings.substeps, history)
+
+
+def _source(
+    model: LatticeModel,
+    data: TrainingData,
+    settings: LearningSettings,
+    seed: np.random.SeedSequence,
+) -> MomentSource:
+    if settings.moments == "exact":
+        return ExactMoments(TransferMatrix(model), data)
+    return SampledMoments(GibbsSampler(model), data, settings.replicas, settings.sweeps, seed)
+
+
+def _start(
+    model: LatticeModel,
+    field: HermiteField,
+    data: TrainingData,
+    theta: Float64[np.ndarray, "initial_conditions times coefficients"],
+    settings: LearningSettings,
+    seed: np.random.SeedSequence,
+) -> tuple[HermiteField, VelocityPrior | None]:
+    solution = TransferMatrix(model)
+    fisher = jax.jit(jax.vmap(solution.fisher))
+    flat = theta.reshape(-1, theta.shape[-1])
+    metric = np.asarray(fisher(jnp.asarray(flat))).reshape(*theta.shape, -1)
+    prior = None
+    if settings.moment_regression and model.is_visible:
+        regression = fit_moment_regression(solution, theta, data.summaries, data.times)
+        points = _points_around(field, theta, seed)
+        time_step = float(np.min(np.diff(data.times)))
+        points, velocities = regression.sample_velocities(points, time_step)
+        at_points = np.asarray(fisher(jnp.asarray(points)))
+        prior = VelocityPrior(points, velocities, at_points, MEMORY * time_step)
+        field = field.allocate(points)
+    field = allocate_with_margin(field, flat)
+    return warm_start(field, data.times, theta, metric, settings.smoothness, prior), prior
+
+
+def _points_around(
+    field: HermiteField,
+    theta: Float64[np.ndarray, "initial_conditions times coefficients"],
+    seed: np.random.SeedSequence,
+) -> Float64[np.ndarray, "points coefficients"]:
+    """Random points up to a cell away from the trajectories, most of them near their beginnings.
+
+    A third of the points is near the first two times, a third near the next ones up to a twentieth
+    of the time axis, the rest anywhere; there trajectories are fast, far apart and short.
+    """
+    random = np.random.default_rng(seed)
+    n_initial, n_times, n_coefficients = theta.shape
+    early = max(2, n_times // 20)
+    third = _PRIOR_POINTS // 3
+    times = np.concatenate([random.integers(0, last, third) for last in (2, early, n_times)])
+    near = theta[random.integers(0, n_initial, len(times)), np.minimum(times, n_times - 1)]
+    cells = np.ones(n_coefficients)
+    for function in field.functions:
+        columns = field.arguments(function)
+        cells[columns] = np.maximum(function.grid.cell, 0)
+    return near + _PRIOR_REACH * cells * random.uniform(-1, 1, near.shape)

@@ -1,0 +1,162 @@
+r"""Linear moment equations, learned from trajectories.
+
+The master equation moves every moment linearly: $d\mu_k/dt = \sum_j M_{kj} \langle s_j \rangle$,
+with the patterns $s_j$ of the sites around. On short times the patterns' means follow from a
+reduced model's coefficients, so that $M$ is a linear regression with few unknowns, and the law it
+finds holds for coefficients that no trajectory has visited. It is a prior for the vector field
+there; the field itself stays free.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Float64
+
+from dynboltz.distributions import ClampedStatistics, LatticeModel, TransferMatrix
+from dynboltz.lattices import Factor, Term
+
+from ._natural_gradient import natural_gradient_fit
+
+MAX_PATTERNS = 100
+_RIDGE = 1e-5
+"""Of the regression, with every pattern scaled to mean square 1."""
+_STEPS = 15
+_FEASIBLE = 1e-4
+"""Largest error [per site] of moments that a model is said to reach."""
+
+
+class MomentRegression(NamedTuple):
+    """Velocities of a visible model's moments as linear functions of pattern means.
+
+    Attributes
+    ----------
+    solution
+        Exact solution of the model.
+    extended
+        Exact solution of the model with the patterns as further terms.
+    matrix
+        Velocity of each moment [1/time] per unit of each pattern's mean.
+    """
+
+    solution: TransferMatrix
+    extended: TransferMatrix
+    matrix: Float64[np.ndarray, "moments patterns"]
+
+    def patterns(self, theta: Float[Array, " coefficients"]) -> Float[Array, " patterns"]:
+        """Means of the patterns per site."""
+        return _pattern_means(self.extended, theta)
+
+    def velocity(
+        self, theta: Float[Array, " coefficients"], time_step: float
+    ) -> tuple[Float[Array, " coefficients"], Float[Array, ""]]:
+        """Velocity of the coefficients over one step, and the error with which it is reached.
+
+        The moments move by one step of the linear equations, and the coefficients to where the
+        model has these moments. The error is the largest difference of moments [per site] left;
+        it is large where the moments leave what the model can hold.
+        """
+        target = self.solution.moments(theta) + time_step * self.matrix @ self.patterns(theta)
+        clamped = ClampedStatistics(self.solution.model)
+        moved = natural_gradient_fit(self.solution, clamped, target, theta, 1e-8, _STEPS)
+        error = jnp.max(jnp.abs(self.solution.moments(moved) - target))
+        return (moved - theta) / time_step, error
+
+    def sample_velocities(
+        self, thetas: Float64[np.ndarray, "points coefficients"], time_step: float
+    ) -> tuple[Float64[np.ndarray, "kept coefficients"], Float64[np.ndarray, "kept coefficients"]]:
+        """Velocities at many points; points where the model cannot follow are left out."""
+        batch = jax.jit(jax.vmap(lambda theta: self.velocity(theta, time_step)))
+        velocity, error = (np.asarray(array) for array in batch(jnp.asarray(thetas)))
+        kept = (error < _FEASIBLE) & np.all(np.isfinite(velocity), axis=1)
+        return thetas[kept], velocity[kept]
+
+
+def fit_moment_regression(
+    solution: TransferMatrix,
+    theta: Float64[np.ndarray, "initial_conditions times coefficients"],
+    moments: Float64[np.ndarray, "initial_conditions times coefficients"],
+    times: Float64[np.ndarray, " times"],
+) -> MomentRegression:
+    """Learn the velocities of the moments from trajectories.
+
+    The integral of the velocities up to each time is fitted to the change of the moments since
+    the first time, each moment weighted with its inverse spread in a snapshot.
+
+    Parameters
+    ----------
+    solution
+        Exact solution of a visible model.
+    theta
+        Coefficients fitted to each snapshot.
+    moments
+        Moments of the data, in the order of the model, per site.
+    times
+        Times of the snapshots.
+    """
+    model = solution.model
+    extended = TransferMatrix(model.with_terms(pattern_terms(model, solution.window)))
+    batch = jax.jit(jax.vmap(jax.vmap(lambda t: _pattern_means(extended, t))))
+    patterns = np.asarray(batch(jnp.asarray(theta[:, :-1])))
+    integrals = np.cumsum(patterns * np.diff(times)[:, None], axis=1)
+    start = np.asarray(jax.jit(jax.vmap(solution.moments))(jnp.asarray(theta[:, 0])))
+    changes = moments[:, 1:] - start[:, None]
+    fisher = jax.jit(jax.vmap(jax.vmap(lambda t: jnp.diag(solution.fisher(t)))))
+    weights = 1 / np.sqrt(np.asarray(fisher(jnp.asarray(theta[:, 1:]))))
+    rows = integrals.reshape(-1, integrals.shape[-1])
+    matrix = [
+        _ridge(rows * w.reshape(-1, 1), (c * w).reshape(-1))
+        for w, c in zip(np.moveaxis(weights, -1, 0), np.moveaxis(changes, -1, 0), strict=True)
+    ]
+    return MomentRegression(solution, extended, np.array(matrix))
+
+
+def pattern_terms(model: LatticeModel, window: int) -> tuple[Term, ...]:
+    """Terms of all patterns of occupied sites within a window, mirror images once.
+
+    The window is two sites wider than the one given, as far as a hop and a reaction reach beyond
+    the terms of the model, or as wide as `MAX_PATTERNS` allow.
+    """
+    species = model.layers[0].species
+    patterns: list[tuple[tuple[str, int], ...]] = []
+    for width in range(1, min(window + 2, model.lattice.n_sites) + 1):
+        wider = [p for p in _patterns(species, width) if _mirrored(p) >= p]
+        if len(wider) > MAX_PATTERNS:
+            break
+        patterns = wider
+    return tuple(
+        Term(
+            "pattern " + " ".join(f"{name}({place})" for name, place in pattern),
+            (tuple(Factor(name, (place,)) for name, place in pattern),),
+        )
+        for pattern in patterns
+    )
+
+
+def _patterns(species: tuple[str, ...], width: int):
+    for first in species:
+        for rest in itertools.product((None, *species), repeat=width - 1):
+            sites = enumerate((first, *rest))
+            yield tuple((name, place) for place, name in sites if name is not None)
+
+
+def _mirrored(pattern: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
+    last = pattern[-1][1]
+    return tuple((name, last - place) for name, place in reversed(pattern))
+
+
+def _pattern_means(extended: TransferMatrix, theta: Array) -> Array:
+    n_further = len(extended.model.terms) - len(theta)
+    further = jnp.zeros(n_further, theta.dtype)
+    return extended.moments(jnp.concatenate([theta, further]))[len(theta) :]
+
+
+def _ridge(rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+    scale = np.sqrt(np.mean(rows**2, axis=0))
+    rows = rows / scale
+    normal = rows.T @ rows / len(rows) + _RIDGE * np.eye(rows.shape[1])
+    return np.linalg.solve(normal, rows.T @ values / len(rows)) / scale

@@ -1,0 +1,128 @@
+"""The action and its gradient with respect to the coefficients, exact or sampled."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from dynboltz.distributions import AbstractSolution, ClampedStatistics
+from dynboltz.sampling import GibbsSampler, contrastive_divergence
+
+from ._data import TrainingData
+
+
+class Selection(NamedTuple):
+    """The initial conditions and times that an update looks at."""
+
+    initial_conditions: np.ndarray
+    times: np.ndarray
+
+
+class MomentDifference(NamedTuple):
+    r"""What a set of coefficients has to say about the data.
+
+    Attributes
+    ----------
+    difference
+        Moments of the model minus those of the data, per site:
+        $\tilde\mu - \mu = \partial D_{KL} / \partial \theta$.
+    divergence
+        Negative log likelihood per site, which is the divergence up to the entropy of the data;
+        NaN for sampled moments.
+    """
+
+    difference: Float[Array, "initial_conditions times coefficients"]
+    divergence: Float[Array, "initial_conditions times"]
+
+
+class MomentSource(Protocol):
+    """Where differences of moments come from."""
+
+    def __call__(
+        self, theta: Float[Array, "initial_conditions times coefficients"], selection: Selection
+    ) -> MomentDifference:
+        """Differences at the coefficients `theta` of the selected snapshots."""
+        ...
+
+
+class ExactMoments:
+    """Exact moments of both phases.
+
+    Parameters
+    ----------
+    solution
+        Exact solution of the model.
+    data
+        The trajectories.
+    """
+
+    def __init__(self, solution: AbstractSolution, data: TrainingData) -> None:
+        clamped = ClampedStatistics(solution.model)
+        self._summaries = jnp.asarray(data.summaries)
+
+        def divergence(theta, summary):
+            return solution.free_energy(theta) - clamped.log_weight(theta, summary)
+
+        self._batch = jax.jit(jax.vmap(jax.vmap(jax.value_and_grad(divergence))))
+
+    def __call__(
+        self, theta: Float[Array, "initial_conditions times coefficients"], selection: Selection
+    ) -> MomentDifference:
+        """Differences at the coefficients `theta` of the selected snapshots."""
+        summaries = self._summaries[np.ix_(selection.initial_conditions, selection.times)]
+        divergence, difference = self._batch(theta, summaries)
+        return MomentDifference(difference, divergence)
+
+
+class SampledMoments:
+    """Moments by Gibbs sampling from the data: CD-k.
+
+    Parameters
+    ----------
+    sampler
+        Sampler of the model.
+    data
+        The trajectories, with a reader of states.
+    replicas
+        Lattices drawn from the replicas for each estimate; all if left out.
+    sweeps
+        Number of sweeps k.
+    seed
+        Seed of the choice of lattices and of the samples.
+    """
+
+    def __init__(
+        self,
+        sampler: GibbsSampler,
+        data: TrainingData,
+        replicas: int | None,
+        sweeps: int,
+        seed: np.random.SeedSequence,
+    ) -> None:
+        if data.states is None:
+            raise ValueError("SampledMoments: `data.states` is needed to read states; got None.")
+        self._sampler, self._data, self._sweeps = sampler, data, sweeps
+        self._n = min(replicas or data.n_replicas, data.n_replicas)
+        self._seeds, choice = seed.spawn(2)
+        self._choice = np.random.default_rng(choice)
+
+    def __call__(
+        self, theta: Float[Array, "initial_conditions times coefficients"], selection: Selection
+    ) -> MomentDifference:
+        """Differences at the coefficients `theta` of the selected snapshots."""
+        assert self._data.states is not None
+        chosen = self._choice.permutation(self._data.n_replicas)[: self._n]
+        states = [
+            self._data.states(int(i), selection.times, chosen) for i in selection.initial_conditions
+        ]
+        visible = np.concatenate(states).reshape(-1, states[0].shape[-1])
+        rows = np.repeat(np.asarray(theta).reshape(-1, theta.shape[-1]), self._n, axis=0)
+        (seed,) = self._seeds.spawn(1)
+        moments = contrastive_divergence(self._sampler, rows, visible, self._sweeps, seed=seed)
+        shape = (*theta.shape[:2], self._n, theta.shape[-1])
+        difference = (moments.asleep - moments.awake).reshape(shape).mean(axis=2)
+        return MomentDifference(jnp.asarray(difference), jnp.full(theta.shape[:2], jnp.nan))

@@ -1,0 +1,198 @@
+"""Learned models: a distribution and the differential equations of its coefficients."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import Float64, UInt8
+
+from dynboltz.distributions import LatticeModel, Layer, TransferMatrix, sample_chain
+from dynboltz.dynamics import HermiteField, HermiteFunction, HermiteGrid, integrate
+from dynboltz.lattices import Factor, Lattice, Term
+
+from ._settings import Method
+
+
+@final
+@dataclass(frozen=True)
+class ReducedModel:
+    r"""A Boltzmann distribution whose coefficients obey learned differential equations.
+
+    $p(x; \theta(t))$ with $d\theta/dt = F(\theta)$; Ernst et al. (2019), eqs. (24) and (27).
+
+    Parameters
+    ----------
+    model
+        The distribution.
+    field
+        The right-hand sides $F$.
+    time_step
+        Time between the snapshots it was learned from.
+    method, substeps
+        Integrator it was learned with. Euler's method with the time step of the data learns the
+        map from one snapshot to the next, so that other integrators give other solutions.
+    history
+        Errors during learning, one entry a step.
+    """
+
+    model: LatticeModel
+    field: HermiteField
+    time_step: float
+    method: Method = "euler"
+    substeps: int = 1
+    history: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def predict(
+        self,
+        theta0: Float64[np.ndarray, "initial_conditions coefficients"],
+        times: Float64[np.ndarray, " times"],
+    ) -> Float64[np.ndarray, "initial_conditions times coefficients"]:
+        """Coefficients over time.
+
+        Parameters
+        ----------
+        theta0
+            Coefficients at the first time.
+        times
+            Increasing times [time]; they need not be those of the data, but a fixed-step method
+            was learned for steps of `time_step`, so between two times it takes steps of this
+            length, the last one shortened.
+
+        Raises
+        ------
+        OutsideBoxError, FloatingPointError
+            If a solution leaves the box of the field or is not finite.
+        """
+        grid, places = self._steps(np.asarray(times, dtype=float))
+        theta = integrate(
+            self.field, jnp.asarray(theta0), grid, method=self.method, substeps=self.substeps
+        )
+        return np.asarray(theta)[:, places]
+
+    def moments(
+        self, theta: Float64[np.ndarray, "... coefficients"], terms: Sequence[Term]
+    ) -> Float64[np.ndarray, "... terms"]:
+        """Exact moments per visible site of any terms, for chains.
+
+        Parameters
+        ----------
+        theta
+            Coefficients.
+        terms
+            Whose moments.
+        """
+        names = set(self.model.coefficients)
+        renamed = [Term(f"moment {t.name}", t.products) if t.name in names else t for t in terms]
+        solution = TransferMatrix(self.model.with_terms(renamed))
+        flat = np.reshape(theta, (-1, theta.shape[-1]))
+        wide = np.concatenate([flat, np.zeros((len(flat), len(terms)))], axis=1)
+        moments = np.asarray(jax.jit(jax.vmap(solution.moments))(jnp.asarray(wide)))
+        return moments[:, theta.shape[-1] :].reshape(*theta.shape[:-1], len(terms))
+
+    def sample(
+        self,
+        theta: Float64[np.ndarray, " coefficients"],
+        n_samples: int,
+        *,
+        seed: int | np.random.SeedSequence,
+    ) -> UInt8[np.ndarray, "samples sites"]:
+        """Independent exact samples of the visible layer, for chains."""
+        return sample_chain(self._solution, theta, n_samples, seed=seed)
+
+    @functools.cached_property
+    def _solution(self) -> TransferMatrix:
+        return TransferMatrix(self.model)
+
+    def _steps(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """All times of the integrator, and where the wanted ones are among them."""
+        if len(times) < 2 or np.any(np.diff(times) <= 0):
+            raise ValueError(f"ReducedModel.predict: `times` must increase, got {times}.")
+        grid, places = [times[0]], [0]
+        for start, stop in zip(times[:-1], times[1:], strict=True):
+            n_whole = int((stop - start) / self.time_step * (1 + 1e-12) + 1e-9)
+            between = start + self.time_step * np.arange(1, n_whole + 1)
+            grid += [t for t in between if stop - t > 1e-9 * self.time_step] + [stop]
+            places.append(len(grid) - 1)
+        return np.array(grid), np.array(places)
+
+
+def reduced_model_dataset(learned: ReducedModel) -> xr.Dataset:
+    """A learned model as a labelled dataset that holds numbers and text only."""
+    model = learned.model
+    variables: dict[str, Any] = {
+        name: ("step", np.asarray(values)) for name, values in learned.history.items()
+    }
+    functions = []
+    for number, function in enumerate(learned.field.functions):
+        vertices, dofs, outputs = (f"{name}_{number}" for name in ("vertex", "dof", "output"))
+        n = function.n_allocated
+        variables[f"keys_{number}"] = (vertices, np.asarray(function.keys)[:n])
+        variables[f"u_{number}"] = ((vertices, dofs, outputs), np.asarray(function.u)[:n])
+        functions.append({"grid": asdict(function.grid), "outputs": function.outputs})
+    specification = {
+        "lattice": asdict(model.lattice),
+        "layers": [asdict(layer) for layer in model.layers],
+        "terms": [{"name": term.name, "products": term.products} for term in model.terms],
+        "functions": functions,
+    }
+    attributes = {
+        "kind": "dynboltz-model",
+        "specification": json.dumps(specification),
+        "time_step": learned.time_step,
+        "method": learned.method,
+        "substeps": learned.substeps,
+        "history": list(learned.history),
+    }
+    return xr.Dataset(variables, attrs=attributes)
+
+
+def load_reduced_model(dataset: xr.Dataset) -> ReducedModel:
+    """The learned model of a dataset made by `reduced_model_dataset`."""
+    specification = json.loads(dataset.attrs["specification"])
+    lattice = Lattice(
+        tuple(specification["lattice"]["shape"]), specification["lattice"]["boundary"]
+    )
+    layers = tuple(
+        Layer(tuple(layer["species"]), tuple(tuple(offset) for offset in layer["stencil"]))
+        for layer in specification["layers"]
+    )
+    terms = tuple(
+        Term(
+            term["name"],
+            tuple(
+                tuple(Factor(name, tuple(offset), layer) for name, offset, layer in product)
+                for product in term["products"]
+            ),
+        )
+        for term in specification["terms"]
+    )
+    model = LatticeModel(lattice, layers, terms)
+    functions = tuple(
+        _load_function(dataset, number, entry)
+        for number, entry in enumerate(specification["functions"])
+    )
+    history = {name: dataset[name].values for name in dataset.attrs["history"]}
+    return ReducedModel(
+        model,
+        HermiteField(model.coefficients, functions),
+        float(dataset.attrs["time_step"]),
+        dataset.attrs["method"],
+        int(dataset.attrs["substeps"]),
+        history,
+    )
+
+
+def _load_function(dataset: xr.Dataset, number: int, entry: dict[str, Any]) -> HermiteFunction:
+    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in entry["grid"].items()}
+    grid = HermiteGrid(**fields)
+    keys = jnp.asarray(dataset[f"keys_{number}"].values.astype(grid.key_dtype()))
+    u = jnp.asarray(dataset[f"u_{number}"].values)
+    return HermiteFunction(grid, tuple(entry["outputs"]), keys, u)

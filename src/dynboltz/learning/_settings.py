@@ -1,0 +1,172 @@
+"""What the user chooses about learning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, final, get_args
+
+FitMoments = Literal["exact", "contrastive-divergence"]
+FitOptimiser = Literal["natural", "adam", "sgd"]
+TrainingMoments = Literal["exact", "gibbs", "contrastive-divergence"]
+TrainingOptimiser = Literal["adam", "sgd"]
+Method = Literal["euler", "heun", "rk4"]
+
+
+@final
+@dataclass(frozen=True)
+class FitSettings:
+    """How the coefficients of single snapshots are learned.
+
+    Parameters
+    ----------
+    moments
+        `"exact"`, or estimated by `"contrastive-divergence"` (CD-1).
+    optimiser
+        `"natural"`: Newton-like steps in the Fisher metric, damped until the likelihood rises,
+        with exact moments only; `"adam"` or `"sgd"`.
+    learning_rate
+        Of Adam or gradient descent, for moments per site; Adam's and the gradient's steps shrink to
+        zero over the steps for exact moments, and stay constant for sampled ones.
+    steps
+        Largest number of natural steps, or number of steps.
+    batch
+        Lattices in an estimate of sampled moments; all if left out.
+    prior_strength
+        Strength of a Gaussian prior around the coefficients where the fit started, per site. It
+        decides between coefficients that the data cannot tell apart.
+    start
+        Coefficients to start from, 0 for those left out. Weights to hidden units need a start
+        other than 0, where their gradient vanishes.
+
+    Raises
+    ------
+    ValueError
+        If a value is not allowed.
+    """
+
+    moments: FitMoments = "exact"
+    optimiser: FitOptimiser = "natural"
+    learning_rate: float = 0.1
+    steps: int = 60
+    batch: int | None = None
+    prior_strength: float = 1e-6
+    start: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_choice("FitSettings", "moments", self.moments, get_args(FitMoments))
+        _check_choice("FitSettings", "optimiser", self.optimiser, get_args(FitOptimiser))
+        _check_positive("FitSettings", learning_rate=self.learning_rate, steps=self.steps)
+        if self.batch is not None:
+            _check_positive("FitSettings", batch=self.batch)
+        if self.prior_strength < 0:
+            raise ValueError(
+                f"FitSettings: `prior_strength` must not be negative, got {self.prior_strength}."
+            )
+        if self.moments != "exact" and self.optimiser == "natural":
+            raise ValueError(
+                'FitSettings: the natural gradient needs `moments = "exact"`; choose the optimiser '
+                '"adam" or "sgd" for sampled moments.'
+            )
+
+
+@final
+@dataclass(frozen=True)
+class LearningSettings:
+    """How the right-hand sides of the differential equations are learned (Algorithm 1).
+
+    The action is counted per visible site and averaged over the initial conditions of an update.
+    The degrees of freedom that are updated are values and derivatives in units of the cells.
+
+    Parameters
+    ----------
+    moments
+        `"exact"`; `"gibbs"`: the model's moments after `sweeps` Gibbs sweeps from the data, for
+        visible models; `"contrastive-divergence"`: both phases sampled, with `sweeps` steps.
+    warm_start
+        Whether to fit the snapshots and solve for the right-hand sides by least squares first.
+    moment_regression
+        Whether linear moment equations, regressed on the trajectories, say what the right-hand
+        sides are expected to be beside the trajectories, see `MomentRegression`. For visible
+        models with exact moments and a warm start; others go without.
+    smoothness
+        Strength of the penalty on the curvature of the right-hand sides, see `Roughness`. It
+        decides what they are where nothing else does.
+    optimiser
+        `"adam"`, with a rate that falls to zero along a cosine, or `"sgd"` with a constant rate.
+    learning_rate
+        One number, or one for each coefficient by name.
+    steps
+        Optimisation steps, each a pass over all initial conditions.
+    batch
+        Initial conditions in an update; all if left out.
+    replicas
+        Lattices in an estimate of sampled moments; all if left out.
+    window
+        Number of time steps that an optimisation step looks at, eq. (41); all if left out.
+    shift_every, shift_by
+        After how many optimisation steps the window moves on, and by how many time steps.
+    sweeps
+        Gibbs sweeps of sampled moments.
+    method, substeps
+        Integrator of the differential equations, see `dynboltz.dynamics.integrate`.
+    regularisation
+        Strength of the penalty on the coefficients themselves, eqs. (32) and (33), towards 0.
+
+    Raises
+    ------
+    ValueError
+        If a value is not allowed.
+    """
+
+    moments: TrainingMoments = "exact"
+    warm_start: bool = True
+    moment_regression: bool = True
+    smoothness: float = 1e-9
+    optimiser: TrainingOptimiser = "adam"
+    learning_rate: float | Mapping[str, float] = 0.02
+    steps: int = 150
+    batch: int | None = None
+    replicas: int | None = None
+    window: int | None = None
+    shift_every: int = 2
+    shift_by: int = 1
+    sweeps: int = 1
+    method: Method = "euler"
+    substeps: int = 1
+    regularisation: float = 0.0
+
+    def __post_init__(self) -> None:
+        where = "LearningSettings"
+        _check_choice(where, "moments", self.moments, get_args(TrainingMoments))
+        _check_choice(where, "optimiser", self.optimiser, get_args(TrainingOptimiser))
+        _check_choice(where, "method", self.method, get_args(Method))
+        for name in ("batch", "replicas", "window"):
+            if getattr(self, name) is not None:
+                _check_positive(where, **{name: getattr(self, name)})
+        _check_positive(
+            where,
+            shift_every=self.shift_every,
+            shift_by=self.shift_by,
+            sweeps=self.sweeps,
+            substeps=self.substeps,
+        )
+        rates = self.learning_rate
+        for rate in rates.values() if isinstance(rates, Mapping) else [rates]:
+            _check_positive(where, learning_rate=rate)
+        for name in ("smoothness", "regularisation", "steps"):
+            if getattr(self, name) < 0:
+                raise ValueError(
+                    f"{where}: `{name}` must not be negative, got {getattr(self, name)}."
+                )
+
+
+def _check_choice(where: str, name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{where}: `{name}` must be one of {allowed}, got {value!r}.")
+
+
+def _check_positive(where: str, **values: float) -> None:
+    for name, value in values.items():
+        if not value > 0:
+            raise ValueError(f"{where}: `{name}` must be positive, got {value}.")

@@ -1,0 +1,205 @@
+"""Boltzmann-machine learning of snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Float64, UInt8
+
+from dynboltz.distributions import AbstractSolution, ClampedStatistics, LatticeModel, TransferMatrix
+from dynboltz.sampling import GibbsSampler, contrastive_divergence
+
+from ._data import TrainingData
+from ._natural_gradient import natural_gradient_fit
+from ._settings import FitSettings
+
+Progress = Callable[[dict], None]
+
+
+def starting_point(
+    model: LatticeModel, settings: FitSettings
+) -> Float64[np.ndarray, " coefficients"]:
+    """Coefficients where fits start.
+
+    Raises
+    ------
+    ValueError
+        If `settings.start` names a coefficient that the model lacks.
+    """
+    unknown = set(settings.start) - set(model.coefficients)
+    if unknown:
+        raise ValueError(
+            f"FitSettings: `start` names {sorted(unknown)}; the coefficients are "
+            f"{model.coefficients}."
+        )
+    return np.array([float(settings.start.get(name, 0.0)) for name in model.coefficients])
+
+
+def fit_initial(
+    model: LatticeModel,
+    summaries: Float64[np.ndarray, "snapshots features"],
+    settings: FitSettings,
+    *,
+    solution: AbstractSolution | None = None,
+) -> Float64[np.ndarray, "snapshots coefficients"]:
+    """Fit the coefficients of single snapshots with exact moments.
+
+    This is the learning of a Boltzmann machine, one for each snapshot; it makes the initial
+    conditions of models with hidden units.
+
+    Parameters
+    ----------
+    model
+        The model.
+    summaries
+        Summaries of the snapshots, see `ClampedStatistics`.
+    settings
+        How to fit.
+    solution
+        Exact solution of the model, by default its transfer matrix.
+
+    Returns
+    -------
+    theta
+        Coefficients of each snapshot.
+    """
+    solution = TransferMatrix(model) if solution is None else solution
+    clamped = ClampedStatistics(model)
+    start = jnp.asarray(starting_point(model, settings))
+    if settings.optimiser == "natural":
+
+        def fit(summary):
+            return natural_gradient_fit(
+                solution, clamped, summary, start, settings.prior_strength, settings.steps
+            )
+    else:
+
+        def fit(summary):
+            return _descend(solution, clamped, summary, start, settings)
+
+    return np.asarray(jax.jit(jax.vmap(fit))(jnp.asarray(summaries)))
+
+
+def fit_initial_sampled(
+    model: LatticeModel,
+    states: UInt8[np.ndarray, "snapshots replicas sites"],
+    settings: FitSettings,
+    *,
+    seed: int | np.random.SeedSequence,
+    progress: Progress | None = None,
+) -> Float64[np.ndarray, "snapshots coefficients"]:
+    """Fit the coefficients of single snapshots with moments by contrastive divergence.
+
+    Parameters
+    ----------
+    model
+        The model.
+    states
+        Visible states of each snapshot.
+    settings
+        How to fit.
+    seed
+        Seed of the batches and of the samples.
+    progress
+        Called after each step.
+
+    Returns
+    -------
+    theta
+        Coefficients of each snapshot after the last step.
+    """
+    n_snapshots, n_replicas, n_sites = states.shape
+    batch = min(settings.batch or n_replicas, n_replicas)
+    sampler = GibbsSampler(model)
+    theta = jnp.asarray(np.tile(starting_point(model, settings), (n_snapshots, 1)))
+    optimiser = _optimiser(settings, settings.learning_rate)
+    memory = optimiser.init(theta)
+    chosen_by, drawn_by = _sequence(seed).spawn(2)
+    choice = np.random.default_rng(chosen_by)
+    for step, draw in enumerate(drawn_by.spawn(settings.steps)):
+        chosen = np.argsort(choice.random((n_snapshots, n_replicas)), axis=1)[:, :batch]
+        data = np.take_along_axis(states, chosen[:, :, None], axis=1).reshape(-1, n_sites)
+        rows = np.repeat(np.asarray(theta), batch, axis=0)
+        moments = contrastive_divergence(sampler, rows, data, 1, seed=draw)
+        difference = (moments.asleep - moments.awake).reshape(n_snapshots, batch, -1).mean(axis=1)
+        updates, memory = optimiser.update(jnp.asarray(difference), memory)
+        theta = theta + updates
+        if progress:
+            error = float(np.sqrt(np.mean(difference**2)))
+            progress(
+                {"stage": "fit", "step": step + 1, "total": settings.steps, "moment_error": error}
+            )
+    return np.asarray(theta)
+
+
+def fit_trajectories(
+    model: LatticeModel,
+    data: TrainingData,
+    settings: FitSettings,
+    *,
+    solution: AbstractSolution | None = None,
+) -> Float64[np.ndarray, "initial_conditions times coefficients"]:
+    """Fit the coefficients of all snapshots, each starting from those of the snapshot before.
+
+    The prior pulls towards the previous snapshot, so that coefficients which the data cannot tell
+    apart move as little as possible.
+
+    Parameters
+    ----------
+    model
+        The model.
+    data
+        The trajectories; `data.initial` are the coefficients of the first snapshot.
+    settings
+        `steps` and `prior_strength` are used; moments are exact.
+    solution
+        Exact solution of the model, by default its transfer matrix.
+
+    Returns
+    -------
+    theta
+        Coefficients at all times.
+    """
+    solution = TransferMatrix(model) if solution is None else solution
+    clamped = ClampedStatistics(model)
+
+    def follow(initial, summaries):
+        def advance(theta, summary):
+            theta = natural_gradient_fit(
+                solution, clamped, summary, theta, settings.prior_strength, settings.steps
+            )
+            return theta, theta
+
+        return jax.lax.scan(advance, initial, summaries)[1]
+
+    initial, later = jnp.asarray(data.initial), jnp.asarray(data.summaries[:, 1:])
+    theta = np.asarray(jax.jit(jax.vmap(follow))(initial, later))
+    return np.concatenate([data.initial[:, None], theta], axis=1)
+
+
+def _descend(solution, clamped, summary, start, settings):
+    optimiser = _optimiser(
+        settings, optax.cosine_decay_schedule(settings.learning_rate, settings.steps)
+    )
+
+    def step(carry, _):
+        theta, memory = carry
+        prior = settings.prior_strength * (theta - start)
+        gradient = solution.moments(theta) - clamped.moments(theta, summary) + prior
+        updates, memory = optimiser.update(gradient, memory)
+        return (theta + updates, memory), None
+
+    carry = (start, optimiser.init(start))
+    return jax.lax.scan(step, carry, None, length=settings.steps)[0][0]
+
+
+def _optimiser(settings: FitSettings, rate) -> optax.GradientTransformation:
+    return optax.adam(rate) if settings.optimiser == "adam" else optax.sgd(rate)
+
+
+def _sequence(seed: int | np.random.SeedSequence) -> np.random.SeedSequence:
+    return seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)

@@ -1,0 +1,153 @@
+"""Right-hand sides by linear least squares, before the adjoint refines them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+from jaxtyping import Array, Float, Float64
+
+from dynboltz.dynamics import HermiteBasis, HermiteField
+
+from ._parameters import Parameters, dof_units, parameters, with_parameters
+from ._roughness import roughness
+
+_EARLY = 24
+_LATE = 27
+_TINY = 1e-9
+"""Ridge that keeps degrees of freedom which nothing determines at zero, relative to the trace."""
+MEMORY = 10
+"""Time steps for which an error of the velocities at prior points is said to last."""
+
+
+class VelocityPrior(NamedTuple):
+    r"""Velocities expected at some points.
+
+    The penalty is $\tfrac12 \langle \Delta F^T G\, \Delta F \rangle\, \tau^2$ with the difference
+    $\Delta F$ between field and expectation, the Fisher metric $G$ and the time $\tau$ that an
+    error is said to last: the divergence that the error would cause.
+
+    Attributes
+    ----------
+    points
+        Coefficients.
+    velocities
+        Their expected time derivatives.
+    metric
+        Fisher metric at the points.
+    duration
+        The time $\tau$.
+    """
+
+    points: Float64[np.ndarray, "points coefficients"]
+    velocities: Float64[np.ndarray, "points coefficients"]
+    metric: Float64[np.ndarray, "points coefficients coefficients"]
+    duration: float
+
+    def value(self, field_values: Float[Array, "points coefficients"]) -> Float[Array, ""]:
+        """Penalty for the values of a field at the points."""
+        difference = field_values - self.velocities
+        squares = jnp.einsum("ni,nij,nj->n", difference, self.metric, difference)
+        return 0.5 * self.duration**2 * jnp.mean(squares)
+
+
+def warm_start(
+    field: HermiteField,
+    times: Float64[np.ndarray, " times"],
+    theta: Float64[np.ndarray, "initial_conditions times coefficients"],
+    metric: Float64[np.ndarray, "initial_conditions times coefficients coefficients"],
+    smoothness: float,
+    prior: VelocityPrior | None = None,
+) -> HermiteField:
+    r"""Fit the degrees of freedom to given trajectories of the coefficients.
+
+    Euler's method would take $\theta(t_n) = \theta(t_0) + \sum_{m<n} \Delta t_m F(\theta(t_m))$,
+    which is linear in the degrees of freedom. The least-squares problem weights each coefficient
+    with its precision, $1 / (G^{-1})_{kk}$, and adds the bending energy of `Roughness` and the
+    prior.
+
+    Parameters
+    ----------
+    field
+        Field whose cells are allocated; its values do not matter.
+    times
+        Times of the snapshots.
+    theta
+        Coefficients at these times.
+    metric
+        Fisher metric there.
+    smoothness
+        Strength of the bending energy.
+    prior
+        Velocities expected elsewhere.
+    """
+    chosen = _chosen_times(len(times))
+    target = (theta - theta[:, :1])[:, 1:][:, chosen]
+    weight = _precision(metric[:, 1:][:, chosen])
+    data = _maps(field, theta[:, :-1])
+    priors = _maps(field, prior.points) if prior else None
+    solved = []
+    for index, function in enumerate(field.functions):
+        start = parameters(field)[index]
+        n_vertices, n_dofs, _ = start.shape
+        steps = data[index] * np.diff(times)[:, None]
+        rows = np.cumsum(steps, axis=1)[:, chosen].reshape(-1, n_vertices * n_dofs)
+        energy = smoothness * roughness(function).assemble(n_vertices)
+        values = np.zeros(start.shape)
+        for output, name in enumerate(function.outputs):
+            k = field.coefficients.index(name)
+            normal, right = _normal(rows, target[..., k].reshape(-1), weight[..., k].reshape(-1))
+            if prior and priors:
+                more = prior.duration**2 * _precision(prior.metric)[:, k]
+                extra, further = _normal(priors[index], prior.velocities[:, k], more)
+                normal, right = normal + extra, right + further
+            normal += energy
+            normal[np.diag_indices_from(normal)] += _TINY * np.trace(normal) / len(normal)
+            solution = scipy.linalg.solve(normal, right, assume_a="pos")
+            values[:, :, output] = solution.reshape(n_vertices, n_dofs)
+        solved.append(jnp.asarray(values))
+    return with_parameters(field, tuple(solved))
+
+
+def field_values(
+    field: HermiteField, bases: tuple[HermiteBasis, ...], values: Parameters
+) -> Float[Array, "points coefficients"]:
+    """Values of the field at points whose basis functions are known."""
+    columns = {}
+    for function, basis, value in zip(field.functions, bases, values, strict=True):
+        weights = basis.weights * dof_units(function.grid)
+        result = jnp.einsum("nvd,nvdo->no", weights, value[basis.rows])
+        columns |= dict(zip(function.outputs, result.T, strict=True))
+    return jnp.stack([columns[name] for name in field.coefficients], axis=1)
+
+
+def _maps(field: HermiteField, thetas: np.ndarray) -> list[np.ndarray]:
+    """Dense maps from the parameters of each function to its value at each point."""
+    flat = thetas.reshape(-1, thetas.shape[-1])
+    maps = []
+    for function, basis in zip(field.functions, field.basis(flat), strict=True):
+        units = dof_units(function.grid)
+        weights = np.asarray(basis.weights) * units
+        columns = np.asarray(basis.rows)[:, :, None] * len(units) + np.arange(len(units))
+        dense = np.zeros((len(flat), function.u.shape[0] * len(units)))
+        np.put_along_axis(dense, columns.reshape(len(flat), -1), weights.reshape(len(flat), -1), 1)
+        maps.append(dense.reshape(*thetas.shape[:-1], -1))
+    return maps
+
+
+def _normal(rows, values, weights):
+    weighted = rows * weights[:, None]
+    return weighted.T @ rows / len(rows), weighted.T @ values / len(rows)
+
+
+def _precision(metric: np.ndarray) -> np.ndarray:
+    return 1 / np.diagonal(np.linalg.inv(metric), axis1=-2, axis2=-1)
+
+
+def _chosen_times(n_times: int) -> np.ndarray:
+    """Indices after the first time: all early ones, then ever fewer."""
+    late = np.geomspace(_EARLY, max(n_times - 1, _EARLY), _LATE).round().astype(int) - 1
+    chosen = np.unique(np.concatenate([np.arange(_EARLY), late]))
+    return chosen[chosen < n_times - 1]
