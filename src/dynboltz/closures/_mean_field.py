@@ -264,6 +264,8 @@ def _steps(
     pairs: _Kinetics,
 ) -> Float64[np.ndarray, "times species"]:
     """Densities after `recorded` numbers of steps of the collision kernel."""
+    if not local.constants.size:
+        return _flow(initial, recorded.astype(np.float64), pairs)
     densities = [initial]
     for _ in range(recorded.max(initial=0)):
         reacted = _flow(densities[-1], np.array([dt]), local)[-1]

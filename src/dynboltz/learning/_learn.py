@@ -26,6 +26,8 @@ from ._warm_start import MEMORY, VelocityPrior, warm_start
 _PRIOR_POINTS = 5000
 _PRIOR_REACH = 1.0
 """How far from the trajectories velocities are expected, in cells."""
+_LARGEST_STEP = 2.0
+"""Of the velocities expected there, in units of the largest step of the trajectories."""
 
 
 def learn(
@@ -38,7 +40,7 @@ def learn(
     seed: int | np.random.SeedSequence = 0,
     progress: Progress | None = None,
 ) -> ReducedModel:
-    """Learn $F$ in $d\\theta/dt = F(\\theta; u)$ from trajectories.
+    r"""Learn $F$ in $d\theta/dt = F(\theta; u)$ from trajectories.
 
     The warm start fits the coefficients to every snapshot, regresses linear moment equations for
     visible models, and solves for the degrees of freedom by least squares; Algorithm 1 then
@@ -125,11 +127,13 @@ def _start(
         regression = fit_moment_regression(solution, theta, data.summaries, data.times)
         points = _points_around(field, theta, seed)
         time_step = float(np.min(np.diff(data.times)))
-        points, velocities = regression.sample_velocities(points, time_step)
+        largest = _LARGEST_STEP * np.abs(np.diff(theta, axis=1)).max(axis=(0, 1))
+        points, velocities = regression.sample_velocities(points, time_step, largest)
         at_points = np.asarray(fisher(jnp.asarray(points)))
         prior = VelocityPrior(points, velocities, at_points, MEMORY * time_step)
-        field = field.allocate(points)
-    field = allocate_with_margin(field, flat)
+        field = field.allocate(np.concatenate([flat, points]))
+    else:
+        field = allocate_with_margin(field, flat)
     return warm_start(field, data.times, theta, metric, settings.smoothness, prior), prior
 
 

@@ -67,12 +67,22 @@ class MomentRegression(NamedTuple):
         return (moved - theta) / time_step, error
 
     def sample_velocities(
-        self, thetas: Float64[np.ndarray, "points coefficients"], time_step: float
-    ) -> tuple[Float64[np.ndarray, "kept coefficients"], Float64[np.ndarray, "kept coefficients"]]:
-        """Velocities at many points; points where the model cannot follow are left out."""
+        self,
+        thetas: Float64[np.ndarray, "points coefficients"],
+        time_step: float,
+        largest_step: Float64[np.ndarray, " coefficients"],
+    ) -> tuple[
+        Float64[np.ndarray, "kept coefficients"], Float64[np.ndarray, "kept coefficients"]
+    ]:
+        """Points and their velocities, without the points where the model cannot follow.
+
+        These are the ones whose moments would leave what the model can hold, and, just before
+        that, those where a coefficient would move by more than `largest_step` in one step.
+        """
         batch = jax.jit(jax.vmap(lambda theta: self.velocity(theta, time_step)))
         velocity, error = (np.asarray(array) for array in batch(jnp.asarray(thetas)))
-        kept = (error < _FEASIBLE) & np.all(np.isfinite(velocity), axis=1)
+        follows = np.all(np.abs(velocity) * time_step <= largest_step, axis=1)
+        kept = follows & (error < _FEASIBLE)
         return thetas[kept], velocity[kept]
 
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
+import scipy.linalg.blas
+from scipy import sparse
 from jaxtyping import Array, Float, Float64
 
 from dynboltz.dynamics import HermiteBasis, HermiteField
@@ -87,13 +89,12 @@ def warm_start(
     target = (theta - theta[:, :1])[:, 1:][:, chosen]
     weight = _precision(metric[:, 1:][:, chosen])
     data = _maps(field, theta[:, :-1])
-    priors = _maps(field, prior.points) if prior else None
+    priors = _maps(field, prior.points[None]) if prior else None
     solved = []
     for index, function in enumerate(field.functions):
         start = parameters(field)[index]
         n_vertices, n_dofs, _ = start.shape
-        steps = data[index] * np.diff(times)[:, None]
-        rows = np.cumsum(steps, axis=1)[:, chosen].reshape(-1, n_vertices * n_dofs)
+        rows = _integrals(data[index], np.diff(times), chosen)
         energy = smoothness * roughness(function).assemble(n_vertices)
         values = np.zeros(start.shape)
         for output, name in enumerate(function.outputs):
@@ -101,11 +102,12 @@ def warm_start(
             normal, right = _normal(rows, target[..., k].reshape(-1), weight[..., k].reshape(-1))
             if prior and priors:
                 more = prior.duration**2 * _precision(prior.metric)[:, k]
-                extra, further = _normal(priors[index], prior.velocities[:, k], more)
-                normal, right = normal + extra, right + further
+                extra, further = _sparse_normal(priors[index][0], prior.velocities[:, k], more)
+                normal += extra
+                right += further
             normal += energy
             normal[np.diag_indices_from(normal)] += _TINY * np.trace(normal) / len(normal)
-            solution = scipy.linalg.solve(normal, right, assume_a="pos")
+            solution = scipy.linalg.cho_solve(scipy.linalg.cho_factor(normal), right)
             values[:, :, output] = solution.reshape(n_vertices, n_dofs)
         solved.append(jnp.asarray(values))
     return with_parameters(field, tuple(solved))
@@ -123,23 +125,45 @@ def field_values(
     return jnp.stack([columns[name] for name in field.coefficients], axis=1)
 
 
-def _maps(field: HermiteField, thetas: np.ndarray) -> list[np.ndarray]:
-    """Dense maps from the parameters of each function to its value at each point."""
-    flat = thetas.reshape(-1, thetas.shape[-1])
+def _maps(field: HermiteField, thetas: np.ndarray) -> list[list[sparse.csr_array]]:
+    """Maps from the parameters of each function to its values at each row of points."""
+    n_rows, n_points, _ = thetas.shape
+    bases = field.basis(thetas.reshape(-1, thetas.shape[-1]))
     maps = []
-    for function, basis in zip(field.functions, field.basis(flat), strict=True):
+    for function, basis in zip(field.functions, bases, strict=True):
         units = dof_units(function.grid)
-        weights = np.asarray(basis.weights) * units
+        weights = (np.asarray(basis.weights) * units).reshape(n_rows, n_points, -1)
         columns = np.asarray(basis.rows)[:, :, None] * len(units) + np.arange(len(units))
-        dense = np.zeros((len(flat), function.u.shape[0] * len(units)))
-        np.put_along_axis(dense, columns.reshape(len(flat), -1), weights.reshape(len(flat), -1), 1)
-        maps.append(dense.reshape(*thetas.shape[:-1], -1))
+        columns = columns.reshape(n_rows, n_points, -1)
+        pointers = np.arange(n_points + 1) * weights.shape[-1]
+        shape = (n_points, function.u.shape[0] * len(units))
+        maps.append(
+            [
+                sparse.csr_array((weights[i].ravel(), columns[i].ravel(), pointers), shape=shape)
+                for i in range(n_rows)
+            ]
+        )
     return maps
 
 
+def _integrals(
+    maps: list[sparse.csr_array], intervals: np.ndarray, chosen: np.ndarray
+) -> Float64[np.ndarray, "rows unknowns"]:
+    """Integrals over time of the values along each trajectory, up to each chosen time."""
+    until = np.tril(np.ones((len(intervals), len(intervals)))) * intervals
+    return np.concatenate([until[chosen] @ m for m in maps])
+
+
 def _normal(rows, values, weights):
-    weighted = rows * weights[:, None]
-    return weighted.T @ rows / len(rows), weighted.T @ values / len(rows)
+    """Upper triangle of the normal equations' matrix, and their right-hand side."""
+    weighted = rows * np.sqrt(weights)[:, None]
+    upper = scipy.linalg.blas.dsyrk(1 / len(rows), weighted, trans=True)
+    return upper, rows.T @ (weights * values) / len(rows)
+
+
+def _sparse_normal(rows, values, weights):
+    normal = (rows.T @ (rows * weights[:, None])).toarray() / len(values)
+    return normal, rows.T @ (weights * values) / len(values)
 
 
 def _precision(metric: np.ndarray) -> np.ndarray:
