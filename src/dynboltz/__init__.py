@@ -1,1 +1,23 @@
-"""Reduced models of spatial reaction-diffusion systems with learned dynamics."""
+"""Reduced models of spatial reaction-diffusion systems with learned dynamics.
+
+Each concept has a room of its own, to be imported by name; importing `dynboltz` loads none of
+them:
+
+- `dynboltz.reactions`: species, reactions, their text syntax, stoichiometry;
+- `dynboltz.lattices`: lattices, and the terms that count what their states contain;
+- `dynboltz.simulation`: stochastic simulators, exact master equations, initial states;
+- `dynboltz.store`: trajectories and models on disk, readers of foreign data;
+- `dynboltz.distributions`: Boltzmann distributions on lattices and their exact solutions;
+- `dynboltz.sampling`: Gibbs sampling and its diagnostics;
+- `dynboltz.dynamics`: vector fields, integrators and adjoints;
+- `dynboltz.learning`: coefficients of snapshots, and the differential equations that move them;
+- `dynboltz.closures`: classical moment closures to compare with;
+- `dynboltz.evaluation`: errors next to the sampling noise;
+- `dynboltz.workflow`: experiments from a file to a report;
+- `dynboltz.plot`, `dynboltz.report`, `dynboltz.cli`: figures, the report page, the command line;
+- `dynboltz.experiments`: the experiment files that ship with the package.
+"""
+
+from importlib import metadata
+
+__version__ = metadata.version("dynboltz")

@@ -14,14 +14,14 @@ from dynboltz.distributions import (
     TransferMatrix,
     sample_chain,
 )
-from dynboltz.lattices import Factor, Lattice, Term, neighbour_moments
+from dynboltz.lattices import Boundary, Factor, Lattice, Term, neighbour_moments
 
 PAIR = Layer(("X",), ((0,), (1,)))
 TRIPLE = Layer(("X",), ((-1,), (0,), (1,)))
 TWO = Layer(("X", "Y"), ((0,), (1,)))
 
 
-def model_of(kind: str, n_sites: int, boundary: str) -> tuple[LatticeModel, np.ndarray]:
+def model_of(kind: str, n_sites: int, boundary: Boundary) -> tuple[LatticeModel, np.ndarray]:
     """One of the models under test, with coefficients that respect no symmetry."""
     lattice = Lattice((n_sites,), boundary)
     names, species, hidden = {

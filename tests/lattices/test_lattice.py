@@ -52,9 +52,7 @@ def test_counts_match_the_definition(shape, boundary):
 
 
 def test_neighbours_of_a_closed_chain():
-    np.testing.assert_array_equal(
-        Lattice((3,), "closed").neighbours(), [[-1, 1], [0, 2], [1, -1]]
-    )
+    np.testing.assert_array_equal(Lattice((3,), "closed").neighbours(), [[-1, 1], [0, 2], [1, -1]])
 
 
 def test_periodic_axis_of_length_two_counts_its_neighbour_twice():
@@ -85,7 +83,7 @@ def test_unlike_pairs_are_counted_in_both_orders():
 def test_bad_lattices_are_refused(shape, boundary, message):
     # Whichever speaks first, the annotation check of the tests or the class itself.
     with pytest.raises(Exception, match=message if boundary != "open" else "boundary|open"):
-        Lattice(shape, boundary)
+        Lattice(shape, boundary)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,8 @@ class Lattice:
         coordinates = np.indices(self.shape).reshape(self.dim, -1) + np.array(offset)[:, None]
         lengths = np.array(self.shape)[:, None]
         if self.boundary == "periodic":
-            return np.ravel_multi_index(tuple(coordinates % lengths), self.shape).astype(np.int64)
+            wrapped = tuple(coordinates % lengths)
+            return np.asarray(np.ravel_multi_index(wrapped, self.shape), dtype=np.int64)
         inside = np.all((coordinates >= 0) & (coordinates < lengths), axis=0)
         clipped = np.clip(coordinates, 0, lengths - 1)
         return np.where(inside, np.ravel_multi_index(tuple(clipped), self.shape), -1)

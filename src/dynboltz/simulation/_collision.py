@@ -176,7 +176,7 @@ def _run_replica(initial, replica, random, tables, records):
 
 @numba.njit(cache=True, nogil=True, parallel=True)
 @no_type_check
-def run_collision(  # noqa: PLR0917
+def run_collision(
     initial,
     random,
     time_step,

@@ -125,7 +125,7 @@ def _run_replica(initial, replica, random, tables, records):
 
 @numba.njit(cache=True, nogil=True, parallel=True)
 @no_type_check
-def run_continuous_time(  # noqa: PLR0917
+def run_continuous_time(
     initial,
     random,
     time_step,
