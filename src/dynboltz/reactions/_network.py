@@ -56,8 +56,8 @@ class ReactionNetwork:
         """Read a network from text.
 
         One reaction a line; `#` starts a comment. A line reads `A + B -> C ; k = 1`: up to two
-        species on each side, `0` or `∅` for none, `2 A` for `A + A`; then `k = ` a rate
-        [1/time], or `p = ` the probability of reacting at a collision of the two reactants.
+        species on each side, `0` or `∅` for none, `2 A` for `A + A`; then `k`, a rate [1/time], or
+        `p`, the probability of reacting at a collision of the two reactants.
 
         Parameters
         ----------
