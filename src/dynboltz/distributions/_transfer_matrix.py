@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -62,10 +63,13 @@ class TransferMatrix(AbstractSolution):
             )
         windows = digits(self.n_labels - 1, self.window)
         self._visible = _visible_counts(model, hidden, windows)
-        self._hidden = [_hidden_counts(model, layer, windows) for layer in hidden]
+        self._hidden = [_hidden_codes(model, layer, windows) for layer in hidden]
 
     def window_log_weights(
-        self, theta: Float[AnyArray, " coefficients"], beyond: int = 0
+        self,
+        theta: Float[AnyArray, " coefficients"],
+        beyond: int = 0,
+        potentials: tuple[Float[Array, " codes"], ...] | None = None,
     ) -> Float[Array, " windows"]:
         r"""Log weights $\phi$ of all states of a window, the first site slowest.
 
@@ -77,33 +81,58 @@ class TransferMatrix(AbstractSolution):
             Number of sites of the window beyond the end of a closed chain; hidden units that would
             reach there do not exist. The states given for these sites must be empty to be
             meaningful.
+        potentials
+            Further log weights of the surroundings of the units of each hidden layer, by code.
         """
         total = jnp.asarray(self._visible, theta.dtype) @ theta
-        for layer, width, counts in self._hidden:
+        for number, (layer, width, codes) in enumerate(self._hidden):
             if width + beyond <= self.window:
-                total += layer.free_energy(theta, counts)
+                total += layer.free_energy(theta, layer.codes[codes])
+                if potentials is not None:
+                    total += potentials[number][codes]
         return total
 
-    def matrix(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, "tuples tuples"]:
+    def matrix(
+        self,
+        theta: Float[AnyArray, " coefficients"],
+        potentials: tuple[Float[Array, " codes"], ...] | None = None,
+    ) -> Float[Array, "tuples tuples"]:
         """Transfer matrix between consecutive tuples of `window - 1` sites."""
-        return transfer_matrix(jnp.exp(self.window_log_weights(theta)), self.n_labels)
+        weights = jnp.exp(self.window_log_weights(theta, potentials=potentials))
+        return transfer_matrix(weights, self.n_labels)
 
-    def end_log_weights(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, " tuples"]:
+    def end_log_weights(
+        self,
+        theta: Float[AnyArray, " coefficients"],
+        potentials: tuple[Float[Array, " codes"], ...] | None = None,
+    ) -> Float[Array, " tuples"]:
         """Log weights of the last `window - 1` sites of a closed chain."""
         total = jnp.zeros(self.n_labels ** (self.window - 1), theta.dtype)
         for beyond in range(1, self.window):
-            weights = self.window_log_weights(theta, beyond)
+            weights = self.window_log_weights(theta, beyond, potentials)
             inside = weights[:: self.n_labels**beyond]
             total += jnp.tile(inside, self.n_labels ** (beyond - 1))
         return total
 
     def log_partition(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, ""]:
         r"""Log partition function $\ln Z(\theta)$ of the whole chain."""
+        return self._log_partition(theta, None)
+
+    def expected_summary(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, " features"]:
+        """Expectation of the summary that `ClampedStatistics` makes of a visible state."""
+        hidden_terms = {index for layer, _, _ in self._hidden for index in layer.coefficients}
+        visible = [k for k in range(len(theta)) if k not in hidden_terms]
+        none = tuple(jnp.zeros(len(layer.codes), theta.dtype) for layer, _, _ in self._hidden)
+        moments, histograms = jax.grad(self._log_partition, argnums=(0, 1))(theta, none)
+        features = jnp.concatenate([moments[np.array(visible, dtype=int)], *histograms])
+        return features / self.model.lattice.n_sites
+
+    def _log_partition(self, theta, potentials):
         n_sites = self.model.lattice.n_sites
         if self.model.lattice.boundary == "periodic":
-            return _log_trace_power(self.matrix(theta), n_sites)
-        end = jnp.exp(self.end_log_weights(theta))
-        return _log_sum_power(self.matrix(theta), n_sites - self.window + 1, end)
+            return _log_trace_power(self.matrix(theta, potentials), n_sites)
+        end = jnp.exp(self.end_log_weights(theta, potentials))
+        return _log_sum_power(self.matrix(theta, potentials), n_sites - self.window + 1, end)
 
 
 def transfer_matrix(
@@ -174,10 +203,10 @@ def _visible_counts(
     return counts
 
 
-def _hidden_counts(
+def _hidden_codes(
     model: LatticeModel, layer: HiddenLayer, windows: np.ndarray
 ) -> tuple[HiddenLayer, int, np.ndarray]:
-    """Integers of the hidden unit that begins at the first site of each window, and its width."""
+    """Code of the hidden unit that begins at the first site of each window, and its width."""
     stencil = model.layers[layer.number].stencil
     first = min(offset[0] for offset in stencil)
     labels = {name: i + 1 for i, name in enumerate(model.layers[0].species)}
@@ -186,4 +215,5 @@ def _hidden_counts(
         for product in products:
             holds = [windows[:, f.offset[0] - first] == labels[f.species] for f in product]
             counts[:, t] += np.all(holds, axis=0) if holds else 1
-    return layer, _extent(stencil), counts
+    codes = np.argmax(np.all(counts[:, None] == layer.codes, axis=2), axis=1)
+    return layer, _extent(stencil), codes

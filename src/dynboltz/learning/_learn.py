@@ -26,7 +26,7 @@ from ._warm_start import MEMORY, VelocityPrior, warm_start
 _PRIOR_POINTS = 5000
 _PRIOR_REACH = 1.0
 """How far from the trajectories velocities are expected, in cells."""
-_LARGEST_STEP = 2.0
+_LARGEST_STEP = 1.2
 """Of the velocities expected there, in units of the largest step of the trajectories."""
 
 
@@ -42,8 +42,8 @@ def learn(
 ) -> ReducedModel:
     r"""Learn $F$ in $d\theta/dt = F(\theta; u)$ from trajectories.
 
-    The warm start fits the coefficients to every snapshot, regresses linear moment equations for
-    visible models, and solves for the degrees of freedom by least squares; Algorithm 1 then
+    The warm start fits the coefficients to every snapshot, regresses linear moment equations, and
+    solves for the degrees of freedom by least squares; Algorithm 1 then
     refines them through the adjoint.
 
     Parameters
@@ -123,7 +123,7 @@ def _start(
     flat = theta.reshape(-1, theta.shape[-1])
     metric = np.asarray(fisher(jnp.asarray(flat))).reshape(*theta.shape, -1)
     prior = None
-    if settings.moment_regression and model.is_visible:
+    if settings.moment_regression:
         regression = fit_moment_regression(solution, theta, data.summaries, data.times)
         points = _points_around(field, theta, seed)
         time_step = float(np.min(np.diff(data.times)))

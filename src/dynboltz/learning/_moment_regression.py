@@ -21,17 +21,24 @@ from dynboltz.distributions import ClampedStatistics, LatticeModel, TransferMatr
 from dynboltz.lattices import Factor, Term
 
 from ._natural_gradient import natural_gradient_fit
+from ._times import representative_times
 
 MAX_PATTERNS = 100
 _RIDGE = 1e-5
 """Of the regression, with every pattern scaled to mean square 1."""
+_LEAST_VARIANCE = 1e-4
 _STEPS = 15
+_PULL = 1e-8
+"""Strength of the prior that keeps undetermined directions of the coefficients where they are."""
 _FEASIBLE = 1e-4
 """Largest error [per site] of moments that a model is said to reach."""
 
 
 class MomentRegression(NamedTuple):
-    """Velocities of a visible model's moments as linear functions of pattern means.
+    """Velocities of what a model sees of the data as linear functions of pattern means.
+
+    What it sees are the features of `ClampedStatistics.summarise`: the visible moments and, with
+    hidden units, the histogram of their surroundings.
 
     Attributes
     ----------
@@ -40,12 +47,12 @@ class MomentRegression(NamedTuple):
     extended
         Exact solution of the model with the patterns as further terms.
     matrix
-        Velocity of each moment [1/time] per unit of each pattern's mean.
+        Velocity of each feature [1/time] per unit of each pattern's mean.
     """
 
     solution: TransferMatrix
     extended: TransferMatrix
-    matrix: Float64[np.ndarray, "moments patterns"]
+    matrix: Float64[np.ndarray, "features patterns"]
 
     def patterns(self, theta: Float[Array, " coefficients"]) -> Float[Array, " patterns"]:
         """Means of the patterns per site."""
@@ -56,15 +63,17 @@ class MomentRegression(NamedTuple):
     ) -> tuple[Float[Array, " coefficients"], Float[Array, ""]]:
         """Velocity of the coefficients over one step, and the error with which it is reached.
 
-        The moments move by one step of the linear equations, and the coefficients to where the
-        model has these moments. The error is the largest difference of moments [per site] left;
-        it is large where the moments leave what the model can hold.
+        The features move by one step of the linear equations, and the coefficients to where the
+        model is most likely to have them. The error is the largest difference of moments
+        [per site] left between model and features; it is large where the features leave what a
+        distribution can have.
         """
-        target = self.solution.moments(theta) + time_step * self.matrix @ self.patterns(theta)
+        features = self.solution.expected_summary(theta)
+        target = features + time_step * self.matrix @ self.patterns(theta)
         clamped = ClampedStatistics(self.solution.model)
-        moved = natural_gradient_fit(self.solution, clamped, target, theta, 1e-8, _STEPS)
-        error = jnp.max(jnp.abs(self.solution.moments(moved) - target))
-        return (moved - theta) / time_step, error
+        moved = natural_gradient_fit(self.solution, clamped, target, theta, _PULL, _STEPS)
+        error = jnp.abs(self.solution.moments(moved) - clamped.moments(moved, target))
+        return (moved - theta) / time_step, jnp.max(error)
 
     def sample_velocities(
         self,
@@ -89,22 +98,23 @@ class MomentRegression(NamedTuple):
 def fit_moment_regression(
     solution: TransferMatrix,
     theta: Float64[np.ndarray, "initial_conditions times coefficients"],
-    moments: Float64[np.ndarray, "initial_conditions times coefficients"],
+    summaries: Float64[np.ndarray, "initial_conditions times features"],
     times: Float64[np.ndarray, " times"],
 ) -> MomentRegression:
-    """Learn the velocities of the moments from trajectories.
+    """Learn the velocities of the features from trajectories.
 
-    The integral of the velocities up to each time is fitted to the change of the moments since
-    the first time, each moment weighted with its inverse spread in a snapshot.
+    The integral of the velocities up to each time is fitted to the change of the features since
+    the first time, each weighted with its inverse spread as if sites were independent, so that
+    what happens in almost empty and in almost full lattices counts as well.
 
     Parameters
     ----------
     solution
-        Exact solution of a visible model.
+        Exact solution of the model.
     theta
         Coefficients fitted to each snapshot.
-    moments
-        Moments of the data, in the order of the model, per site.
+    summaries
+        Summaries of the data, see `ClampedStatistics`.
     times
         Times of the snapshots.
     """
@@ -113,15 +123,14 @@ def fit_moment_regression(
     batch = jax.jit(jax.vmap(jax.vmap(lambda t: _pattern_means(extended, t))))
     patterns = np.asarray(batch(jnp.asarray(theta[:, :-1])))
     integrals = np.cumsum(patterns * np.diff(times)[:, None], axis=1)
-    start = np.asarray(jax.jit(jax.vmap(solution.moments))(jnp.asarray(theta[:, 0])))
-    changes = moments[:, 1:] - start[:, None]
-    fisher = jax.jit(jax.vmap(jax.vmap(lambda t: jnp.diag(solution.fisher(t)))))
-    weights = 1 / np.sqrt(np.asarray(fisher(jnp.asarray(theta[:, 1:]))))
-    rows = integrals.reshape(-1, integrals.shape[-1])
-    matrix = [
-        _ridge(rows * w.reshape(-1, 1), (c * w).reshape(-1))
-        for w, c in zip(np.moveaxis(weights, -1, 0), np.moveaxis(changes, -1, 0), strict=True)
-    ]
+    start = np.asarray(jax.jit(jax.vmap(solution.expected_summary))(jnp.asarray(theta[:, 0])))
+    changes = summaries[:, 1:] - (start if model.is_visible else summaries[:, 0])[:, None]
+    chosen = representative_times(len(times))
+    rows = integrals[:, chosen].reshape(-1, integrals.shape[-1])
+    seen = summaries[:, 1:][:, chosen].reshape(-1, summaries.shape[-1])
+    weights = 1 / np.sqrt(np.maximum(seen * (1 - seen), _LEAST_VARIANCE))
+    columns = zip(weights.T, changes[:, chosen].reshape(weights.shape).T, strict=True)
+    matrix = [_ridge(rows * weight[:, None], change * weight) for weight, change in columns]
     return MomentRegression(solution, extended, np.array(matrix))
 
 

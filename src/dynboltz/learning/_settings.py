@@ -87,8 +87,8 @@ class LearningSettings:
         Whether to fit the snapshots and solve for the right-hand sides by least squares first.
     moment_regression
         Whether linear moment equations, regressed on the trajectories, say what the right-hand
-        sides are expected to be beside the trajectories, see `MomentRegression`. For visible
-        models with exact moments and a warm start; others go without.
+        sides are expected to be beside the trajectories, see `MomentRegression`; part of the
+        warm start.
     smoothness
         Strength of the penalty on the curvature of the right-hand sides, see `Roughness`. It
         decides what they are where nothing else does.
@@ -122,7 +122,7 @@ class LearningSettings:
     moments: TrainingMoments = "exact"
     warm_start: bool = True
     moment_regression: bool = True
-    smoothness: float = 1e-9
+    smoothness: float = 1e-10
     optimiser: TrainingOptimiser = "adam"
     learning_rate: float | Mapping[str, float] = 0.02
     steps: int = 150

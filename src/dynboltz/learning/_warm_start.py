@@ -15,9 +15,8 @@ from dynboltz.dynamics import HermiteBasis, HermiteField
 
 from ._parameters import Parameters, dof_units, parameters, with_parameters
 from ._roughness import roughness
+from ._times import representative_times
 
-_EARLY = 24
-_LATE = 27
 _TINY = 1e-9
 """Ridge that keeps degrees of freedom which nothing determines at zero, relative to the trace."""
 MEMORY = 10
@@ -85,7 +84,7 @@ def warm_start(
     prior
         Velocities expected elsewhere.
     """
-    chosen = _chosen_times(len(times))
+    chosen = representative_times(len(times))
     target = (theta - theta[:, :1])[:, 1:][:, chosen]
     weight = _precision(metric[:, 1:][:, chosen])
     data = _maps(field, theta[:, :-1])
@@ -168,10 +167,3 @@ def _sparse_normal(rows, values, weights):
 
 def _precision(metric: np.ndarray) -> np.ndarray:
     return 1 / np.diagonal(np.linalg.inv(metric), axis1=-2, axis2=-1)
-
-
-def _chosen_times(n_times: int) -> np.ndarray:
-    """Indices after the first time: all early ones, then ever fewer."""
-    late = np.geomspace(_EARLY, max(n_times - 1, _EARLY), _LATE).round().astype(int) - 1
-    chosen = np.unique(np.concatenate([np.arange(_EARLY), late]))
-    return chosen[chosen < n_times - 1]
