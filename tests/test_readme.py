@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import jax
 import numpy as np
 
 from dynboltz.distributions import TransferMatrix, sample_chain
@@ -18,7 +19,9 @@ def python_blocks():
 def test_python_block_predicts_what_is_simulated():
     (code,) = python_blocks()
     names: dict = {}
-    exec(compile(code, str(README), "exec"), names)
+    # Types are promoted as JAX does by default, which is what a reader has.
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        exec(compile(code, str(README), "exec"), names)
     exact = TransferMatrix(names["model"])
     starts = sample_chain(exact, np.array([0.5, -0.5]), 400, seed=100)
     fresh = simulate(
