@@ -118,7 +118,9 @@ class TransferMatrix(AbstractSolution):
         r"""Log partition function $\ln Z(\theta)$ of the whole chain."""
         return self._log_partition(theta, None)
 
-    def expected_summary(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, " features"]:
+    def expected_summary(
+        self, theta: Float[AnyArray, " coefficients"]
+    ) -> Float[Array, " features"]:
         """Expectation of the summary that `ClampedStatistics` makes of a visible state."""
         hidden_terms = {index for layer, _, _ in self._hidden for index in layer.coefficients}
         visible = [k for k in range(len(theta)) if k not in hidden_terms]
