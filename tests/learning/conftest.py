@@ -1,0 +1,11 @@
+from collections.abc import Iterator
+
+import jax
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _double_precision() -> Iterator[None]:
+    # optax multiplies floating-point numbers with integer step counts, which "strict" refuses.
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        yield
