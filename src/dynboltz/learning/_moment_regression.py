@@ -80,9 +80,7 @@ class MomentRegression(NamedTuple):
         thetas: Float64[np.ndarray, "points coefficients"],
         time_step: float,
         largest_step: Float64[np.ndarray, " coefficients"],
-    ) -> tuple[
-        Float64[np.ndarray, "kept coefficients"], Float64[np.ndarray, "kept coefficients"]
-    ]:
+    ) -> tuple[Float64[np.ndarray, "kept coefficients"], Float64[np.ndarray, "kept coefficients"]]:
         """Points and their velocities, without the points where the model cannot follow.
 
         These are the ones whose moments would leave what the model can hold, and, just before

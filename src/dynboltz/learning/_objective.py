@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -39,6 +39,7 @@ class MomentDifference(NamedTuple):
     divergence: Float[Array, "initial_conditions times"]
 
 
+@runtime_checkable
 class MomentSource(Protocol):
     """Where differences of moments come from."""
 

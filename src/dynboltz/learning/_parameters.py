@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Float64
 
 from dynboltz.dynamics import HermiteField, HermiteFunction, HermiteGrid
 
-Parameters = tuple[Float[Array, "vertices dofs outputs"], ...]
+Parameters = tuple[Float[Array, "_ _ _"], ...]
 
 
 def dof_units(grid: HermiteGrid) -> Float64[np.ndarray, " dofs"]:
@@ -36,7 +36,7 @@ def with_parameters(field: HermiteField, values: Parameters) -> HermiteField:
 
 def move_rows(
     array: Float[Array, "vertices dofs outputs"], old: HermiteFunction, new: HermiteFunction
-) -> Float[Array, "vertices dofs outputs"]:
+) -> Float[Array, "new_vertices dofs outputs"]:
     """Rows of an array that goes with `old.u`, at their places in `new.u`; new rows are zero."""
     keys = np.asarray(old.keys)[: old.n_allocated]
     places = np.searchsorted(np.asarray(new.keys), keys)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, final
 
 import jax
@@ -48,7 +50,7 @@ class ReducedModel:
     time_step: float
     method: Method = "euler"
     substeps: int = 1
-    history: Mapping[str, np.ndarray] = field(default_factory=dict)
+    history: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def predict(
         self,
@@ -116,7 +118,7 @@ class ReducedModel:
         if len(times) < 2 or np.any(np.diff(times) <= 0):
             raise ValueError(f"ReducedModel.predict: `times` must increase, got {times}.")
         grid, places = [times[0]], [0]
-        for start, stop in zip(times[:-1], times[1:], strict=True):
+        for start, stop in itertools.pairwise(times):
             n_whole = int((stop - start) / self.time_step * (1 + 1e-12) + 1e-9)
             between = start + self.time_step * np.arange(1, n_whole + 1)
             grid += [t for t in between if stop - t > 1e-9 * self.time_step] + [stop]

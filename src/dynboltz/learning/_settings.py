@@ -166,7 +166,7 @@ def _check_choice(where: str, name: str, value: str, allowed: tuple[str, ...]) -
         raise ValueError(f"{where}: `{name}` must be one of {allowed}, got {value!r}.")
 
 
-def _check_positive(where: str, **values: float) -> None:
+def _check_positive(where: str, **values: float | int) -> None:
     for name, value in values.items():
         if not value > 0:
             raise ValueError(f"{where}: `{name}` must be positive, got {value}.")

@@ -125,13 +125,15 @@ def train(
     optimiser = _optimiser(settings, updates)
     memory = optimiser.init(parameters(field))
     history: list[dict[str, float]] = []
+    rates = _rates(field, settings)
+    solver = settings.method, settings.substeps
     penalties = None
     for step in range(settings.steps):
         window = window_at(settings, step, n_times)
         errors = []
         for chosen in _batches(order, n_initial, batch):
             initial = jnp.asarray(data.initial[chosen])
-            theta = _solve(field, initial, jnp.asarray(data.times), settings)
+            theta = _solve(field, initial, jnp.asarray(data.times), *solver)
             inside = np.asarray(theta[:, window.first : window.last + 1])
             check_solution(field, inside, data.times[window.first : window.last + 1])
             bigger = field.allocate(inside.reshape(-1, inside.shape[-1]))
@@ -147,9 +149,11 @@ def train(
                 theta[:, window.first : window.last + 1],
                 moments.difference,
                 penalties,
-                settings,
+                settings.regularisation,
+                *solver,
             )
-            field, memory = _update(field, gradient, memory, optimiser, _rates(field, settings))
+            _check_gradient(gradient, step)
+            field, memory = _update(field, gradient, memory, optimiser, rates)
             errors.append(_errors(moments))
         history.append({name: float(np.mean([e[name] for e in errors])) for name in errors[0]})
         if progress:
@@ -165,24 +169,34 @@ def _batches(order: np.random.Generator, n: int, size: int) -> Iterator[np.ndarr
 
 
 @eqx.filter_jit
-def _solve(field, initial, times, settings):
-    return solve_fixed(field, initial, times, method=settings.method, substeps=settings.substeps)
+def _solve(field, initial, times, method, substeps):
+    return solve_fixed(field, initial, times, method=method, substeps=substeps)
 
 
 @eqx.filter_jit
-def _gradient(field, initial, times, theta, difference, penalties, settings):
+def _gradient(
+    field, initial, times, theta, difference, penalties, regularisation, method, substeps
+):
     """Gradient of the action, averaged over the initial conditions, and of the penalties."""
-    cotangents = difference + 2 * settings.regularisation * theta
+    cotangents = difference + 2 * regularisation * theta
     weights = time_weights(times, "trapezoid") / (jnp.ptp(times) * len(initial))
     cotangents = cotangents * weights[None, :, None]
 
     def solution(values):
-        return _solve(with_parameters(field, values), initial, times, settings)
+        return _solve(with_parameters(field, values), initial, times, method, substeps)
 
     values = parameters(field)
     (gradient,) = jax.vjp(solution, values)[1](cotangents)
     penalty = jax.grad(lambda v: penalties.value(field, v))(values)
     return jax.tree.map(jnp.add, gradient, penalty)
+
+
+def _check_gradient(gradient: Parameters, step: int) -> None:
+    if not all(bool(jnp.all(jnp.isfinite(part))) for part in gradient):
+        raise FloatingPointError(
+            f"train: at optimisation step {step + 1} the gradient is not finite: the field has "
+            "become too steep. Lower `learning_rate`, or start from a warm start."
+        )
 
 
 @eqx.filter_jit

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 import scipy.linalg.blas
-from scipy import sparse
 from jaxtyping import Array, Float, Float64
+from scipy import sparse
 
 from dynboltz.dynamics import HermiteBasis, HermiteField
 
@@ -118,7 +118,7 @@ def field_values(
     """Values of the field at points whose basis functions are known."""
     columns = {}
     for function, basis, value in zip(field.functions, bases, values, strict=True):
-        weights = basis.weights * dof_units(function.grid)
+        weights = basis.weights * dof_units(function.grid)[None, None, :]
         result = jnp.einsum("nvd,nvdo->no", weights, value[basis.rows])
         columns |= dict(zip(function.outputs, result.T, strict=True))
     return jnp.stack([columns[name] for name in field.coefficients], axis=1)
