@@ -7,7 +7,7 @@ import itertools
 import jax
 import numpy as np
 import pytest
-from scipy.optimize import brentq, minimize
+from scipy.optimize import minimize, root_scalar
 from scipy.special import expit, logit
 
 from dynboltz.distributions import (
@@ -133,7 +133,9 @@ def test_prior_pulls_towards_the_start(strength):
     centre, density = 0.4, 0.9
     settings = FitSettings(prior_strength=strength, start={"b.A": centre})
     (fitted,) = fit_initial(BIAS, np.array([[density]]), settings)
-    expected = brentq(lambda b: expit(b) - density + strength * (b - centre), -10, 10)
+    expected = root_scalar(
+        lambda b: expit(b) - density + strength * (b - centre), bracket=(-10, 10)
+    ).root
     np.testing.assert_allclose(fitted, expected, atol=1e-6)  # the limit of the steps, as above
 
 
@@ -240,7 +242,9 @@ def test_trajectories_continue_from_the_snapshot_before():
     for density in densities[1:]:
         before = expected[-1]
         expected.append(
-            brentq(lambda b, m=density, c=before: expit(b) - m + strength * (b - c), -20, 20)
+            root_scalar(
+                lambda b, m=density, c=before: expit(b) - m + strength * (b - c), bracket=(-20, 20)
+            ).root
         )
     np.testing.assert_allclose(theta, expected, atol=1e-5)  # the limit of the steps, summed up
 

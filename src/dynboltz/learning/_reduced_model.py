@@ -193,8 +193,10 @@ def load_reduced_model(dataset: xr.Dataset) -> ReducedModel:
 
 
 def _load_function(dataset: xr.Dataset, number: int, entry: dict[str, Any]) -> HermiteFunction:
-    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in entry["grid"].items()}
-    grid = HermiteGrid(**fields)
+    names = ("arguments", "cell", "origin", "lower", "upper")
+    grid = HermiteGrid(
+        *(tuple(entry["grid"][name]) for name in names), outside=entry["grid"]["outside"]
+    )
     keys = jnp.asarray(dataset[f"keys_{number}"].values.astype(grid.key_dtype()))
     u = jnp.asarray(dataset[f"u_{number}"].values)
     return HermiteFunction(grid, tuple(entry["outputs"]), keys, u)

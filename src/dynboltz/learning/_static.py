@@ -127,7 +127,7 @@ def fit_initial_sampled(
         moments = contrastive_divergence(sampler, rows, data, 1, seed=draw)
         difference = (moments.asleep - moments.awake).reshape(n_snapshots, batch, -1).mean(axis=1)
         updates, memory = optimiser.update(jnp.asarray(difference), memory)
-        theta = theta + updates
+        theta = jnp.add(theta, jnp.asarray(updates))
         if progress:
             error = float(np.sqrt(np.mean(difference**2)))
             progress(
