@@ -74,6 +74,8 @@ class ReducedModel:
             If a solution leaves the box of the field or is not finite.
         """
         grid, places = self._steps(np.asarray(times, dtype=float))
+        if len(grid) == 1:
+            return np.asarray(theta0)[:, None]
         theta = integrate(
             self.field, jnp.asarray(theta0), grid, method=self.method, substeps=self.substeps
         )
@@ -115,8 +117,10 @@ class ReducedModel:
 
     def _steps(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """All times of the integrator, and where the wanted ones are among them."""
-        if len(times) < 2 or np.any(np.diff(times) <= 0):
-            raise ValueError(f"ReducedModel.predict: `times` must increase, got {times}.")
+        if not len(times) or np.any(np.diff(times) <= 0):
+            raise ValueError(
+                f"ReducedModel.predict: `times` must be one or more increasing times, got {times}."
+            )
         grid, places = [times[0]], [0]
         for start, stop in itertools.pairwise(times):
             n_whole = int((stop - start) / self.time_step * (1 + 1e-12) + 1e-9)

@@ -15,6 +15,7 @@ from dynboltz.sampling import GibbsSampler, contrastive_divergence
 
 from ._data import TrainingData
 from ._natural_gradient import natural_gradient_fit
+from ._optimiser import optimiser_step
 from ._settings import FitSettings
 
 Progress = Callable[[dict], None]
@@ -126,7 +127,7 @@ def fit_initial_sampled(
         rows = np.repeat(np.asarray(theta), batch, axis=0)
         moments = contrastive_divergence(sampler, rows, data, 1, seed=draw)
         difference = (moments.asleep - moments.awake).reshape(n_snapshots, batch, -1).mean(axis=1)
-        updates, memory = optimiser.update(jnp.asarray(difference), memory)
+        updates, memory = optimiser_step(optimiser, jnp.asarray(difference), memory)
         theta = jnp.add(theta, jnp.asarray(updates))
         if progress:
             error = float(np.sqrt(np.mean(difference**2)))
@@ -190,7 +191,7 @@ def _descend(solution, clamped, summary, start, settings):
         theta, memory = carry
         prior = settings.prior_strength * (theta - start)
         gradient = solution.moments(theta) - clamped.moments(theta, summary) + prior
-        updates, memory = optimiser.update(gradient, memory)
+        updates, memory = optimiser_step(optimiser, gradient, memory)
         return (theta + updates, memory), None
 
     carry = (start, optimiser.init(start))

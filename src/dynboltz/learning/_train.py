@@ -16,6 +16,7 @@ from dynboltz.dynamics import HermiteField, check_solution, solve_fixed, time_we
 
 from ._data import TrainingData
 from ._objective import MomentSource, Selection
+from ._optimiser import optimiser_step
 from ._parameters import Parameters, move_rows, parameters, with_parameters
 from ._roughness import Roughness, roughness
 from ._settings import LearningSettings
@@ -201,7 +202,7 @@ def _check_gradient(gradient: Parameters, step: int) -> None:
 
 @eqx.filter_jit
 def _update(field, gradient, memory, optimiser, rates):
-    changes, memory = optimiser.update(gradient, memory)
+    changes, memory = optimiser_step(optimiser, gradient, memory)
     values = tuple(
         value - rate * change
         for value, rate, change in zip(parameters(field), rates, changes, strict=True)
