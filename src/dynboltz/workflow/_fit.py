@@ -26,6 +26,7 @@ from ._experiment import PARTS, Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint
 from ._initial_states import FITS, initial_coefficients, seed_for
 from ._progress import Progress, silent
+from ._side_by_side import side_by_side
 from ._simulate import open_part
 from ._stored import is_current
 from ._timings import timed
@@ -61,11 +62,14 @@ def fit(experiment: Experiment, directory: ResultDirectory, *, progress: Progres
     with timed(directory, "fit", resumed=resumed), jax.enable_x64(True):
         summaries = _summaries(experiment, directory, outdated, progress)
         states = {part: _initial_states(experiment, directory, part) for part in PARTS}
-        for plan in outdated:
+
+        def fit_one(plan: ReducedModelPlan) -> None:
             progress({"stage": "fit", "model": plan.name, "step": 0, "total": 1})
             fitted = _fit_model(experiment, plan, summaries[plan.name], states)
             write_dataset(fitted, directory.fit(plan.name))
             progress({"stage": "fit", "model": plan.name, "step": 1, "total": 1})
+
+        side_by_side(fit_one, outdated)
 
 
 def model_seed(

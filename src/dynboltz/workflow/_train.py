@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import jax
 import numpy as np
 import xarray as xr
 from jaxtyping import UInt8
@@ -27,6 +26,7 @@ from ._fit import KIND as FIT_KIND
 from ._fit import model_seed
 from ._initial_states import LEARNING
 from ._progress import Progress, silent
+from ._side_by_side import side_by_side
 from ._simulate import open_part
 from ._stored import is_current, read_current
 from ._timings import timed
@@ -62,17 +62,20 @@ def train(
     if not outdated:
         return
     resumed = len(outdated) < len(experiment.plans)
-    with timed(directory, "train", resumed=resumed), jax.enable_x64(True):
-        for plan in outdated:
-            learned = _learn(experiment, directory, plan, progress)
-            dataset = reduced_model_dataset(learned)
-            dataset.attrs |= {
-                "kind": KIND,
-                "name": plan.name,
-                "fingerprint": model_fingerprint(experiment, plan.name),
-                "version": version(),
-            }
-            write_dataset(dataset, directory.model(plan.name))
+
+    def train_one(plan: ReducedModelPlan) -> None:
+        learned = _learn(experiment, directory, plan, progress)
+        dataset = reduced_model_dataset(learned)
+        dataset.attrs |= {
+            "kind": KIND,
+            "name": plan.name,
+            "fingerprint": model_fingerprint(experiment, plan.name),
+            "version": version(),
+        }
+        write_dataset(dataset, directory.model(plan.name))
+
+    with timed(directory, "train", resumed=resumed):
+        side_by_side(train_one, outdated)
 
 
 def load_model(experiment: Experiment, directory: ResultDirectory, name: str) -> ReducedModel:
