@@ -336,7 +336,7 @@ def test_single_precision_stays_single():
     field = field.allocate(points)
     theta = jnp.asarray(points[0])
     assert field(theta).dtype == jnp.float32
-    assert jax.jit(lambda theta: jax.jacrev(field)(theta))(theta).dtype == jnp.float32
+    assert jax.jit(jax.jacrev(field))(theta).dtype == jnp.float32
     with pytest.raises(TypeError, match=r"coefficients are float64, but .* are float32"):
         field(theta.astype(jnp.float64))
 
