@@ -155,6 +155,5 @@ def _points_around(
     near = theta[random.integers(0, n_initial, len(times)), np.minimum(times, n_times - 1)]
     cells = np.ones(n_coefficients)
     for function in field.functions:
-        columns = field.arguments(function)
-        cells[columns] = np.maximum(function.grid.cell, 0)
+        cells[field.arguments(function)] = function.grid.cell
     return near + _PRIOR_REACH * cells * random.uniform(-1, 1, near.shape)
