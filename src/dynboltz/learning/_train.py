@@ -12,7 +12,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Float64
 
-from dynboltz.dynamics import HermiteField, check_solution, solve_fixed, time_weights
+from dynboltz.dynamics import L2, HermiteField, check_solution, solve_fixed, time_weights
 
 from ._data import TrainingData
 from ._objective import MomentSource, Selection
@@ -179,7 +179,8 @@ def _gradient(
     field, initial, times, theta, difference, penalties, regularisation, method, substeps
 ):
     """Gradient of the action, averaged over the initial conditions, and of the penalties."""
-    cotangents = difference + 2 * regularisation * theta
+    penalty = L2(regularisation, jnp.zeros((), theta.dtype))
+    cotangents = difference + penalty.gradient(theta)
     weights = time_weights(times, "trapezoid") / (jnp.ptp(times) * len(initial))
     cotangents = cotangents * weights[None, :, None]
 
@@ -188,8 +189,8 @@ def _gradient(
 
     values = parameters(field)
     (gradient,) = jax.vjp(solution, values)[1](cotangents)
-    penalty = jax.grad(lambda v: penalties.value(field, v))(values)
-    return jax.tree.map(jnp.add, gradient, penalty)
+    further = jax.grad(lambda v: penalties.value(field, v))(values)
+    return jax.tree.map(jnp.add, gradient, further)
 
 
 def _check_gradient(gradient: Parameters, step: int) -> None:
