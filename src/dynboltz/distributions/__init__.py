@@ -1,5 +1,6 @@
 """Boltzmann distributions on lattices: models, statistics, exact solutions, exact samples."""
 
+from ._batches import in_batches as in_batches
 from ._chain_sampler import sample_chain as sample_chain
 from ._clamped import ClampedStatistics as ClampedStatistics
 from ._enumeration import Enumeration as Enumeration

@@ -49,6 +49,12 @@ class ClampedStatistics:
         self._counter = TermCounter(model.lattice, model.species[:1], terms)
         self._surroundings = [Surroundings(model, layer) for layer in self._hidden]
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ClampedStatistics) and other.model == self.model
+
+    def __hash__(self) -> int:
+        return hash((ClampedStatistics, self.model))
+
     @property
     def n_features(self) -> int:
         """Length of a summary."""

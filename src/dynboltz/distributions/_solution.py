@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -35,26 +34,13 @@ class AbstractSolution(abc.ABC):
 
     def moments(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, " coefficients"]:
         r"""Moments $\tilde\mu_k = \langle s_k \rangle$ per visible site."""
-        return self._compiled_moments(theta)
+        return jax.grad(self.free_energy)(theta)
 
     def fisher(
         self, theta: Float[AnyArray, " coefficients"]
     ) -> Float[Array, "coefficients coefficients"]:
         r"""Fisher metric $G_{kl} = \mathrm{Cov}(s_k, s_l)$ per visible site."""
-        return self._compiled_fisher(theta)
-
-    @functools.cached_property
-    def _compiled_moments(self):
-        return jax.jit(jax.grad(self.free_energy))
-
-    @functools.cached_property
-    def _compiled_fisher(self):
-        return jax.jit(jax.hessian(self.free_energy))
-
-
-def integer_powers(n: int) -> list[bool]:
-    """Binary digits of `n`, the lowest first."""
-    return [digit == "1" for digit in reversed(f"{n:b}")]
+        return jax.hessian(self.free_energy)(theta)
 
 
 def scaled(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import final
 
 import jax
@@ -11,9 +12,10 @@ from jaxtyping import Array, Float
 
 from dynboltz._typing import AnyArray
 
+from ._batches import in_batches
 from ._hidden import HiddenLayer, hidden_layers
 from ._model import LatticeModel
-from ._solution import AbstractSolution, digits, integer_powers, scaled
+from ._solution import AbstractSolution, digits, scaled
 
 MAX_WINDOWS = 1 << 16
 
@@ -27,6 +29,8 @@ class TransferMatrix(AbstractSolution):
     $T$ the matrix of these weights between consecutive $(w-1)$-tuples, $Z = \mathrm{tr}\, T^N$ on
     a ring. On a closed chain the last $w - 1$ windows reach beyond the end; they lack the hidden
     units that would, and $Z = 1^T T^{N-w+1} t$ with their weights $t$.
+
+    Solutions of equal models are equal, and share what is compiled for them.
 
     Parameters
     ----------
@@ -64,6 +68,12 @@ class TransferMatrix(AbstractSolution):
         windows = digits(self.n_labels - 1, self.window)
         self._visible = _visible_counts(model, hidden, windows)
         self._hidden = [_hidden_codes(model, layer, windows) for layer in hidden]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TransferMatrix) and other.model == self.model
+
+    def __hash__(self) -> int:
+        return hash((TransferMatrix, self.model))
 
     def window_log_weights(
         self,
@@ -118,6 +128,28 @@ class TransferMatrix(AbstractSolution):
         r"""Log partition function $\ln Z(\theta)$ of the whole chain."""
         return self._log_partition(theta, None)
 
+    def moments(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, " coefficients"]:
+        r"""Moments $\tilde\mu_k = \langle s_k \rangle$ per visible site."""
+        return _moments(self, theta)
+
+    def fisher(
+        self, theta: Float[AnyArray, " coefficients"]
+    ) -> Float[Array, "coefficients coefficients"]:
+        r"""Fisher metric $G_{kl} = \mathrm{Cov}(s_k, s_l)$ per visible site."""
+        return _fisher(self, theta)
+
+    def batch_moments(
+        self, thetas: Float[AnyArray, "rows coefficients"]
+    ) -> Float[np.ndarray, "rows coefficients"]:
+        """Moments at many coefficients."""
+        return in_batches(functools.partial(_batch_moments, self), thetas)
+
+    def batch_fisher(
+        self, thetas: Float[AnyArray, "rows coefficients"]
+    ) -> Float[np.ndarray, "rows coefficients coefficients"]:
+        """Fisher metric at many coefficients."""
+        return in_batches(functools.partial(_batch_fisher, self), thetas)
+
     def expected_summary(
         self, theta: Float[AnyArray, " coefficients"]
     ) -> Float[Array, " features"]:
@@ -137,6 +169,26 @@ class TransferMatrix(AbstractSolution):
         return _log_sum_power(self.matrix(theta, potentials), n_sites - self.window + 1, end)
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def _moments(solution, theta):
+    return jax.grad(solution.free_energy)(theta)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _fisher(solution, theta):
+    return jax.hessian(solution.free_energy)(theta)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _batch_moments(solution, thetas):
+    return jax.vmap(solution.moments)(thetas)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _batch_fisher(solution, thetas):
+    return jax.vmap(solution.fisher)(thetas)
+
+
 def transfer_matrix(
     weights: Float[Array, " windows"], n_labels: int
 ) -> Float[Array, "tuples tuples"]:
@@ -149,28 +201,35 @@ def transfer_matrix(
 
 def _log_sum_power(matrix, power, end):
     """Log of 1^T matrix^power end."""
-    matrix, log_scale = scaled(matrix)
-    vector, log_vector = scaled(end)
-    for digit in integer_powers(power):
-        if digit:
-            vector, log = scaled(matrix @ vector)
-            log_vector += log_scale + log
-        matrix, log = scaled(matrix @ matrix)
-        log_scale = 2 * log_scale + log
+    vector, log_vector = _apply_power(matrix, power, end[:, None])
     return jnp.log(jnp.sum(vector)) + log_vector
 
 
 def _log_trace_power(matrix, power):
     """Log of the trace of matrix^power."""
-    matrix, log_scale = scaled(matrix)
-    product, log_product = jnp.eye(len(matrix), dtype=matrix.dtype), jnp.zeros((), matrix.dtype)
-    for digit in integer_powers(power):
-        if digit:
-            product, log = scaled(product @ matrix)
-            log_product += log_scale + log
-        matrix, log = scaled(matrix @ matrix)
-        log_scale = 2 * log_scale + log
+    product, log_product = _apply_power(matrix, power, jnp.eye(len(matrix), dtype=matrix.dtype))
     return jnp.log(jnp.trace(product)) + log_product
+
+
+def _apply_power(matrix, power, vectors):
+    """matrix^power vectors by repeated squaring, scaled, and the log of the scale.
+
+    A loop over the binary digits of the power, because JAX would compile the unrolled steps and
+    their derivatives for seconds.
+    """
+
+    def step(carry, digit):
+        matrix, log_scale, vectors, log_vectors = carry
+        moved, log_moved = scaled(matrix @ vectors)
+        vectors = jnp.where(digit, moved, vectors)
+        log_vectors += jnp.where(digit, log_scale + log_moved, 0.0)
+        matrix, log = scaled(matrix @ matrix)
+        return (matrix, 2 * log_scale + log, vectors, log_vectors), None
+
+    start = (*scaled(matrix), *scaled(vectors))
+    digits = jnp.array([digit == "1" for digit in reversed(f"{power:b}")])
+    (_, _, vectors, log_vectors), _ = jax.lax.scan(step, start, digits)
+    return vectors, log_vectors
 
 
 def _window(model: LatticeModel, hidden: tuple[HiddenLayer, ...]) -> int:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64
 
@@ -119,9 +117,8 @@ def _start(
     seed: np.random.SeedSequence,
 ) -> tuple[HermiteField, VelocityPrior | None]:
     solution = TransferMatrix(model)
-    fisher = jax.jit(jax.vmap(solution.fisher))
     flat = theta.reshape(-1, theta.shape[-1])
-    metric = np.asarray(fisher(jnp.asarray(flat))).reshape(*theta.shape, -1)
+    metric = solution.batch_fisher(flat).reshape(*theta.shape, -1)
     prior = None
     if settings.moment_regression:
         regression = fit_moment_regression(solution, theta, data.summaries, data.times)
@@ -129,7 +126,7 @@ def _start(
         time_step = float(np.min(np.diff(data.times)))
         largest = _LARGEST_STEP * np.abs(np.diff(theta, axis=1)).max(axis=(0, 1))
         points, velocities = regression.sample_velocities(points, time_step, largest)
-        at_points = np.asarray(fisher(jnp.asarray(points)))
+        at_points = solution.batch_fisher(points)
         prior = VelocityPrior(points, velocities, at_points, MEMORY * time_step)
         field = field.allocate(np.concatenate([flat, points]))
     else:

@@ -9,6 +9,7 @@ there; the field itself stays free.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import NamedTuple
 
@@ -17,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
-from dynboltz.distributions import ClampedStatistics, LatticeModel, TransferMatrix
+from dynboltz._typing import AnyArray
+from dynboltz.distributions import ClampedStatistics, LatticeModel, TransferMatrix, in_batches
 from dynboltz.lattices import Factor, Term
 
 from ._natural_gradient import natural_gradient_fit
@@ -52,14 +54,14 @@ class MomentRegression(NamedTuple):
 
     solution: TransferMatrix
     extended: TransferMatrix
-    matrix: Float64[np.ndarray, "features patterns"]
+    matrix: Float64[AnyArray, "features patterns"]
 
     def patterns(self, theta: Float[Array, " coefficients"]) -> Float[Array, " patterns"]:
         """Means of the patterns per site."""
         return _pattern_means(self.extended, theta)
 
     def velocity(
-        self, theta: Float[Array, " coefficients"], time_step: float
+        self, theta: Float[Array, " coefficients"], time_step: float | Float[Array, ""]
     ) -> tuple[Float[Array, " coefficients"], Float[Array, ""]]:
         """Velocity of the coefficients over one step, and the error with which it is reached.
 
@@ -86,8 +88,12 @@ class MomentRegression(NamedTuple):
         These are the ones whose moments would leave what the model can hold, and, just before
         that, those where a coefficient would move by more than `largest_step` in one step.
         """
-        batch = jax.jit(jax.vmap(lambda theta: self.velocity(theta, time_step)))
-        velocity, error = (np.asarray(array) for array in batch(jnp.asarray(thetas)))
+        matrix = jnp.asarray(self.matrix)
+
+        def batch(rows):
+            return _velocities(self.solution, self.extended, matrix, time_step, rows)
+
+        velocity, error = in_batches(batch, thetas)
         follows = np.all(np.abs(velocity) * time_step <= largest_step, axis=1)
         kept = follows & (error < _FEASIBLE)
         return thetas[kept], velocity[kept]
@@ -118,11 +124,12 @@ def fit_moment_regression(
     """
     model = solution.model
     extended = TransferMatrix(model.with_terms(pattern_terms(model, solution.window)))
-    batch = jax.jit(jax.vmap(jax.vmap(lambda t: _pattern_means(extended, t))))
-    patterns = np.asarray(batch(jnp.asarray(theta[:, :-1])))
+    before = theta[:, :-1]
+    flat = in_batches(functools.partial(_batch_means, extended), before.reshape(-1, theta.shape[2]))
+    patterns = flat.reshape(*before.shape[:2], -1)
     integrals = np.cumsum(patterns * np.diff(times)[:, None], axis=1)
-    start = np.asarray(jax.jit(jax.vmap(solution.expected_summary))(jnp.asarray(theta[:, 0])))
-    changes = summaries[:, 1:] - (start if model.is_visible else summaries[:, 0])[:, None]
+    start = solution.batch_moments(theta[:, 0]) if model.is_visible else summaries[:, 0]
+    changes = summaries[:, 1:] - start[:, None]
     chosen = representative_times(len(times))
     rows = integrals[:, chosen].reshape(-1, integrals.shape[-1])
     seen = summaries[:, 1:][:, chosen].reshape(-1, summaries.shape[-1])
@@ -170,6 +177,17 @@ def _pattern_means(extended: TransferMatrix, theta: Array) -> Array:
     n_further = len(extended.model.terms) - len(theta)
     further = jnp.zeros(n_further, theta.dtype)
     return extended.moments(jnp.concatenate([theta, further]))[len(theta) :]
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _batch_means(extended, thetas):
+    return jax.vmap(functools.partial(_pattern_means, extended))(thetas)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _velocities(solution, extended, matrix, time_step, thetas):
+    regression = MomentRegression(solution, extended, matrix)
+    return jax.vmap(lambda theta: regression.velocity(theta, time_step))(thetas)
 
 
 def _ridge(rows: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from dynboltz.distributions import AbstractSolution, ClampedStatistics
 
@@ -28,8 +28,8 @@ def natural_gradient_fit(
     clamped: ClampedStatistics,
     summary: Float[Array, " features"],
     start: Float[Array, " coefficients"],
-    prior_strength: float,
-    steps: int,
+    prior_strength: float | Float[Array, ""],
+    steps: int | Int[Array, ""],
 ) -> Float[Array, " coefficients"]:
     r"""Coefficients that maximise the likelihood of one snapshot.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -62,21 +63,24 @@ class ExactMoments:
     """
 
     def __init__(self, solution: AbstractSolution, data: TrainingData) -> None:
-        clamped = ClampedStatistics(solution.model)
+        self._solution, self._clamped = solution, ClampedStatistics(solution.model)
         self._summaries = jnp.asarray(data.summaries)
-
-        def divergence(theta, summary):
-            return solution.free_energy(theta) - clamped.log_weight(theta, summary)
-
-        self._batch = jax.jit(jax.vmap(jax.vmap(jax.value_and_grad(divergence))))
 
     def __call__(
         self, theta: Float[Array, "initial_conditions times coefficients"], selection: Selection
     ) -> MomentDifference:
         """Differences at the coefficients `theta` of the selected snapshots."""
         summaries = self._summaries[np.ix_(selection.initial_conditions, selection.times)]
-        divergence, difference = self._batch(theta, summaries)
+        divergence, difference = _differences(self._solution, self._clamped, theta, summaries)
         return MomentDifference(difference, divergence)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _differences(solution, clamped, theta, summaries):
+    def divergence(theta, summary):
+        return solution.free_energy(theta) - clamped.log_weight(theta, summary)
+
+    return jax.vmap(jax.vmap(jax.value_and_grad(divergence)))(theta, summaries)
 
 
 class SampledMoments:

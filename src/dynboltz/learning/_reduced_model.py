@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
@@ -98,7 +97,7 @@ class ReducedModel:
         solution = TransferMatrix(self.model.with_terms(renamed))
         flat = np.reshape(theta, (-1, theta.shape[-1]))
         wide = np.concatenate([flat, np.zeros((len(flat), len(terms)))], axis=1)
-        moments = np.asarray(jax.jit(jax.vmap(solution.moments))(jnp.asarray(wide)))
+        moments = solution.batch_moments(wide)
         return moments[:, theta.shape[-1] :].reshape(*theta.shape[:-1], len(terms))
 
     def sample(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -71,18 +72,12 @@ def fit_initial(
     solution = TransferMatrix(model) if solution is None else solution
     clamped = ClampedStatistics(model)
     start = jnp.asarray(starting_point(model, settings))
+    targets = jnp.asarray(summaries)
     if settings.optimiser == "natural":
-
-        def fit(summary):
-            return natural_gradient_fit(
-                solution, clamped, summary, start, settings.prior_strength, settings.steps
-            )
-    else:
-
-        def fit(summary):
-            return _descend(solution, clamped, summary, start, settings)
-
-    return np.asarray(jax.jit(jax.vmap(fit))(jnp.asarray(summaries)))
+        starts = jnp.broadcast_to(start, (len(targets), len(start)))
+        limits = settings.prior_strength, settings.steps
+        return np.asarray(_fit(solution, clamped, targets, starts, *limits))
+    return np.asarray(_descend(solution, clamped, targets, start, settings))
 
 
 def fit_initial_sampled(
@@ -168,34 +163,45 @@ def fit_trajectories(
     solution = TransferMatrix(model) if solution is None else solution
     clamped = ClampedStatistics(model)
 
-    def follow(initial, summaries):
-        def advance(theta, summary):
-            theta = natural_gradient_fit(
-                solution, clamped, summary, theta, settings.prior_strength, settings.steps
-            )
-            return theta, theta
-
-        return jax.lax.scan(advance, initial, summaries)[1]
-
     initial, later = jnp.asarray(data.initial), jnp.asarray(data.summaries[:, 1:])
-    theta = np.asarray(jax.jit(jax.vmap(follow))(initial, later))
-    return np.concatenate([data.initial[:, None], theta], axis=1)
+    theta = _follow(solution, clamped, later, initial, settings.prior_strength, settings.steps)
+    return np.concatenate([data.initial[:, None], np.asarray(theta)], axis=1)
 
 
-def _descend(solution, clamped, summary, start, settings):
-    optimiser = _optimiser(
-        settings, optax.cosine_decay_schedule(settings.learning_rate, settings.steps)
-    )
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _fit(solution, clamped, summaries, starts, prior_strength, steps):
+    def fit(summary, start):
+        return natural_gradient_fit(solution, clamped, summary, start, prior_strength, steps)
 
-    def step(carry, _):
-        theta, memory = carry
-        prior = settings.prior_strength * (theta - start)
-        gradient = solution.moments(theta) - clamped.moments(theta, summary) + prior
-        updates, memory = optimiser_step(optimiser, gradient, memory)
-        return (theta + updates, memory), None
+    return jax.vmap(fit)(summaries, starts)
 
-    carry = (start, optimiser.init(start))
-    return jax.lax.scan(step, carry, None, length=settings.steps)[0][0]
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _follow(solution, clamped, summaries, starts, prior_strength, steps):
+    def advance(thetas, summaries):
+        thetas = _fit(solution, clamped, summaries, thetas, prior_strength, steps)
+        return thetas, thetas
+
+    thetas = jax.lax.scan(advance, starts, jnp.swapaxes(summaries, 0, 1))[1]
+    return jnp.swapaxes(thetas, 0, 1)
+
+
+def _descend(solution, clamped, summaries, start, settings):
+    rate = optax.cosine_decay_schedule(settings.learning_rate, settings.steps)
+    optimiser = _optimiser(settings, rate)
+
+    def fit(summary):
+        def step(carry, _):
+            theta, memory = carry
+            prior = settings.prior_strength * (theta - start)
+            gradient = solution.moments(theta) - clamped.moments(theta, summary) + prior
+            updates, memory = optimiser_step(optimiser, gradient, memory)
+            return (theta + updates, memory), None
+
+        carry = (start, optimiser.init(start))
+        return jax.lax.scan(step, carry, None, length=settings.steps)[0][0]
+
+    return jax.jit(jax.vmap(fit))(summaries)
 
 
 def _optimiser(settings: FitSettings, rate) -> optax.GradientTransformation:

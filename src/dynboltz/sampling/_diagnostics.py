@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from arviz_stats.base.array import array_stats
 from jaxtyping import Bool, Float64
 
 
@@ -24,6 +23,8 @@ def split_r_hat(
     ----------
     Vehtari et al. (2021), Bayesian Anal. 16, 667.
     """
+    from arviz_stats.base.array import array_stats  # noqa: PLC0415 (seconds to import)
+
     r_hat = np.where(np.ptp(values, axis=(0, 1)) > 0, np.inf, 1.0)
     moving = _moves(values)
     # a moment of two values that are equally frequent is constant once folded
@@ -51,6 +52,8 @@ def effective_sample_size(
     ----------
     Vehtari et al. (2021), Bayesian Anal. 16, 667.
     """
+    from arviz_stats.base.array import array_stats  # noqa: PLC0415 (seconds to import)
+
     n_samples = float(values.shape[0] * values.shape[1])
     size = np.where(np.ptp(values, axis=(0, 1)) > 0, 1.0, n_samples)
     moving = _moves(values)

@@ -1,0 +1,5 @@
+"""`python -m dynboltz` is the command `dynboltz`."""
+
+from dynboltz.cli import main
+
+main()
