@@ -168,7 +168,7 @@ def test_steps_limit_the_natural_gradient():
     moments, start = jax.numpy.asarray(run_moments(TRUTH[2])), jax.numpy.zeros(3)
 
     def error(steps):
-        theta = natural_gradient_fit(solution, clamped, moments, start, 0.0, steps)
+        theta = natural_gradient_fit(solution, clamped, moments, start, 0.0, steps).theta
         return np.abs(np.asarray(theta) - TRUTH[2]).max()
 
     assert error(0) == 2.0

@@ -10,29 +10,37 @@ import numpy as np
 
 from dynboltz._typing import AnyArray
 
-BATCH = 256
+LARGEST_BATCH = 256
 
 
-def in_batches(function: Callable[[Any], Any], rows: AnyArray) -> Any:
+def in_batches(function: Callable[..., Any], *rows: AnyArray) -> Any:
     """Apply a compiled function to batches of rows.
 
-    All batches have the same size, the last one filled up with copies of its last row, so that the
-    function compiles once whatever the number of rows, and needs little memory.
+    Batches hold 256 rows, or for fewer rows the next power of two, the last one filled up with
+    copies of its last row: so the function compiles for few shapes and needs little memory.
 
     Parameters
     ----------
     function
-        Takes an array of rows and returns arrays, or a tree of them, with as many rows.
+        Takes as many arrays as are given, and returns arrays, or a tree of them, with as many
+        rows.
     rows
-        The rows, at least one.
+        Arrays with the same number of rows, at least one.
 
     Returns
     -------
     results
         What the function returns for all rows, as NumPy arrays.
     """
-    rows = np.asarray(rows)
-    n_rows = len(rows)
-    filled = np.concatenate([rows, np.repeat(rows[-1:], -n_rows % BATCH, axis=0)])
-    parts = [function(filled[start : start + BATCH]) for start in range(0, n_rows, BATCH)]
+    n_rows = len(rows[0])
+    size = min(LARGEST_BATCH, 1 << (n_rows - 1).bit_length())
+    filled = [_fill(np.asarray(array), size) for array in rows]
+    parts = [
+        function(*(array[start : start + size] for array in filled))
+        for start in range(0, n_rows, size)
+    ]
     return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:n_rows], *parts)
+
+
+def _fill(array: np.ndarray, size: int) -> np.ndarray:
+    return np.concatenate([array, np.repeat(array[-1:], -len(array) % size, axis=0)])

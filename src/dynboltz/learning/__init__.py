@@ -6,6 +6,7 @@ from ._learn import learn as learn
 from ._moment_regression import MomentRegression as MomentRegression
 from ._moment_regression import fit_moment_regression as fit_moment_regression
 from ._moment_regression import pattern_terms as pattern_terms
+from ._natural_gradient import SnapshotFit as SnapshotFit
 from ._natural_gradient import natural_gradient_fit as natural_gradient_fit
 from ._objective import ExactMoments as ExactMoments
 from ._objective import MomentDifference as MomentDifference

@@ -21,7 +21,8 @@ from ._static import Progress, fit_trajectories
 from ._train import train
 from ._warm_start import MEMORY, VelocityPrior, warm_start
 
-_PRIOR_POINTS = 5000
+_FEWEST_POINTS, _MOST_POINTS = 500, 5000
+"""Where velocities are expected; between these, one for every second snapshot."""
 _PRIOR_REACH = 1.0
 """How far from the trajectories velocities are expected, in cells."""
 _LARGEST_STEP = 1.2
@@ -147,7 +148,7 @@ def _points_around(
     random = np.random.default_rng(seed)
     n_initial, n_times, n_coefficients = theta.shape
     early = max(2, n_times // 20)
-    third = _PRIOR_POINTS // 3
+    third = int(np.clip(n_initial * n_times // 2, _FEWEST_POINTS, _MOST_POINTS)) // 3
     times = np.concatenate([random.integers(0, last, third) for last in (2, early, n_times)])
     near = theta[random.integers(0, n_initial, len(times)), np.minimum(times, n_times - 1)]
     cells = np.ones(n_coefficients)

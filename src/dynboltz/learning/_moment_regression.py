@@ -74,8 +74,7 @@ class MomentRegression(NamedTuple):
         target = features + time_step * self.matrix @ self.patterns(theta)
         clamped = ClampedStatistics(self.solution.model)
         moved = natural_gradient_fit(self.solution, clamped, target, theta, _PULL, _STEPS)
-        error = jnp.abs(self.solution.moments(moved) - clamped.moments(moved, target))
-        return (moved - theta) / time_step, jnp.max(error)
+        return (moved.theta - theta) / time_step, jnp.max(jnp.abs(moved.gradient))
 
     def sample_velocities(
         self,

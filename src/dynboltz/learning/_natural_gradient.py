@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import jax.scipy.linalg
 from jaxtyping import Array, Bool, Float, Int
 
 from dynboltz.distributions import AbstractSolution, ClampedStatistics
@@ -16,9 +17,31 @@ _TOLERANCE = 1e-11
 """Of the decrease of the negative log likelihood per site that a step promises."""
 
 
-class _State(NamedTuple):
+class SnapshotFit(NamedTuple):
+    """Coefficients of one snapshot.
+
+    Attributes
+    ----------
+    theta
+        The coefficients.
+    gradient
+        Gradient of the objective that is left: moments of the model minus those of the data, per
+        site, and the pull of the prior.
+    """
+
+    theta: Float[Array, " coefficients"]
+    gradient: Float[Array, " coefficients"]
+
+
+class _Point(NamedTuple):
     theta: Float[Array, " coefficients"]
     value: Float[Array, ""]
+    gradient: Float[Array, " coefficients"]
+    metric: Float[Array, "coefficients coefficients"]
+
+
+class _State(NamedTuple):
+    point: _Point
     damping: Float[Array, ""]
     done: Bool[Array, ""]
 
@@ -30,7 +53,7 @@ def natural_gradient_fit(
     start: Float[Array, " coefficients"],
     prior_strength: float | Float[Array, ""],
     steps: int | Int[Array, ""],
-) -> Float[Array, " coefficients"]:
+) -> SnapshotFit:
     r"""Coefficients that maximise the likelihood of one snapshot.
 
     Minimises $\tfrac1N \ln Z(\theta) - A(\theta) + \tfrac{\pi}{2} |\theta - \theta_0|^2$, with
@@ -55,32 +78,36 @@ def natural_gradient_fit(
         Largest number of steps, rejected ones included.
     """
 
-    def objective(theta):
-        prior = 0.5 * prior_strength * jnp.sum((theta - start) ** 2)
-        return solution.free_energy(theta) - clamped.log_weight(theta, summary) + prior
+    def point_at(theta) -> _Point:
+        def model_moments(theta):
+            value, moments = jax.value_and_grad(solution.free_energy)(theta)
+            return moments, (value, moments)
+
+        metric, (value, moments) = jax.jacfwd(model_moments, has_aux=True)(theta)
+        weight, data_moments = jax.value_and_grad(clamped.log_weight)(theta, summary)
+        away = theta - start
+        value += 0.5 * prior_strength * jnp.sum(away**2) - weight
+        return _Point(theta, value, moments - data_moments + prior_strength * away, metric)
 
     def step(state: _State) -> _State:
-        gradient = jax.grad(objective)(state.theta)
-        metric = solution.fisher(state.theta)
-        damped = metric + jnp.diag(state.damping * jnp.diag(metric) + prior_strength + 1e-14)
-        change = -jnp.linalg.solve(damped, gradient)
-        theta = state.theta + change
-        value = objective(theta)
-        better = value <= state.value
-        promised = -jnp.dot(gradient, change)
-        damping = jnp.where(better, state.damping * 0.2, state.damping * 5.0)
-        return _State(
-            jnp.where(better, theta, state.theta),
-            jnp.where(better, value, state.value),
-            damping,
-            (promised < _TOLERANCE) | (damping > _LARGEST_DAMPING),
-        )
+        old, damping = state.point, state.damping
+        damped = old.metric + jnp.diag(damping * jnp.diag(old.metric) + prior_strength + 1e-14)
+        change = -jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(damped), old.gradient)
+        new = point_at(old.theta + change)
+        better = new.value <= old.value
+        point = jax.tree.map(lambda n, o: jnp.where(better, n, o), new, old)
+        promised = -jnp.dot(old.gradient, change)
+        converged = (promised < _TOLERANCE) & jnp.isfinite(old.value)
+        damping = jnp.where(better, damping * 0.2, damping * 5.0)
+        return _State(point, damping, converged | (damping > _LARGEST_DAMPING))
 
     def go_on(loop):
         count, state = loop
-        return (count < steps) & ~state.done
+        return (count <= steps) & ~state.done
 
-    damping = jnp.asarray(_FIRST_DAMPING, start.dtype)
-    first = _State(start, objective(start), damping, jnp.asarray(False))
+    # The first step goes nowhere: it evaluates the start, and so `point_at` compiles only once.
+    zeros, infinity = jnp.zeros_like(start), jnp.asarray(jnp.inf, start.dtype)
+    nowhere = _Point(start, infinity, zeros, jnp.eye(len(start), dtype=start.dtype))
+    first = _State(nowhere, jnp.asarray(5 * _FIRST_DAMPING, start.dtype), jnp.asarray(False))
     _, last = jax.lax.while_loop(go_on, lambda loop: (loop[0] + 1, step(loop[1])), (0, first))
-    return last.theta
+    return SnapshotFit(last.point.theta, last.point.gradient)

@@ -11,7 +11,13 @@ import numpy as np
 import optax
 from jaxtyping import Float64, UInt8
 
-from dynboltz.distributions import AbstractSolution, ClampedStatistics, LatticeModel, TransferMatrix
+from dynboltz.distributions import (
+    AbstractSolution,
+    ClampedStatistics,
+    LatticeModel,
+    TransferMatrix,
+    in_batches,
+)
 from dynboltz.sampling import GibbsSampler, contrastive_divergence
 
 from ._data import TrainingData
@@ -71,13 +77,16 @@ def fit_initial(
     """
     solution = TransferMatrix(model) if solution is None else solution
     clamped = ClampedStatistics(model)
-    start = jnp.asarray(starting_point(model, settings))
-    targets = jnp.asarray(summaries)
+    start = starting_point(model, settings)
     if settings.optimiser == "natural":
-        starts = jnp.broadcast_to(start, (len(targets), len(start)))
-        limits = settings.prior_strength, settings.steps
-        return np.asarray(_fit(solution, clamped, targets, starts, *limits))
-    return np.asarray(_descend(solution, clamped, targets, start, settings))
+
+        def fit(summaries, starts):
+            limits = settings.prior_strength, settings.steps
+            return _fit(solution, clamped, summaries, starts, *limits)
+
+        return in_batches(fit, summaries, np.tile(start, (len(summaries), 1)))
+    targets = jnp.asarray(summaries)
+    return np.asarray(_descend(solution, clamped, targets, jnp.asarray(start), settings))
 
 
 def fit_initial_sampled(
@@ -171,7 +180,7 @@ def fit_trajectories(
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _fit(solution, clamped, summaries, starts, prior_strength, steps):
     def fit(summary, start):
-        return natural_gradient_fit(solution, clamped, summary, start, prior_strength, steps)
+        return natural_gradient_fit(solution, clamped, summary, start, prior_strength, steps).theta
 
     return jax.vmap(fit)(summaries, starts)
 

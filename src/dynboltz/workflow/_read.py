@@ -77,14 +77,20 @@ def merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return result
 
 
+_OVERRIDE_HELP = (
+    "--set {}: is not KEY=VALUE with a TOML value{}. Write for example --set lattice.shape=[500] "
+    "or --set 'lattice.boundary=\"periodic\"'."
+)
+
+
 def _parse_override(override: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(override)
+        settings = tomllib.loads(override)
     except tomllib.TOMLDecodeError as error:
-        raise ExperimentError(
-            f"--set {override}: is not KEY=VALUE with a TOML value: {error}. Write for example "
-            "--set lattice.shape=[500] or --set 'lattice.boundary=\"periodic\"'."
-        ) from error
+        raise ExperimentError(_OVERRIDE_HELP.format(override, f": {error}")) from error
+    if not settings:
+        raise ExperimentError(_OVERRIDE_HELP.format(repr(override), ""))
+    return settings
 
 
 def _message(path: Path, raw: dict[str, Any], error: ValidationError) -> str:
