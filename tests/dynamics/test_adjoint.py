@@ -103,7 +103,9 @@ def directional_difference(objective: Callable, point: Any, direction: Any) -> f
 
 
 CASES = [
+    (hermite_field, "euler", 1),
     (hermite_field, "heun", 2),
+    (hermite_field, "rk4", 1),
     (smooth_field, "euler", 1),
     (smooth_field, "euler", 3),
     (smooth_field, "heun", 2),

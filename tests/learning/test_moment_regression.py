@@ -85,7 +85,7 @@ def test_points_where_the_model_cannot_follow_are_left_out(regression):
     assert {tuple(p) for p in UNVISITED} <= {tuple(p) for p in kept}
     steps = np.abs(velocities) * STEP
     limit = np.median(steps, axis=0) * 1.0001
-    fewer, slower = regression.sample_velocities(points, STEP, limit)
+    fewer, slower = regression.sample_velocities(points, STEP, limit / STEP)
     assert 0 < len(fewer) < len(kept)
     assert np.all(np.abs(slower) * STEP <= limit)
 

@@ -31,10 +31,13 @@ def test_every_preset_of_every_shipped_experiment_loads():
             load_experiment(name, preset=preset)
 
 
-def test_the_papers_rates_on_lattice_sums_become_rates_per_site():
+def test_the_papers_rates_on_sums_become_rates_per_site_and_time():
     paper = load_experiment("annihilation", preset="paper")
     n_sites = paper.lattice.n_sites
-    assert paper.plans["visible"].learning.learning_rate == 1 * n_sites
+    for plan in paper.plans.values():
+        assert plan.learning.window is not None
+        duration = plan.learning.window * paper.kernel.time_step
+        assert plan.learning.learning_rate == 1 * n_sites * duration
     # The product 1e-5 * 1000 is rounded.
     np.testing.assert_allclose(paper.plans["hidden"].fit.learning_rate, 1e-5 * n_sites)
     assert not paper.plans["hidden"].learning.warm_start

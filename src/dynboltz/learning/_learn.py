@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -25,8 +26,8 @@ _FEWEST_POINTS, _MOST_POINTS = 500, 5000
 """Where velocities are expected; between these, one for every second snapshot."""
 _PRIOR_REACH = 1.0
 """How far from the trajectories velocities are expected, in cells."""
-_LARGEST_STEP = 1.2
-"""Of the velocities expected there, in units of the largest step of the trajectories."""
+_LARGEST_VELOCITY = 1.2
+"""Of those expected there, in units of the largest difference quotient of the trajectories."""
 
 
 def learn(
@@ -121,18 +122,24 @@ def _start(
     flat = theta.reshape(-1, theta.shape[-1])
     metric = solution.batch_fisher(flat).reshape(*theta.shape, -1)
     prior = None
+    integrator: dict[str, Any] = {"method": settings.method, "substeps": settings.substeps}
     if settings.moment_regression:
-        regression = fit_moment_regression(solution, theta, data.summaries, data.times)
+        regression = fit_moment_regression(
+            solution, theta, data.summaries, data.times, **integrator
+        )
         points = _points_around(field, theta, seed)
         time_step = float(np.min(np.diff(data.times)))
-        largest = _LARGEST_STEP * np.abs(np.diff(theta, axis=1)).max(axis=(0, 1))
-        points, velocities = regression.sample_velocities(points, time_step, largest)
+        differences = np.diff(theta, axis=1) / np.diff(data.times)[:, None]
+        largest = _LARGEST_VELOCITY * np.abs(differences).max(axis=(0, 1))
+        step = time_step / settings.substeps if settings.method == "euler" else None
+        points, velocities = regression.sample_velocities(points, step, largest)
         at_points = solution.batch_fisher(points)
         prior = VelocityPrior(points, velocities, at_points, MEMORY * time_step)
         field = field.allocate(np.concatenate([flat, points]))
     else:
         field = allocate_with_margin(field, flat)
-    return warm_start(field, data.times, theta, metric, settings.smoothness, prior), prior
+    start = warm_start(field, data.times, theta, metric, settings.smoothness, prior, **integrator)
+    return start, prior
 
 
 def _points_around(

@@ -23,7 +23,8 @@ from dynboltz.distributions import ClampedStatistics, LatticeModel, TransferMatr
 from dynboltz.lattices import Factor, Term
 
 from ._natural_gradient import natural_gradient_fit
-from ._times import representative_times
+from ._settings import Method
+from ._times import integral_weights, representative_times
 
 MAX_PATTERNS = 100
 _RIDGE = 1e-5
@@ -61,39 +62,45 @@ class MomentRegression(NamedTuple):
         return _pattern_means(self.extended, theta)
 
     def velocity(
-        self, theta: Float[Array, " coefficients"], time_step: float | Float[Array, ""]
+        self, theta: Float[Array, " coefficients"], step: float | Float[Array, ""] | None
     ) -> tuple[Float[Array, " coefficients"], Float[Array, ""]]:
-        """Velocity of the coefficients over one step, and the error with which it is reached.
+        r"""Velocity of the coefficients, and the error with which it is reached.
 
-        The features move by one step of the linear equations, and the coefficients to where the
-        model is most likely to have them. The error is the largest difference of moments
-        [per site] left between model and features; it is large where the features leave what a
-        distribution can have.
+        With a step, as for Euler's method, the features move by one step of the linear equations,
+        and the coefficients to where the model is most likely to have them. The error is the
+        largest difference of moments [per site] left between model and features; it is large
+        where the features leave what a distribution can have.
+
+        Without a step it is the limit of short ones, $\mathrm{Cov}(\langle s \rangle_{h|v})\,
+        \dot\theta = d\mu/dt$ with the moments $\mu$ of the awake phase, and has no error.
         """
+        rate = jnp.dot(self.matrix, self.patterns(theta))
         features = self.solution.expected_summary(theta)
-        target = features + time_step * self.matrix @ self.patterns(theta)
         clamped = ClampedStatistics(self.solution.model)
+        if step is None:
+            return _instantaneous(self.solution, clamped, theta, features, rate), jnp.zeros(())
+        target = features + step * rate
         moved = natural_gradient_fit(self.solution, clamped, target, theta, _PULL, _STEPS)
-        return (moved.theta - theta) / time_step, jnp.max(jnp.abs(moved.gradient))
+        return (moved.theta - theta) / step, jnp.max(jnp.abs(moved.gradient))
 
     def sample_velocities(
         self,
         thetas: Float64[np.ndarray, "points coefficients"],
-        time_step: float,
-        largest_step: Float64[np.ndarray, " coefficients"],
+        step: float | None,
+        largest: Float64[np.ndarray, " coefficients"],
     ) -> tuple[Float64[np.ndarray, "kept coefficients"], Float64[np.ndarray, "kept coefficients"]]:
         """Points and their velocities, without the points where the model cannot follow.
 
         These are the ones whose moments would leave what the model can hold, and, just before
-        that, those where a coefficient would move by more than `largest_step` in one step.
+        that, those where the velocity of a coefficient would be beyond `largest`.
         """
         matrix = jnp.asarray(self.matrix)
 
         def batch(rows):
-            return _velocities(self.solution, self.extended, matrix, time_step, rows)
+            return _velocities(self.solution, self.extended, matrix, step, rows)
 
         velocity, error = in_batches(batch, thetas)
-        follows = np.all(np.abs(velocity) * time_step <= largest_step, axis=1)
+        follows = np.all(np.abs(velocity) <= largest, axis=1)
         kept = follows & (error < _FEASIBLE)
         return thetas[kept], velocity[kept]
 
@@ -103,6 +110,9 @@ def fit_moment_regression(
     theta: Float64[np.ndarray, "initial_conditions times coefficients"],
     summaries: Float64[np.ndarray, "initial_conditions times features"],
     times: Float64[np.ndarray, " times"],
+    *,
+    method: Method = "euler",
+    substeps: int = 1,
 ) -> MomentRegression:
     """Learn the velocities of the features from trajectories.
 
@@ -120,17 +130,18 @@ def fit_moment_regression(
         Summaries of the data, see `ClampedStatistics`.
     times
         Times of the snapshots.
+    method, substeps
+        Integrator that the velocities are meant for.
     """
     model = solution.model
     extended = TransferMatrix(model.with_terms(pattern_terms(model, solution.window)))
-    before = theta[:, :-1]
-    flat = in_batches(functools.partial(_batch_means, extended), before.reshape(-1, theta.shape[2]))
-    patterns = flat.reshape(*before.shape[:2], -1)
-    integrals = np.cumsum(patterns * np.diff(times)[:, None], axis=1)
+    flat = in_batches(functools.partial(_batch_means, extended), theta.reshape(-1, theta.shape[2]))
+    patterns = flat.reshape(*theta.shape[:2], -1)
+    chosen = representative_times(len(times))
+    integrals = integral_weights(times, method, substeps)[chosen] @ patterns
     start = solution.batch_moments(theta[:, 0]) if model.is_visible else summaries[:, 0]
     changes = summaries[:, 1:] - start[:, None]
-    chosen = representative_times(len(times))
-    rows = integrals[:, chosen].reshape(-1, integrals.shape[-1])
+    rows = integrals.reshape(-1, integrals.shape[-1])
     seen = summaries[:, 1:][:, chosen].reshape(-1, summaries.shape[-1])
     weights = 1 / np.sqrt(np.maximum(seen * (1 - seen), _LEAST_VARIANCE))
     columns = zip(weights.T, changes[:, chosen].reshape(weights.shape).T, strict=True)
@@ -184,9 +195,16 @@ def _batch_means(extended, thetas):
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _velocities(solution, extended, matrix, time_step, thetas):
+def _velocities(solution, extended, matrix, step, thetas):
     regression = MomentRegression(solution, extended, matrix)
-    return jax.vmap(lambda theta: regression.velocity(theta, time_step))(thetas)
+    return jax.vmap(lambda theta: regression.velocity(theta, step))(thetas)
+
+
+def _instantaneous(solution, clamped, theta, features, rate):
+    """Velocity with which the likeliest coefficients follow the features."""
+    scatter = jax.hessian(clamped.log_weight)(theta, features)
+    metric = solution.fisher(theta) - scatter + _PULL * jnp.eye(len(theta), dtype=theta.dtype)
+    return jnp.linalg.solve(metric, clamped.moments(theta, rate))
 
 
 def _ridge(rows: np.ndarray, values: np.ndarray) -> np.ndarray:

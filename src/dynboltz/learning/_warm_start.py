@@ -15,7 +15,8 @@ from dynboltz.dynamics import HermiteBasis, HermiteField
 
 from ._parameters import Parameters, dof_units, parameters, with_parameters
 from ._roughness import roughness
-from ._times import representative_times
+from ._settings import Method
+from ._times import integral_weights, representative_times
 
 _TINY = 1e-9
 """Ridge that keeps degrees of freedom which nothing determines at zero, relative to the trace."""
@@ -61,13 +62,16 @@ def warm_start(
     metric: Float64[np.ndarray, "initial_conditions times coefficients coefficients"],
     smoothness: float,
     prior: VelocityPrior | None = None,
+    *,
+    method: Method = "euler",
+    substeps: int = 1,
 ) -> HermiteField:
     r"""Fit the degrees of freedom to given trajectories of the coefficients.
 
-    Euler's method would take $\theta(t_n) = \theta(t_0) + \sum_{m<n} \Delta t_m F(\theta(t_m))$,
-    which is linear in the degrees of freedom. The least-squares problem weights each coefficient
-    with its precision, $1 / (G^{-1})_{kk}$, and adds the bending energy of `Roughness` and the
-    prior.
+    The change of the coefficients since the first time is a sum over the values of the field at
+    the given coefficients (`integral_weights`), which is linear in the degrees of freedom. The
+    least-squares problem weights each coefficient with its precision, $1 / (G^{-1})_{kk}$, and adds
+    the bending energy of `Roughness` and the prior.
 
     Parameters
     ----------
@@ -83,17 +87,20 @@ def warm_start(
         Strength of the bending energy.
     prior
         Velocities expected elsewhere.
+    method, substeps
+        Integrator that the field is meant for.
     """
     chosen = representative_times(len(times))
     target = (theta - theta[:, :1])[:, 1:][:, chosen]
     weight = _precision(metric[:, 1:][:, chosen])
-    data = _maps(field, theta[:, :-1])
+    integrals = integral_weights(times, method, substeps)[chosen]
+    data = _maps(field, theta)
     priors = _maps(field, prior.points[None]) if prior else None
     solved = []
     for index, function in enumerate(field.functions):
         start = parameters(field)[index]
         n_vertices, n_dofs, _ = start.shape
-        rows = _integrals(data[index], np.diff(times), chosen)
+        rows = np.concatenate([integrals @ values for values in data[index]])
         energy = smoothness * roughness(function).assemble(n_vertices)
         values = np.zeros(start.shape)
         for output, name in enumerate(function.outputs):
@@ -143,14 +150,6 @@ def _maps(field: HermiteField, thetas: np.ndarray) -> list[list[sparse.csr_array
             ]
         )
     return maps
-
-
-def _integrals(
-    maps: list[sparse.csr_array], intervals: np.ndarray, chosen: np.ndarray
-) -> Float64[np.ndarray, "rows unknowns"]:
-    """Integrals over time of the values along each trajectory, up to each chosen time."""
-    until = np.tril(np.ones((len(intervals), len(intervals)))) * intervals
-    return np.concatenate([until[chosen] @ m for m in maps])
 
 
 def _normal(rows, values, weights):

@@ -1,0 +1,72 @@
+"""Learning from trajectories to a reduced model, on equations that are known."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+
+from dynboltz.distributions import LatticeModel, Layer
+from dynboltz.dynamics import HermiteGrid
+from dynboltz.lattices import Lattice
+from dynboltz.learning import LearningSettings, TrainingData, learn
+
+# A -> 0 without hops: every site is independent, and its density decays with the rate K,
+# so that b = logit(density) obeys db/dt = -K (1 + exp(b)).
+K = 1.5
+TIMES = np.linspace(0.0, 0.6, 31)
+MODEL = LatticeModel.from_names(Lattice((20,), "closed"), ["A"], ["b.A"])
+GRID = {"b.A": HermiteGrid(("b.A",), (0.5,), (0.0,), (-6.0,), (4.0,))}
+
+
+def density(start: np.ndarray) -> np.ndarray:
+    return expit(start)[:, None] * np.exp(-K * TIMES)
+
+
+def data(start: np.ndarray) -> TrainingData:
+    return TrainingData(TIMES, start[:, None], density(start)[:, :, None])
+
+
+@pytest.mark.parametrize(
+    ("method", "substeps", "regression"),
+    [("rk4", 1, True), ("rk4", 1, False), ("euler", 5, True)],
+)
+def test_decay_is_learned_and_predicted_from_other_starts(method, substeps, regression):
+    settings = LearningSettings(
+        method=method,
+        substeps=substeps,
+        steps=60,
+        smoothness=1e-8,
+        moment_regression=regression,
+    )
+    learned = learn(MODEL, GRID, data(np.linspace(-2.0, 2.0, 9)), settings)
+    assert (learned.method, learned.substeps) == (method, substeps)
+    assert learned.time_step == pytest.approx(0.02)
+    assert learned.history["moment_error"][-1] < 1e-4
+
+    others = np.array([-1.8, -0.6, 0.3, 1.7])
+    theta = learned.predict(others[:, None], TIMES)
+    # Cells of 0.5 interpolate exp(b) to 0.5^4 / 384 of its fourth derivative, up to 1e-3.
+    np.testing.assert_allclose(expit(theta[..., 0]), density(others), atol=3e-4)
+    b = logit(density(others)).ravel()
+    velocity = [float(learned.field(jnp.asarray([value]))[0]) for value in b[::7]]
+    # Steps of Euler's method are as long as 0.02 / 5: half of it times the second derivative.
+    np.testing.assert_allclose(velocity, -K * (1 + np.exp(b[::7])), rtol=0.02)
+
+
+def test_the_same_seed_learns_the_same():
+    settings = LearningSettings(steps=2, batch=2)
+    first, second = (
+        learn(MODEL, GRID, data(np.array([-1.0, 0.0, 1.0])), settings, seed=3) for _ in "ab"
+    )
+    np.testing.assert_array_equal(first.field.functions[0].u, second.field.functions[0].u)
+
+
+def test_gibbs_moments_are_for_visible_models():
+    hidden = LatticeModel.from_names(
+        MODEL.lattice, ["A"], ["b.A", "W.A.X"], [Layer(("X",), ((0,), (1,)))]
+    )
+    settings = LearningSettings(moments="gibbs", warm_start=False)
+    with pytest.raises(ValueError, match="for visible models"):
+        learn(hidden, {}, data(np.array([0.0])), settings)
