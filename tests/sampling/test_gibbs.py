@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import dynboltz.sampling._field_tables as field_tables_module
 import dynboltz.sampling._gibbs as gibbs_module
 from dynboltz.distributions import Enumeration, LatticeModel, Layer, TransferMatrix, sample_chain
 from dynboltz.lattices import Boundary, Factor, Lattice, Term
@@ -15,6 +16,7 @@ from dynboltz.sampling import GibbsSampler, advance, start_from_data, start_rand
 
 PAIR = Layer(("X",), ((0,), (1,)))
 SQUARE = Layer(("X", "Y"), tuple(itertools.product((0, 1), repeat=2)))
+CUBE = tuple(itertools.product((0, 1), repeat=3))
 
 
 def chain(boundary: Boundary) -> LatticeModel:
@@ -44,6 +46,21 @@ def unusual_terms(boundary: Boundary) -> LatticeModel:
     )
 
 
+def cube_unit(species: str, hidden: str) -> LatticeModel:
+    """Eight sites, closed, and one hidden unit in their middle."""
+    pairs = zip(species, hidden, strict=True)
+    names = [f"b.{s}" for s in species + hidden] + [f"W.{v}.{h}" for v, h in pairs]
+    names.append(f"W.{species[0]}.{hidden[1]}")
+    layer = Layer(tuple(hidden), CUBE)
+    return LatticeModel.from_names(Lattice((2, 2, 2), "closed"), list(species), names, [layer])
+
+
+def two_hidden_layers(boundary: Boundary) -> LatticeModel:
+    names = ["b.A", "W.A.X", "b.X", "W.X.Y", "b.Y"]
+    layers = [PAIR, Layer(("Y",), ((0,), (1,)))]
+    return LatticeModel.from_names(Lattice((4,), boundary), ["A"], names, layers)
+
+
 MODELS = {
     "ring": chain("periodic"),
     "closed chain": chain("closed"),
@@ -52,12 +69,24 @@ MODELS = {
     "two species": two_species(),
     "unusual terms on a ring": unusual_terms("periodic"),
     "unusual terms on a closed chain": unusual_terms("closed"),
+    "cube, two species": cube_unit("AB", "XY"),
+    "cube, three species": cube_unit("ABC", "XYZ"),
+    "two hidden layers on a ring": two_hidden_layers("periodic"),
+    "two hidden layers on a closed chain": two_hidden_layers("closed"),
     "doubled bonds": LatticeModel.from_names(Lattice((2, 2, 2)), ["A"], ["b.A", "J.A.A"]),
 }
 
 
 def coefficients(model: LatticeModel) -> np.ndarray:
     return np.random.default_rng(5).uniform(-0.7, 0.7, len(model.terms))
+
+
+@pytest.fixture(params=["fields", "units"])
+def kernel(request, monkeypatch):
+    """Force one of the two kernels, whatever suits the model."""
+    limit = 10**9 if request.param == "fields" else 0
+    monkeypatch.setattr(field_tables_module, "CODES_PER_UNIT", limit)
+    return request.param
 
 
 def sampled(model: LatticeModel, n_chains: int, n_sweeps: int, theta=None) -> np.ndarray:
@@ -68,9 +97,11 @@ def sampled(model: LatticeModel, n_chains: int, n_sweeps: int, theta=None) -> np
 
 
 @functools.cache
-def independent_states(name: str) -> np.ndarray:
+def independent_states(name: str, kernel: str) -> np.ndarray:
     """One state of each of many chains; coefficients below 0.7 mix in far fewer sweeps."""
-    return sampled(MODELS[name], n_chains=60_000, n_sweeps=25)
+    model = MODELS[name]
+    assert (GibbsSampler(model)._fields is not None) == (kernel == "fields")
+    return sampled(model, n_chains=60_000, n_sweeps=25)
 
 
 @functools.cache
@@ -79,9 +110,9 @@ def enumeration(name: str) -> Enumeration:
 
 
 def keys(states: np.ndarray) -> np.ndarray:
-    """One integer a state, for labels 0 to 2."""
+    """One integer a state, for labels 0 to 3."""
     units = np.moveaxis(states, 1, 0).reshape(states.shape[1], -1).astype(np.int64)
-    return units @ 3 ** np.arange(units.shape[1])
+    return units @ 4 ** np.arange(units.shape[1])
 
 
 def p_value(states: np.ndarray, exact_states: np.ndarray, probabilities: np.ndarray) -> float:
@@ -98,18 +129,18 @@ def p_value(states: np.ndarray, exact_states: np.ndarray, probabilities: np.ndar
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_states_have_the_enumerated_distribution(name):
+def test_states_have_the_enumerated_distribution(name, kernel):
     model = MODELS[name]
     exact = enumeration(name)
     probabilities = np.asarray(exact.probabilities(coefficients(model)))
     # Independent chains; fails for one seed in 10^4, the seed is fixed.
-    assert p_value(independent_states(name), exact.states, probabilities) > 1e-4
+    assert p_value(independent_states(name, kernel), exact.states, probabilities) > 1e-4
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_moments_match_enumeration(name):
+def test_moments_match_enumeration(name, kernel):
     model = MODELS[name]
-    values = model.statistics(independent_states(name))
+    values = model.statistics(independent_states(name, kernel))
     error = values.std(axis=0) / np.sqrt(len(values))
     exact = enumeration(name)
     exact = np.asarray(exact.probabilities(coefficients(model))) @ model.statistics(exact.states)
@@ -120,6 +151,7 @@ def test_moments_match_enumeration(name):
 @pytest.mark.parametrize("name", MODELS)
 def test_tabulated_and_summed_fields_draw_the_same_states(name, monkeypatch):
     model = MODELS[name]
+    monkeypatch.setattr(field_tables_module, "CODES_PER_UNIT", 0)
     tabulated = sampled(model, n_chains=3000, n_sweeps=5)
     monkeypatch.setattr(gibbs_module, "MAX_THRESHOLDS", 0)
     summed = sampled(model, n_chains=3000, n_sweeps=5)
@@ -151,6 +183,7 @@ def test_exact_samples_stay_exact_after_a_sweep(model):
     assert p_value(after.states, exact.states, np.asarray(exact.probabilities(theta))) > 1e-4
 
 
+@pytest.mark.usefixtures("kernel")
 def test_hidden_units_are_drawn_from_their_conditional_distribution():
     model = pair_units("closed")
     theta = np.array([0.3, 1.1, -0.8])
@@ -198,6 +231,7 @@ def test_blocks_are_few_and_cover_every_unit_once():
         assert len(set(sampler._tables.units)) == sum(sampler.block_sizes) == n_units
 
 
+@pytest.mark.usefixtures("kernel")
 def test_results_do_not_depend_on_the_number_of_threads():
     model = MODELS["unusual terms on a closed chain"]
     before = numba.get_num_threads()
@@ -211,12 +245,17 @@ def test_results_do_not_depend_on_the_number_of_threads():
     assert results[0] == results[1]
 
 
+@pytest.mark.usefixtures("kernel")
 def test_every_chain_has_its_own_row_of_theta():
     model = chain("periodic")
     sampler = GibbsSampler(model)
     states = np.zeros((1, 40, 7), dtype=np.uint8)
     rows = np.random.default_rng(1).normal(size=(2, 3))
     mixed = sampler.sweep(states, np.tile(rows, (20, 1)), seed=6, n_sweeps=5)
+    groups = sampler.sweep(states, rows, seed=6, n_sweeps=5)
+    for row, group in zip(rows, (slice(20), slice(20, 40)), strict=True):
+        alone = sampler.sweep(states, row, seed=6, n_sweeps=5)
+        np.testing.assert_array_equal(groups[:, group], alone[:, group])
     for parity in (0, 1):
         alone = sampler.sweep(states, rows[parity], seed=6, n_sweeps=5)
         np.testing.assert_array_equal(mixed[:, parity::2], alone[:, parity::2])
@@ -239,6 +278,7 @@ def test_arguments_are_left_as_they_are():
     np.testing.assert_array_equal(theta, coefficients(model))
 
 
+@pytest.mark.usefixtures("kernel")
 def test_units_that_do_not_exist_stay_empty():
     model = pair_units("closed")
     theta = np.array([1.0, 2.0, 5.0])
@@ -251,6 +291,7 @@ def test_units_that_do_not_exist_stay_empty():
         GibbsSampler(model).sweep(states, theta, seed=0)
 
 
+@pytest.mark.usefixtures("kernel")
 def test_chains_go_on_where_they_were():
     model = pair_units("periodic")
     sampler, theta = GibbsSampler(model), coefficients(model)
@@ -272,6 +313,7 @@ def test_chains_start_uniformly_or_from_data():
     assert not chains.states[1].any()
 
 
+@pytest.mark.usefixtures("kernel")
 def test_large_coefficients_do_not_overflow():
     model = two_species()
     theta = np.where(np.arange(len(model.terms)) == 0, 2000.0, 0.0)
@@ -283,7 +325,7 @@ def test_large_coefficients_do_not_overflow():
     ("change", "message"),
     [
         ({"theta": np.zeros(2)}, r"`theta` must hold 3 finite coefficients .*got shape \(2,\)"),
-        ({"theta": np.zeros((4, 3))}, r"a row of them for each of 2 chains; got shape \(4, 3\)"),
+        ({"theta": np.zeros((4, 3))}, r"equal groups of the 2 chains; got shape \(4, 3\)"),
         ({"theta": np.array([0, 0, np.nan])}, "not finite"),
         ({"states": np.zeros((2, 2, 7), np.uint8)}, r"must have shape \(1, chains, 7\)"),
         ({"states": np.full((1, 2, 7), 2, np.uint8)}, r"hold 0 \(empty\) to 1 \(A\), got 2"),

@@ -11,6 +11,8 @@ from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import streams
 
+from ._field_kernels import fill_field_thresholds, sweep_fields
+from ._field_tables import FieldTables, field_tables
 from ._kernels import Conditionals, fill_thresholds, sweep_chains
 from ._tables import compile_tables, unit_exists
 
@@ -31,8 +33,10 @@ class GibbsSampler:
     hidden layers given the visible one, then those of the visible layer given the hidden ones.
 
     Each chain has its own random stream, so samples do not depend on the number of threads.
-    Where the fields of a layer depend on few integers, the conditional probabilities are tabulated
-    for them; this alters the speed only.
+    The model decides which kernel draws them. Where the fields of all layers depend on few
+    integers, these are added up for a whole layer at once, and index tables of conditional
+    probabilities, rounded to multiples of $2^{-32}$. Other models are sampled unit by unit, with
+    tables for the layers where they pay, which alters the speed only.
 
     Parameters
     ----------
@@ -48,6 +52,7 @@ class GibbsSampler:
     def __init__(self, model: LatticeModel) -> None:
         self.model = model
         self._tables = compile_tables(model)
+        self._fields = field_tables(model, self._tables)
         self._exists = unit_exists(model)
 
     @property
@@ -71,7 +76,8 @@ class GibbsSampler:
             States to start from; left as they are. What hidden layers hold does not matter if
             their units are independent of each other given the visible ones.
         theta
-            Coefficients, in the order of the model: one set, or one row a chain.
+            Coefficients, in the order of the model: one set, or rows for equal groups of
+            successive chains.
         seed
             Seed; chain `i` does not depend on how many there are.
         n_sweeps
@@ -107,7 +113,8 @@ class GibbsSampler:
         visible
             Visible states, which are kept.
         theta
-            Coefficients, in the order of the model: one set, or one row a chain.
+            Coefficients, in the order of the model: one set, or rows for equal groups of
+            successive chains.
         seed
             Seed.
         n_sweeps
@@ -151,7 +158,8 @@ class GibbsSampler:
         states
             Valid states to start from; left as they are.
         theta
-            Coefficients, in the order of the model: one set, or one row a chain.
+            Coefficients, in the order of the model: one set, or rows for equal groups of
+            successive chains.
         random
             Random stream of each chain; left as it is.
         n_sweeps
@@ -170,14 +178,13 @@ class GibbsSampler:
             raise ValueError(f"GibbsSampler: `n_sweeps` must not be negative, got {n_sweeps}.")
         n_layers, n_chains, n_sites = states.shape
         rows = self._rows(theta, n_chains)
-        tables = self._tables
-        if hidden_only:
-            tables = tables._replace(blocks=tables.blocks[tables.blocks[:, 0] > 0])
-        conditionals = self._conditionals(rows, n_chains * n_sweeps * n_records)
         records = np.empty((n_layers, n_records + 1, n_chains, n_sites), dtype=np.uint8)
         records[:, 0] = states
         advanced = random.copy()
-        sweep_chains(records, conditionals, tables, n_sweeps, advanced)
+        if self._fields is not None:
+            self._sweep_fields(self._fields, records, rows, advanced, n_sweeps, hidden_only)
+        else:
+            self._sweep_units(records, rows, advanced, n_sweeps, hidden_only)
         return records[:, 1:], advanced
 
     def check_states(self, states: UInt8[np.ndarray, "layers chains sites"]) -> None:
@@ -206,13 +213,52 @@ class GibbsSampler:
     ) -> Float64[np.ndarray, "rows coefficients"]:
         rows = np.array(theta, dtype=np.float64, ndmin=2, order="C")
         n = len(self.model.terms)
-        if rows.shape not in {(1, n), (n_chains, n)} or not np.all(np.isfinite(rows)):
+        fits = rows.ndim == 2 and rows.shape[1] == n and len(rows) > 0
+        if not fits or n_chains % len(rows) or not np.all(np.isfinite(rows)):
             raise ValueError(
                 f"GibbsSampler: `theta` must hold {n} finite coefficients "
-                f"{self.model.coefficients}, or a row of them for each of {n_chains} chains; got "
-                f"shape {np.shape(theta)}" + ("." if np.all(np.isfinite(rows)) else ", not finite.")
+                f"{self.model.coefficients}, or rows of them for equal groups of the {n_chains} "
+                f"chains; got shape {np.shape(theta)}"
+                + ("." if np.all(np.isfinite(rows)) else ", not finite.")
             )
         return rows
+
+    def _sweep_fields(
+        self,
+        tables: FieldTables,
+        records: UInt8[np.ndarray, "layers records chains sites"],
+        rows: Float64[np.ndarray, "rows coefficients"],
+        random: UInt64[np.ndarray, "chains words"],
+        n_sweeps: int,
+        hidden_only: bool,
+    ) -> None:
+        """Fill the records, with the thresholds of as many rows at once as memory allows."""
+        if hidden_only:
+            tables = tables._replace(blocks=tables.blocks[tables.blocks[:, 0] > 0])
+        n_thresholds = int(tables.code_pointers[-1])
+        per_row = records.shape[2] // len(rows)
+        batch = max(1, MAX_THRESHOLDS // n_thresholds)
+        for first in range(0, len(rows), batch):
+            group = rows[first : first + batch]
+            thresholds = np.empty((len(group), n_thresholds), dtype=np.uint32)
+            fill_field_thresholds(group, self._tables, tables.code_pointers, thresholds)
+            chains = slice(first * per_row, (first + len(group)) * per_row)
+            sweep_fields(records[:, :, chains], thresholds, tables, n_sweeps, random[chains])
+
+    def _sweep_units(
+        self,
+        records: UInt8[np.ndarray, "layers records chains sites"],
+        rows: Float64[np.ndarray, "rows coefficients"],
+        random: UInt64[np.ndarray, "chains words"],
+        n_sweeps: int,
+        hidden_only: bool,
+    ) -> None:
+        tables = self._tables
+        if hidden_only:
+            tables = tables._replace(blocks=tables.blocks[tables.blocks[:, 0] > 0])
+        n_chain_sweeps = records.shape[2] * n_sweeps * (records.shape[1] - 1)
+        conditionals = self._conditionals(rows, n_chain_sweeps)
+        sweep_chains(records, conditionals, tables, n_sweeps, random)
 
     def _conditionals(
         self, rows: Float64[np.ndarray, "rows coefficients"], n_chain_sweeps: int

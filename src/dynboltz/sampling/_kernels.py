@@ -25,7 +25,7 @@ class Conditionals(NamedTuple):
     Attributes
     ----------
     theta
-        One row for all chains, or one row a chain.
+        Rows for equal groups of successive chains.
     by_code
         Whether the probabilities of each layer are tabulated.
     thresholds
@@ -159,7 +159,7 @@ def sweep_chains(records, conditionals, tables, n_sweeps, random):
         cells[n_layers * n_sites + 1] = 1
         for layer in range(n_layers):
             cells[layer * n_sites : (layer + 1) * n_sites] = records[layer, 0, chain]
-        row = np.int64(chain) if conditionals.theta.shape[0] > 1 else 0
+        row = chain // (n_chains // conditionals.theta.shape[0])
         words = (random[chain, 0], random[chain, 1], random[chain, 2], random[chain, 3])
         for record in range(1, n_records):
             for _ in range(n_sweeps):

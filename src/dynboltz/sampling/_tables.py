@@ -84,7 +84,8 @@ def unit_exists(model: LatticeModel) -> Bool[np.ndarray, "layers sites"]:
     return np.stack([layer.exists(model.lattice) for layer in model.layers])
 
 
-def _pointers(sizes: list[int]) -> Int64[np.ndarray, " pointers"]:
+def pointers(sizes: list[int]) -> Int64[np.ndarray, " pointers"]:
+    """First entry of each group of entries, and one behind the last."""
     return np.cumsum([0, *sizes], dtype=np.int64)
 
 
@@ -161,9 +162,9 @@ def _code_tables(codes: list[Codes]) -> dict[str, np.ndarray]:
     thresholds, coefficients = np.nonzero(counts)
     return {
         "n_species": np.array(n_species, dtype=np.int64),
-        "partner_pointers": _pointers([len(i) for i in increments]),
+        "partner_pointers": pointers([len(i) for i in increments]),
         "increments": np.concatenate(increments).astype(np.uint32),
-        "threshold_pointers": _pointers([c.counts.shape[0] * c.counts.shape[1] for c in codes]),
+        "threshold_pointers": pointers([c.counts.shape[0] * c.counts.shape[1] for c in codes]),
         "entry_pointers": np.searchsorted(thresholds, np.arange(len(counts) + 1)).astype(np.int64),
         "entry_coefficients": coefficients.astype(np.int64),
         "entry_counts": counts[thresholds, coefficients],
@@ -175,10 +176,10 @@ def _product_tables(rules: list[LocalRule]) -> dict[str, np.ndarray]:
     factors = np.array([f for product in products for f in product.factors], dtype=np.int64)
     factors = factors.reshape(-1, 2)
     return {
-        "product_pointers": _pointers([len(rule.products) for rule in rules]),
+        "product_pointers": pointers([len(rule.products) for rule in rules]),
         "product_species": np.array([p.species for p in products], dtype=np.int64),
         "product_coefficients": np.array([p.coefficient for p in products], dtype=np.int64),
-        "factor_pointers": _pointers([len(p.factors) for p in products]),
+        "factor_pointers": pointers([len(p.factors) for p in products]),
         "factor_partners": np.ascontiguousarray(factors[:, 0]),
         "factor_labels": np.ascontiguousarray(factors[:, 1]),
     }
