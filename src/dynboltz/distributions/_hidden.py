@@ -18,8 +18,16 @@ import numpy as np
 from jaxtyping import Array, Float, Int64, UInt8
 
 from dynboltz._typing import AnyArray
-from dynboltz.lattices import Factor, Product, Term, TermCounter
-from dynboltz.lattices._counts import WORD, make_workspace, pack_state, product_bits
+from dynboltz.lattices import (
+    WORD,
+    Factor,
+    Product,
+    Term,
+    TermCounter,
+    make_workspace,
+    pack_state,
+    product_bits,
+)
 
 from ._model import LatticeModel
 

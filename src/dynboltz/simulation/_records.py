@@ -7,7 +7,7 @@ from typing import NamedTuple, no_type_check
 import numba
 import numpy as np
 
-from dynboltz.lattices._counts import CountTables, count_terms, make_workspace
+from dynboltz.lattices import CountTables, count_terms, make_workspace
 
 from ._particles import SPECIES
 
