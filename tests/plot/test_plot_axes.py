@@ -130,10 +130,10 @@ def test_errors_of_several_moments_share_a_legend(results):
 def test_histories_are_drawn_over_their_steps(make):
     histories = {"one": make.history(), "two": make.history(5, ("kl",))}
     axes = plot.plot_histories(histories)
-    assert [ax.get_ylabel() for ax in axes] == [
-        "KL divergence [-]",
-        "RMSE of ⟨A⟩ [per site]",
-        "RMSE of ⟨A A⟩ [per site]",
+    assert [(ax.get_title(), ax.get_ylabel()) for ax in axes] == [
+        ("KL divergence", "[-]"),
+        ("RMSE of ⟨A⟩", "[per site]"),
+        ("RMSE of ⟨A A⟩", "[per site]"),
     ]
     np.testing.assert_array_equal(axes[0].lines[1].get_xdata(), histories["two"]["step"])
     np.testing.assert_array_equal(axes[0].lines[1].get_ydata(), histories["two"]["kl"])
@@ -143,6 +143,15 @@ def test_histories_are_drawn_over_their_steps(make):
 def test_history_with_negative_values_is_linear():
     ax = plot.plot_history({"one": {"kl": np.array([1.0, -1.0])}}, "kl")
     assert ax.get_yscale() == "linear"
+
+
+def test_the_ratio_of_errors_to_next_to_no_noise_is_left_out(results):
+    for ds in results.values():
+        ds["standard_error"][{"time": 0}] *= 1e-6
+        ds["moments"][{"time": 1}] = ds["simulated"][{"time": 1}]
+    ax = plot.plot_error_ratio(results, "A")
+    assert all(np.isnan(line.get_ydata()[0]) for line in ax.lines[:-1])
+    assert ax.get_ylim()[0] >= 0.3
 
 
 @pytest.mark.parametrize("names", [("b.A",), ("b.A", "J.A.A"), ("b.A", "J.A.A", "K.A.A.A")])

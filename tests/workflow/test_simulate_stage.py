@@ -4,7 +4,8 @@ import pytest
 
 from dynboltz.distributions import TransferMatrix
 from dynboltz.store import StoreError, open_trajectories
-from dynboltz.workflow import ExperimentError, claim, load_experiment, simulate
+from dynboltz.workflow import ExperimentError, ResultDirectory, claim, load_experiment, simulate
+from dynboltz.workflow._simulate import open_part
 
 
 def contents(directory):
@@ -222,6 +223,42 @@ def test_foreign_trajectories_take_the_place_of_simulations(tiny, tmp_path):
     np.testing.assert_array_equal(found.initial_condition, [1, 1, 1, 3, 3, 3])
     np.testing.assert_array_equal(found.state, state[[1, 3, 4, 0, 2, 5]])
     np.testing.assert_allclose(found.moments[:, :, 0], (found.state == 1).mean("x"))
+
+
+def test_imported_trajectories_need_their_file_no_more(tiny, tmp_path):
+    save(tmp_path / "mine.npz", given_states())
+    experiment = with_store(tiny, "mine.npz", "mine.npz")
+    directory = claim(experiment, tmp_path / "out")
+    simulate(experiment, directory)
+    (tmp_path / "mine.npz").unlink()
+    moved = (tmp_path / "out").rename(tmp_path / "elsewhere")
+    directory = ResultDirectory(str(moved))
+    simulate(directory.load_experiment(), directory)
+    assert open_part(directory.load_experiment(), directory, "test").sizes["replica"] == 6
+
+
+def test_a_changed_file_is_read_again_when_asked_to(tiny, tmp_path):
+    save(tmp_path / "mine.npz", given_states())
+    experiment = with_store(tiny, "mine.npz", "mine.npz")
+    directory = claim(experiment, tmp_path / "out")
+    simulate(experiment, directory)
+    directory.fit("visible").mkdir(parents=True)
+    save(tmp_path / "mine.npz", 1 - given_states(12), initial_condition=[0, 1] * 6)
+    with pytest.raises(ExperimentError, match=r"mine\.npz: has changed since it was read"):
+        simulate(experiment, directory)
+    simulate(experiment, directory, overwrite=True)
+    assert open_part(experiment, directory, "train").sizes["replica"] == 12
+    assert not directory.fit("visible").exists()
+
+
+def test_a_directory_whose_import_failed_can_be_used(tiny, tmp_path):
+    wrong = with_store(tiny, "absent.npz", "absent.npz")
+    with pytest.raises(StoreError):
+        simulate(wrong, claim(wrong, tmp_path / "out"))
+    save(tmp_path / "mine.npz", given_states())
+    tiny.write_text(tiny.read_text().replace("absent", "mine"))
+    right = load_experiment(tiny)
+    simulate(right, claim(right, tmp_path / "out"))
 
 
 @pytest.mark.parametrize(

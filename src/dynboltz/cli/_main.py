@@ -32,7 +32,7 @@ ExperimentArgument = Annotated[
 DirectoryArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Result directory.")]
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Name of a learned model.")]
 Out = Annotated[
-    Path | None, typer.Option("--out", help="Result directory [default: ./NAME-results].")
+    Path | None, typer.Option("--out", help="Result directory, by default NAME-results here.")
 ]
 Preset = Annotated[str | None, typer.Option("--preset", help="Preset of the experiment file.")]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed instead of the file's.")]
@@ -209,7 +209,7 @@ def predict(
         typer.Option(
             "--times",
             metavar="T,T,... or START:STOP:STEP",
-            help="Times, beginning at 0 [default: those of the simulations].",
+            help="Times, beginning at 0; by default those of the simulations.",
         ),
     ] = None,
     out: Annotated[
@@ -235,7 +235,9 @@ def sample(
     initial: Initial,
     time: Annotated[float, typer.Option("--time", min=0.0, help="Time of the samples.")],
     out: Annotated[Path, typer.Option("--out", help="File to write, .npz or .nc.")],
-    n_samples: Annotated[int, typer.Option("-n", min=1, help="Number of samples.")] = 100,
+    n_samples: Annotated[
+        int, typer.Option("-n", "--samples", min=1, help="Number of samples.")
+    ] = 100,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed.")] = 0,
     threads: Threads = None,
 ) -> None:

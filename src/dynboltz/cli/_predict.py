@@ -91,7 +91,8 @@ def predict_theta(learned: ReducedModel, initial: str, times: np.ndarray) -> np.
     if strangers.any():
         typer.echo(
             f"Warning: from time {times[strangers.argmax()]:g} on, the coefficients visit cells "
-            "that no training trajectory visited; the prediction is an extrapolation.",
+            "that no training trajectory visited. Nothing is known there: the prediction "
+            "extrapolates, and where no vertex of the cells is known the coefficients stand still.",
             err=True,
         )
     return theta

@@ -90,12 +90,13 @@ def show_metrics(metrics: dict[str, Any]) -> None:
     table = Table(
         title="RMSE over the test set, time mean, per site", title_justify="left", box=None
     )
-    table.add_column("", no_wrap=True)
-    for moment in metrics["moments"]:
-        table.add_column(moment, justify="right")
-    rows = {name: model["rmse_time_mean"] for name, model in metrics["models"].items()}
-    for name, values in {**rows, "noise floor": metrics["noise_floor"]["time_mean"]}.items():
-        table.add_row(name, *(f"{value:.5f}" for value in values))
+    columns = {name: model["rmse_time_mean"] for name, model in metrics["models"].items()}
+    columns["noise floor"] = metrics["noise_floor"]["time_mean"]
+    table.add_column("moment", no_wrap=True)
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    for moment, *values in zip(metrics["moments"], *columns.values(), strict=True):
+        table.add_row(moment, *(f"{value:.5f}" for value in values))
     console = Console()
     console.print(table)
     seconds = metrics["wall_seconds"]

@@ -16,6 +16,10 @@ from ._labels import moment_symbol, time_label, title
 from ._select import names, order, select, select_part
 from ._style import NOISE, grid_shape, legend_above, model_style, new_axes, new_figure, panel
 
+LEAST_NOISE = 1e-3
+"""Of the largest noise: less of it is no scale for errors."""
+LOWEST_RATIO = 0.3
+
 
 def plot_error(
     predictions: Mapping[str, xr.Dataset],
@@ -93,12 +97,15 @@ def plot_error_ratio(
     Returns
     -------
     ax
-        The axes. Times without noise, such as those of an empty lattice, are left out.
+        The axes. Times with next to no noise, such as the first one if all lattices start with the
+        same number of particles, are left out, and the scale begins at 0.3: errors far below the
+        noise are those of predictions that start from the simulated values themselves.
     """
     ax = new_axes(ax)
     for name, ds in predictions.items():
         time, error, noise = _errors(ds, moment, part)
-        ratio = np.divide(error, noise, out=np.full_like(error, np.nan), where=noise > 0)
+        noisy = noise > LEAST_NOISE * noise.max()
+        ratio = np.divide(error, noise, out=np.full_like(error, np.nan), where=noisy)
         ax.plot(time, ratio, label=title(name), **_style(predictions, name))
     ax.axhline(1.0, label="noise floor", **NOISE)  # type: ignore[arg-type]
     first = next(iter(predictions.values()))
@@ -107,6 +114,7 @@ def plot_error_ratio(
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.set_ylim(bottom=max(LOWEST_RATIO, ax.get_ylim()[0]))
     ax.margins(x=0.01)
     return ax
 

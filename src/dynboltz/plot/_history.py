@@ -7,10 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
 
-from ._labels import moment_symbol, plain, title
+from ._labels import moment_symbol, title
 from ._style import grid_shape, legend_above, model_style, new_axes, new_figure, panel
 
+PER_SITE = ("moment_error", "negative_log_likelihood")
 History = Mapping[str, np.ndarray]
 
 
@@ -30,7 +32,7 @@ def plot_history(histories: Mapping[str, History], column: str, *, ax: Axes | No
     Returns
     -------
     ax
-        The axes; the scale is logarithmic if all values are positive.
+        The axes; the scale is logarithmic if the values are positive and span a decade.
 
     Raises
     ------
@@ -44,9 +46,14 @@ def plot_history(histories: Mapping[str, History], column: str, *, ax: Axes | No
     for name, history in drawn.items():
         style = model_style(list(histories), name, set())
         ax.plot(_steps(history, column), history[column], label=title(name), **style)
-    if all(np.nanmin(history[column], initial=np.inf) > 0 for history in drawn.values()):
+    values = np.concatenate([history[column] for history in drawn.values()])
+    if 0 < 10 * np.nanmin(values, initial=np.inf) <= np.nanmax(values, initial=0):
         ax.set_yscale("log")
-    ax.set(xlabel="optimisation step [-]", ylabel=_label(column))
+    else:
+        ax.ticklabel_format(axis="y", useOffset=False)
+        ax.yaxis.set_major_locator(MaxNLocator(5))
+    quantity, unit = _label(column)
+    ax.set(title=quantity, xlabel="optimisation step [-]", ylabel=unit)
     ax.margins(x=0.01)
     return ax
 
@@ -90,10 +97,11 @@ def _steps(history: History, column: str) -> np.ndarray:
     return history["step"] if "step" in history else np.arange(1, len(history[column]) + 1)
 
 
-def _label(column: str) -> str:
+def _label(column: str) -> tuple[str, str]:
+    """Name of a column, and its unit."""
     quantity, _, moment = column.partition(".")
     if column == "kl":
-        return "KL divergence [-]"
+        return "KL divergence", "[-]"
     if quantity == "rmse":
-        return f"RMSE of {moment_symbol(moment)} [per site]"
-    return f"{plain(column)} [-]"
+        return f"RMSE of {moment_symbol(moment)}", "[per site]"
+    return title(column), "[per site]" if column in PER_SITE else "[-]"

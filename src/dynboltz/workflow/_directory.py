@@ -33,6 +33,9 @@ class ResultDirectory:
 
     path: Path
 
+    def __init__(self, path: Path | str) -> None:
+        object.__setattr__(self, "path", Path(path))
+
     @property
     def experiment(self) -> Path:
         """Settings after presets and overrides."""
@@ -105,12 +108,12 @@ def claim(experiment: Experiment, path: Path | str, *, overwrite: bool = False) 
     StoreError
         If it cannot be written.
     """
-    directory = ResultDirectory(Path(path))
+    directory = ResultDirectory(path)
     with os_errors(directory.path, "read"):
         occupied = directory.path.exists() and any(directory.path.iterdir())
     if not occupied or directory.experiment.is_file():
         text = experiment.to_toml()
-        if occupied and not overwrite:
+        if occupied and not overwrite and _holds_results(directory):
             _refuse_other_settings(directory, experiment)
         if not occupied or directory.experiment.read_text(encoding="utf-8") != text:
             _remove_conclusions(directory, experiment)
@@ -120,6 +123,13 @@ def claim(experiment: Experiment, path: Path | str, *, overwrite: bool = False) 
     raise ExperimentError(
         f"{directory.path}: holds files that are no results of dynboltz (it has no "
         "`experiment.toml`). Choose a new or an empty directory with --out."
+    )
+
+
+def _holds_results(directory: ResultDirectory) -> bool:
+    return directory.metrics.exists() or any(
+        (directory.path / folder).exists()
+        for folder in ("trajectories", "fits", "models", "predictions")
     )
 
 
@@ -139,6 +149,14 @@ def _remove_conclusions(directory: ResultDirectory, experiment: Experiment) -> N
             path.unlink(missing_ok=True)
         for path in stores:
             shutil.rmtree(path)
+
+
+def remove_learned(directory: ResultDirectory) -> None:
+    """Remove everything that was made of trajectories which are no longer there."""
+    with os_errors(directory.path, "written"):
+        for folder in ("fits", "models", "predictions"):
+            shutil.rmtree(directory.path / folder, ignore_errors=True)
+        directory.metrics.unlink(missing_ok=True)
 
 
 def remove_store(path: Path) -> None:

@@ -90,7 +90,7 @@ def evaluate(
             store.write_dataset(dataset, directory.prediction(name))
         progress({"stage": "evaluate", "step": len(models), "total": len(models)})
         metrics = _metrics(experiment, ensembles, predictions, parameters)
-        metrics["warnings"] = warnings
+        metrics["warnings"] = _lone_initial_conditions(ensembles) + warnings
         timings = read_timings(directory) | {"evaluate": time.perf_counter() - start}
         metrics["wall_seconds"] = wall_seconds(timings)
         store.write_json(directory.metrics, metrics)
@@ -155,6 +155,15 @@ def _parameters(learned: ReducedModel) -> dict[str, int]:
             for function in learned.field.functions
         ),
     }
+
+
+def _lone_initial_conditions(ensembles: dict[str, EnsembleMoments]) -> list[str]:
+    return [
+        f"{part}: all replicas are of one initial condition. Give `initial_condition` in your data "
+        "if they are not."
+        for part, ensemble in ensembles.items()
+        if len(ensemble.mean) == 1
+    ]
 
 
 def _warnings(name: str, learned: ReducedModel, theta: dict[str, np.ndarray]) -> list[str]:

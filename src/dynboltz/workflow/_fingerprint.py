@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Any
 
 from ._experiment import PARTS, Experiment
@@ -25,7 +24,7 @@ def trajectories_fingerprint(experiment: Experiment, part: str) -> str:
     table = experiment.table
     initial = table.initial.model_dump(exclude_none=True)
     if isinstance(table.initial, StoreInitial):
-        initial = {"store": _file_identity(Path(getattr(table.initial, part)))}
+        initial = {"store": getattr(table.initial, part)}
     else:
         initial = {k: v for k, v in initial.items() if k not in PARTS} | {part: initial[part]}
     if isinstance(table.initial, DistributionInitial):
@@ -78,12 +77,3 @@ def metrics_fingerprint(experiment: Experiment) -> str:
 
 def _definition(table: Any) -> dict[str, Any]:
     return {"terms": table.terms, "layers": [layer.model_dump() for layer in table.layers]}
-
-
-def _file_identity(path: Path) -> dict[str, Any]:
-    """Name, size and time of change; contents may be huge."""
-    file = path / "zarr.json" if path.is_dir() else path
-    found = file.stat() if file.exists() else None
-    return {"path": str(path)} | (
-        {} if found is None else {"size": found.st_size, "changed": found.st_mtime_ns}
-    )

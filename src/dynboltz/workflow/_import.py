@@ -12,6 +12,8 @@ from dynboltz.store import StoreError
 
 from ._experiment import Experiment
 
+SOURCE = "source"
+"""Attribute of imported trajectories: what the file was like when it was read."""
 SAME_TIME = 1e-6
 """Largest difference of a time from the experiment's, in steps."""
 
@@ -33,7 +35,21 @@ def read_trajectories(experiment: Experiment, part: str) -> xr.Dataset:
     _check(experiment, path, trajectories)
     order = np.argsort(trajectories.initial_condition.values, kind="stable")
     names = [term.name for term in experiment.moments]
-    return trajectories.isel(replica=order).sel(moment=names)
+    imported = trajectories.isel(replica=order).sel(moment=names)
+    imported.attrs[SOURCE] = _identity(path)
+    return imported
+
+
+def source_has_changed(experiment: Experiment, part: str, imported: xr.Dataset) -> bool:
+    """Whether the file that trajectories were imported from is there and is not what it was."""
+    path = Path(getattr(experiment.table.initial, part))
+    return path.exists() and _identity(path) != imported.attrs.get(SOURCE)
+
+
+def _identity(path: Path) -> dict[str, int]:
+    """Size and time of change; contents may be huge."""
+    found = (path / "zarr.json" if (path / "zarr.json").exists() else path).stat()
+    return {"size": found.st_size, "changed": found.st_mtime_ns}
 
 
 def _read(experiment: Experiment, path: Path) -> xr.Dataset:

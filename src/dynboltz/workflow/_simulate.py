@@ -14,10 +14,11 @@ import xarray as xr
 from dynboltz import simulation, store
 from dynboltz.store import StoreError, TrajectoryStore
 
-from ._directory import ResultDirectory, remove_store
+from ._directory import ResultDirectory, remove_learned, remove_store
+from ._errors import ExperimentError
 from ._experiment import PARTS, Experiment
 from ._fingerprint import trajectories_fingerprint
-from ._import import read_trajectories
+from ._import import read_trajectories, source_has_changed
 from ._initial_states import DYNAMICS, initial_coefficients, initial_states, seed_for
 from ._progress import Progress, silent
 from ._schema import StoreInitial
@@ -50,10 +51,14 @@ def simulate(
 
     Raises
     ------
+    ExperimentError
+        If a file of given trajectories has changed since it was read.
     StoreError
         If there are trajectories of another experiment, given trajectories do not fit, or the disk
         refuses.
     """
+    if isinstance(experiment.table.initial, StoreInitial):
+        _check_sources(experiment, directory, overwrite=overwrite)
     if all(_is_complete(experiment, directory, part) for part in PARTS):
         return
     resumed = any(_is_ours(experiment, directory, part) for part in PARTS)
@@ -87,6 +92,22 @@ def _is_complete(experiment: Experiment, directory: ResultDirectory, part: str) 
     if not _is_ours(experiment, directory, part):
         return False
     return store.resume_trajectories(directory.trajectories(part)).is_complete
+
+
+def _check_sources(experiment: Experiment, directory: ResultDirectory, *, overwrite: bool) -> None:
+    """Refuse to go on with trajectories whose files have changed since; or forget them."""
+    for part in PARTS:
+        if not _is_complete(experiment, directory, part):
+            continue
+        if source_has_changed(experiment, part, open_part(experiment, directory, part)):
+            if not overwrite:
+                raise ExperimentError(
+                    f"{getattr(experiment.table.initial, part)}: has changed since it was read "
+                    f"into {directory.path}. Choose another directory with --out, or read it again "
+                    "with --overwrite."
+                )
+            remove_store(directory.trajectories(part))
+            remove_learned(directory)
 
 
 def _import(experiment: Experiment, part: str, path: Path) -> None:
