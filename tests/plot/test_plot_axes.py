@@ -150,7 +150,7 @@ def test_the_ratio_of_errors_to_next_to_no_noise_is_left_out(results):
         ds["standard_error"][{"time": 0}] *= 1e-6
         ds["moments"][{"time": 1}] = ds["simulated"][{"time": 1}]
     ax = plot.plot_error_ratio(results, "A")
-    assert all(np.isnan(line.get_ydata()[0]) for line in ax.lines[:-1])
+    assert all(np.isnan(np.asarray(line.get_ydata())[0]) for line in ax.lines[:-1])
     assert ax.get_ylim()[0] >= 0.3
 
 
