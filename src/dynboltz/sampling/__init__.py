@@ -1,5 +1,7 @@
-"""Gibbs sampling of lattice models: persistent chains, contrastive divergence, moments."""
+"""Gibbs sampling of lattice models: chains, contrastive divergence, moments, log Z."""
 
+from ._annealing import LogPartitionEstimate as LogPartitionEstimate
+from ._annealing import anneal_log_partition as anneal_log_partition
 from ._chains import Chains as Chains
 from ._chains import advance as advance
 from ._chains import record as record
