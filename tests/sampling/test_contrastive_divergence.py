@@ -9,6 +9,7 @@ from dynboltz.sampling import (
     GibbsSampler,
     contrastive_divergence,
     persistent_moments,
+    short_run_moments,
     start_random,
 )
 
@@ -59,6 +60,30 @@ def test_the_awake_phase_belongs_to_the_data(model):
     exact = np.asarray(TransferMatrix(model).moments(theta))
     # Exact samples with hidden units drawn from their conditional distribution; 4 standard errors.
     assert np.all(np.abs(z_scores(awake, exact)) < 4)
+
+
+@pytest.mark.parametrize("model", [VISIBLE, HIDDEN])
+def test_short_runs_from_random_units_reach_the_model(model):
+    data = exact_samples(model, 20_000)
+    moments = short_run_moments(GibbsSampler(model), THETA[model], data, 30, seed=6)
+    # 30 sweeps of weakly coupled units; independent states, 4 standard errors.
+    exact = np.asarray(TransferMatrix(model).moments(THETA[model]))
+    assert np.all(np.abs(z_scores(moments.asleep, exact)) < 4)
+    assert np.all(np.abs(z_scores(moments.awake, exact)) < 4)
+
+
+def test_short_runs_do_not_start_from_the_data():
+    data = np.ones((500, 10), dtype=np.uint8)
+    theta = np.array([8.0, 0.0, 0.0])
+    sampler = GibbsSampler(VISIBLE)
+    strong = np.array([-12.0, 24.0, 0.0])
+    stuck = contrastive_divergence(sampler, strong, data, 1, seed=1).asleep[:, 0].mean()
+    free = short_run_moments(sampler, strong, data, 1, seed=1).asleep[:, 0].mean()
+    # Full lattices stay full; of random units those without a neighbour become empty.
+    assert stuck > 0.99
+    assert free < 0.95
+    first, again = (short_run_moments(sampler, theta, data, 2, seed=3) for _ in range(2))
+    np.testing.assert_array_equal(first.asleep, again.asleep)
 
 
 def test_persistent_chains_reach_the_model_from_anywhere():

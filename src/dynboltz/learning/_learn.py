@@ -10,7 +10,7 @@ from jaxtyping import Float64
 
 from dynboltz.distributions import LatticeModel, TransferMatrix
 from dynboltz.dynamics import HermiteField, HermiteGrid
-from dynboltz.sampling import GibbsSampler
+from dynboltz.sampling import GibbsSampler, contrastive_divergence, short_run_moments
 
 from ._data import TrainingData
 from ._moment_regression import fit_moment_regression
@@ -107,7 +107,10 @@ def _source(
 ) -> MomentSource:
     if settings.moments == "exact":
         return ExactMoments(TransferMatrix(model), data)
-    return SampledMoments(GibbsSampler(model), data, settings.replicas, settings.sweeps, seed)
+    estimator = short_run_moments if settings.moments == "short-run" else contrastive_divergence
+    return SampledMoments(
+        GibbsSampler(model), data, settings.replicas, settings.sweeps, seed, estimator
+    )
 
 
 def _start(

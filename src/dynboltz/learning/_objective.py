@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from dynboltz.distributions import AbstractSolution, ClampedStatistics
-from dynboltz.sampling import GibbsSampler, contrastive_divergence
+from dynboltz.sampling import GibbsSampler, Moments, contrastive_divergence
 
 from ._data import TrainingData
 
@@ -83,8 +83,26 @@ def _differences(solution, clamped, theta, summaries):
     return jax.vmap(jax.vmap(jax.value_and_grad(divergence)))(theta, summaries)
 
 
+@runtime_checkable
+class Estimator(Protocol):
+    """A way to sample both phases."""
+
+    def __call__(
+        self,
+        sampler: GibbsSampler,
+        theta: np.ndarray,
+        visible: np.ndarray,
+        k: int,
+        /,
+        *,
+        seed: np.random.SeedSequence,
+    ) -> Moments:
+        """Statistics of both phases, see `contrastive_divergence`."""
+        ...
+
+
 class SampledMoments:
-    """Moments by Gibbs sampling from the data: CD-k.
+    """Moments by Gibbs sampling.
 
     Parameters
     ----------
@@ -98,6 +116,9 @@ class SampledMoments:
         Number of sweeps k.
     seed
         Seed of the choice of lattices and of the samples.
+    estimator
+        Where the k sweeps of the asleep phase start: `contrastive_divergence` from the data,
+        `short_run_moments` from random units.
     """
 
     def __init__(
@@ -107,10 +128,12 @@ class SampledMoments:
         replicas: int | None,
         sweeps: int,
         seed: np.random.SeedSequence,
+        estimator: Estimator = contrastive_divergence,
     ) -> None:
         if data.states is None:
             raise ValueError("SampledMoments: `data.states` is needed to read states; got None.")
         self._sampler, self._data, self._sweeps = sampler, data, sweeps
+        self._estimator = estimator
         self._n = min(replicas or data.n_replicas, data.n_replicas)
         self._seeds, choice = seed.spawn(2)
         self._choice = np.random.default_rng(choice)
@@ -125,9 +148,9 @@ class SampledMoments:
             self._data.states(int(i), selection.times, chosen) for i in selection.initial_conditions
         ]
         visible = np.concatenate(states).reshape(-1, states[0].shape[-1])
-        rows = np.repeat(np.asarray(theta).reshape(-1, theta.shape[-1]), self._n, axis=0)
+        rows = np.asarray(theta).reshape(-1, theta.shape[-1])
         (seed,) = self._seeds.spawn(1)
-        moments = contrastive_divergence(self._sampler, rows, visible, self._sweeps, seed=seed)
+        moments = self._estimator(self._sampler, rows, visible, self._sweeps, seed=seed)
         shape = (*theta.shape[:2], self._n, theta.shape[-1])
         difference = (moments.asleep - moments.awake).reshape(shape).mean(axis=2)
         return MomentDifference(jnp.asarray(difference), jnp.full(theta.shape[:2], jnp.nan))

@@ -8,7 +8,7 @@ from typing import Literal, final, get_args
 
 FitMoments = Literal["exact", "contrastive-divergence"]
 FitOptimiser = Literal["natural", "adam", "sgd"]
-TrainingMoments = Literal["exact", "gibbs", "contrastive-divergence"]
+TrainingMoments = Literal["exact", "gibbs", "contrastive-divergence", "short-run"]
 TrainingOptimiser = Literal["adam", "sgd"]
 Method = Literal["euler", "heun", "rk4"]
 
@@ -82,7 +82,8 @@ class LearningSettings:
     ----------
     moments
         `"exact"`; `"gibbs"`: the model's moments after `sweeps` Gibbs sweeps from the data, for
-        visible models; `"contrastive-divergence"`: both phases sampled, with `sweeps` steps.
+        visible models; `"contrastive-divergence"`: both phases sampled, with `sweeps` steps;
+        `"short-run"`: the same, but the model's moments start from random units.
     warm_start
         Whether to fit the snapshots and solve for the right-hand sides by least squares first.
     moment_regression

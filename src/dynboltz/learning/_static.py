@@ -128,8 +128,7 @@ def fit_initial_sampled(
     for step, draw in enumerate(drawn_by.spawn(settings.steps)):
         chosen = np.argsort(choice.random((n_snapshots, n_replicas)), axis=1)[:, :batch]
         data = np.take_along_axis(states, chosen[:, :, None], axis=1).reshape(-1, n_sites)
-        rows = np.repeat(np.asarray(theta), batch, axis=0)
-        moments = contrastive_divergence(sampler, rows, data, 1, seed=draw)
+        moments = contrastive_divergence(sampler, np.asarray(theta), data, 1, seed=draw)
         difference = (moments.asleep - moments.awake).reshape(n_snapshots, batch, -1).mean(axis=1)
         updates, memory = optimiser_step(optimiser, jnp.asarray(difference), memory)
         theta = jnp.add(theta, jnp.asarray(updates))

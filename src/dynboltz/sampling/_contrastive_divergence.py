@@ -9,7 +9,7 @@ from jaxtyping import Float, Float64, UInt8
 
 from dynboltz._typing import AnyArray
 
-from ._chains import Chains, advance, record, start_from_data
+from ._chains import Chains, advance, record, start_from_data, start_random
 from ._gibbs import GibbsSampler
 
 
@@ -73,6 +73,59 @@ def contrastive_divergence(
     data = start_from_data(sampler.model, visible, seed=seed)
     awake = _draw_hidden(sampler, data, theta, hidden_sweeps)
     asleep = _draw_hidden(sampler, advance(sampler, awake, theta, k), theta, hidden_sweeps)
+    return Moments(sampler.model.statistics(awake.states), sampler.model.statistics(asleep.states))
+
+
+def short_run_moments(
+    sampler: GibbsSampler,
+    theta: Float[AnyArray, "*rows coefficients"],
+    visible: UInt8[np.ndarray, "chains sites"],
+    k: int,
+    *,
+    seed: int | np.random.SeedSequence,
+    hidden_sweeps: int = 1,
+) -> Moments:
+    """Moments with an asleep phase that is k sweeps away from units drawn at random.
+
+    Unlike contrastive divergence it knows nothing of the data, so that it does not call a model
+    matched that merely leaves the data where they are; but k sweeps from random units need not be
+    the equilibrium of the model either.
+
+    Parameters
+    ----------
+    sampler
+        Sampler of the model.
+    theta
+        Coefficients, in the order of the model: one set, or rows for equal groups of successive
+        chains.
+    visible
+        The data; there are as many chains.
+    k
+        Number of sweeps, at least 1.
+    seed
+        Seed.
+    hidden_sweeps
+        Sweeps over the hidden layers that end each phase.
+
+    Raises
+    ------
+    ValueError
+        If `k` is less than 1; otherwise as for `GibbsSampler.sweep`.
+
+    References
+    ----------
+    Ernst et al. (2019), Sec. IV B.
+    """
+    _check_sweeps("short_run_moments", k)
+    given = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+    of_data, of_chains = (
+        np.random.SeedSequence(given.entropy, spawn_key=(*given.spawn_key, phase))
+        for phase in range(2)
+    )
+    data = start_from_data(sampler.model, visible, seed=of_data)
+    awake = _draw_hidden(sampler, data, theta, hidden_sweeps)
+    start = start_random(sampler.model, len(visible), seed=of_chains)
+    asleep = _draw_hidden(sampler, advance(sampler, start, theta, k), theta, hidden_sweeps)
     return Moments(sampler.model.statistics(awake.states), sampler.model.statistics(asleep.states))
 
 

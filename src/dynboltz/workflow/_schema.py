@@ -144,7 +144,7 @@ class LearningTable(Table):
     What is left out has the default of the settings, here as in `FitTable`.
     """
 
-    moments: Literal["exact", "gibbs", "contrastive-divergence"] | None = None
+    moments: Literal["exact", "gibbs", "contrastive-divergence", "short-run"] | None = None
     warm_start: bool | None = None
     moment_regression: bool | None = None
     smoothness: NotNegative | None = None
