@@ -112,22 +112,23 @@ def estimate_moments(
         If there are too few chains or samples, if `start` does not fit, or if an observable does
         not fit the model; otherwise as for `GibbsSampler.sweep`.
     """
-    _check_numbers(n_chains=(n_chains, 2), n_samples=(n_samples, 4), thin=(thin, 1))
+    check_numbers(
+        "estimate_moments", n_chains=(n_chains, 2), n_samples=(n_samples, 4), thin=(thin, 1)
+    )
     observed = sampler.model.with_terms(observables)
     chains = advance(sampler, _start(sampler, start, n_chains, seed), theta, burn_in)
-    values = _record_statistics(sampler, observed, chains, theta, n_samples=n_samples, thin=thin)
-    estimate = _summarise(values, observed.coefficients)
+    values = record_statistics(sampler, observed, chains, theta, n_samples=n_samples, thin=thin)
+    estimate = summarise_statistics(values, observed.coefficients)
     if not estimate.converged:
         warnings.warn(_message(estimate), ConvergenceWarning, stacklevel=2)
     return estimate
 
 
-def _check_numbers(**numbers: tuple[int, int]) -> None:
+def check_numbers(function: str, **numbers: tuple[int, int]) -> None:
+    """Raise `ValueError` for a number that is less than the smallest allowed."""
     for name, (number, smallest) in numbers.items():
         if number < smallest:
-            raise ValueError(
-                f"estimate_moments: `{name}` must be at least {smallest}, got {number}."
-            )
+            raise ValueError(f"{function}: `{name}` must be at least {smallest}, got {number}.")
 
 
 def _start(
@@ -146,7 +147,7 @@ def _start(
     return start_from_data(sampler.model, start, seed=seed)
 
 
-def _record_statistics(
+def record_statistics(
     sampler: GibbsSampler,
     observed: LatticeModel,
     chains: Chains,
@@ -166,9 +167,10 @@ def _record_statistics(
     return np.ascontiguousarray(np.concatenate(values).swapaxes(0, 1))
 
 
-def _summarise(
+def summarise_statistics(
     values: Float64[np.ndarray, "chains samples moments"], names: tuple[str, ...]
 ) -> MomentEstimate:
+    """Mean, errors and diagnostics of values along chains."""
     size = effective_sample_size(values)
     return MomentEstimate(
         mean=values.mean(axis=(0, 1)),
