@@ -7,3 +7,4 @@ from ._errors import ErrorSummary as ErrorSummary
 from ._errors import error_summary as error_summary
 from ._errors import noise_floor as noise_floor
 from ._errors import root_mean_square_error as root_mean_square_error
+from ._sampled import sampled_prediction as sampled_prediction
