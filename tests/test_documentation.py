@@ -34,6 +34,7 @@ def section(title: str) -> str:
         ("`models.NAME.grid`", _schema.GridTable),
         ("`models.NAME.fit`", _schema.FitTable),
         ("`models.NAME.learning`", _schema.LearningTable),
+        ("`evaluation`", _schema.EvaluationTable),
     ],
 )
 def test_every_key_is_documented(title, table):

@@ -19,6 +19,8 @@ from ._gibbs import GibbsSampler
 
 MAX_DISTANCE = 4.0
 """Standard errors by which means from different starts may differ."""
+MAX_R_HAT = 1.1
+"""Of all chains together; beyond it they are stuck in different states."""
 
 
 @final
@@ -48,12 +50,13 @@ class StartComparison:
 
     @property
     def disagreeing(self) -> tuple[str, ...]:
-        """Moments whose means differ by more than four standard errors between two starts."""
-        return tuple(
-            name
-            for name, distance in zip(self.names, self.distance, strict=True)
-            if distance > MAX_DISTANCE
-        )
+        r"""Moments that chains disagree about.
+
+        Their means differ by more than four standard errors between two starts, or $\hat R$ of
+        all chains is above 1.1.
+        """
+        differs = (self.distance > MAX_DISTANCE) | (self.r_hat > MAX_R_HAT)
+        return tuple(name for name, d in zip(self.names, differs, strict=True) if d)
 
     @property
     def metastable(self) -> bool:

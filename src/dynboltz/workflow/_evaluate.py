@@ -19,6 +19,7 @@ from dynboltz.evaluation import (
     mean_field_prediction,
     noise_floor,
     root_mean_square_error,
+    sampled_prediction,
 )
 from dynboltz.learning import ReducedModel
 from dynboltz.store import StoreError
@@ -27,7 +28,9 @@ from ._directory import BASELINE, ResultDirectory
 from ._experiment import PARTS, Experiment
 from ._fingerprint import fit_fingerprint, metrics_fingerprint
 from ._fit import KIND as FIT_KIND
-from ._fit import padded
+from ._fit import model_seed, padded
+from ._initial_states import EVALUATION
+from ._metastability import metastability_warnings, metastable_times
 from ._progress import Progress, silent
 from ._simulate import open_part
 from ._stored import read_current
@@ -76,7 +79,7 @@ def evaluate(
     with timed(directory, "evaluate"), jax.enable_x64(True):
         ensembles = {part: _ensemble(experiment, directory, part) for part in PARTS}
         models = [*experiment.plans, BASELINE]
-        predictions, parameters, warnings = {}, {}, []
+        predictions, facts, warnings = {}, {}, []
         for step, name in enumerate(models):
             progress({"stage": "evaluate", "model": name, "step": step, "total": len(models)})
             if name == BASELINE:
@@ -84,12 +87,16 @@ def evaluate(
             else:
                 learned = load_model(experiment, directory, name)
                 theta, predictions[name] = _predict(experiment, directory, name, learned)
-                parameters[name] = _parameters(learned)
+                facts[name] = {"parameters": _parameters(learned)}
                 warnings += _warnings(name, learned, theta)
+                if not experiment.plans[name].is_solvable:
+                    times = metastable_times(experiment, directory, name, theta["test"])
+                    facts[name]["metastable_times"] = times
+                    warnings += metastability_warnings(name, times)
             dataset = _dataset(experiment, name, theta, predictions[name], ensembles)
             store.write_dataset(dataset, directory.prediction(name))
         progress({"stage": "evaluate", "step": len(models), "total": len(models)})
-        metrics = _metrics(experiment, ensembles, predictions, parameters)
+        metrics = _metrics(experiment, ensembles, predictions, facts)
         metrics["warnings"] = _lone_initial_conditions(ensembles) + warnings
         timings = read_timings(directory) | {"evaluate": time.perf_counter() - start}
         metrics["wall_seconds"] = wall_seconds(timings)
@@ -124,10 +131,20 @@ def _predict(
         n_initial = fits.attrs["n_initial_conditions"][part]
         initial = fits.initial.sel(part=part).values[:n_initial]
         theta[part] = np.asarray(learned.predict(initial, experiment.times))
-    moments = {
-        part: np.asarray(learned.moments(values, experiment.moments))
-        for part, values in theta.items()
-    }
+    plan, table = experiment.plans[name], experiment.table.evaluation
+    moments = {}
+    for part, values in theta.items():
+        if plan.is_solvable:
+            moments[part] = learned.moments(values, experiment.moments)
+        else:
+            moments[part] = sampled_prediction(
+                plan.model,
+                values,
+                experiment.moments,
+                n_samples=table.samples,
+                n_sweeps=table.sweeps,
+                seed=model_seed(experiment, part, EVALUATION, name),
+            )
     return theta, moments
 
 
@@ -220,11 +237,11 @@ def _metrics(
     experiment: Experiment,
     ensembles: dict[str, EnsembleMoments],
     predictions: dict[str, Prediction],
-    parameters: dict[str, dict[str, int]],
+    facts: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
     test = _part_metrics("test", ensembles, predictions)
-    for name, counts in parameters.items():
-        test["models"][name]["parameters"] = counts
+    for name, known in facts.items():
+        test["models"][name] |= known
     return {
         "experiment": experiment.name,
         "seed": experiment.seed,

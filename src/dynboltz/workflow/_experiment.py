@@ -58,6 +58,15 @@ class ReducedModelPlan:
     fit: FitSettings
     learning: LearningSettings
 
+    @functools.cached_property
+    def is_solvable(self) -> bool:
+        """Whether the model has an exact solution."""
+        try:
+            TransferMatrix(self.model)
+        except ValueError:
+            return False
+        return True
+
     @property
     def needs_exact_moments(self) -> bool:
         """Whether a fit or the learning needs the exact solution of the model."""

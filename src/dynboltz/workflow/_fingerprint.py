@@ -72,7 +72,8 @@ def model_fingerprint(experiment: Experiment, name: str) -> str:
 
 def metrics_fingerprint(experiment: Experiment) -> str:
     """Of the errors of all models."""
-    return fingerprint([model_fingerprint(experiment, name) for name in experiment.plans])
+    models = [model_fingerprint(experiment, name) for name in experiment.plans]
+    return fingerprint({"models": models, "evaluation": experiment.table.evaluation.model_dump()})
 
 
 def _definition(table: Any) -> dict[str, Any]:

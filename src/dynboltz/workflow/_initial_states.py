@@ -11,7 +11,7 @@ from dynboltz.simulation import random_counts
 from ._experiment import PARTS, Experiment
 from ._schema import CountsInitial, DistributionInitial
 
-COEFFICIENTS, STATES, DYNAMICS, FITS, LEARNING = range(5)
+COEFFICIENTS, STATES, DYNAMICS, FITS, LEARNING, EVALUATION = range(6)
 """What random numbers are for."""
 
 

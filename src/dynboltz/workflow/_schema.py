@@ -173,6 +173,15 @@ class ModelTable(Table):
     learning: LearningTable = LearningTable()
 
 
+class EvaluationTable(Table):
+    """Sampled moments of models without an exact solution, and the check of their equilibrium."""
+
+    samples: Count = 100
+    sweeps: Count = 25
+    chains: Annotated[int, Field(ge=2)] = 8
+    long_sweeps: Annotated[int, Field(ge=4)] = 500
+
+
 class ExperimentTable(Table):
     """An experiment file, its presets applied."""
 
@@ -185,6 +194,7 @@ class ExperimentTable(Table):
     kernel: KernelTable
     initial: InitialTable
     models: Annotated[dict[Name, ModelTable], Field(min_length=1)]
+    evaluation: EvaluationTable = EvaluationTable()
 
     @model_validator(mode="after")
     def _check_model_names(self) -> ExperimentTable:
