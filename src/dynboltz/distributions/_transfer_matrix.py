@@ -227,8 +227,8 @@ def _apply_power(matrix, power, vectors):
         return (matrix, 2 * log_scale + log, vectors, log_vectors), None
 
     start = (*scaled(matrix), *scaled(vectors))
-    digits = jnp.array([digit == "1" for digit in reversed(f"{power:b}")])
-    (_, _, vectors, log_vectors), _ = jax.lax.scan(step, start, digits)
+    binary = jnp.array([digit == "1" for digit in reversed(f"{power:b}")])
+    (_, _, vectors, log_vectors), _ = jax.lax.scan(step, start, binary)
     return vectors, log_vectors
 
 

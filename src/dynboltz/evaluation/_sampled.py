@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from dynboltz.distributions import LatticeModel
-from dynboltz.lattices import Term, TermCounter
+from dynboltz.lattices import Term, TermCounter, child_seeds
 from dynboltz.sampling import GibbsSampler, advance, start_random
 
 MAX_STATES = 1 << 26
@@ -54,10 +54,8 @@ def sampled_prediction(
     n_units = len(model.layers) * model.lattice.n_sites
     batch = max(1, MAX_STATES // (n_units * n_samples))
     firsts = range(0, len(rows), batch)
-    sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
-    children = np.random.SeedSequence(sequence.entropy, spawn_key=sequence.spawn_key)
     means = []
-    for first, child in zip(firsts, children.spawn(len(firsts)), strict=True):
+    for first, child in zip(firsts, child_seeds(seed, len(firsts)), strict=True):
         group = rows[first : first + batch]
         start = start_random(model, len(group) * n_samples, seed=child)
         states = advance(sampler, start, group, n_sweeps).states

@@ -11,6 +11,7 @@ from ._lattice import Boundary as Boundary
 from ._lattice import Lattice as Lattice
 from ._random import advance as advance
 from ._random import bounded as bounded
+from ._random import child_seeds as child_seeds
 from ._random import exponential as exponential
 from ._random import next_uint64 as next_uint64
 from ._random import streams as streams

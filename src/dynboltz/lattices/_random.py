@@ -56,6 +56,15 @@ def streams(
     return _mix(_mix(key[0] + counters * _GOLDEN) ^ key[1]).reshape(n, 4)
 
 
+def child_seeds(seed: int | np.random.SeedSequence, n: int) -> list[np.random.SeedSequence]:
+    """Seeds for several purposes, the same ones whenever they are asked for."""
+    parent = _sequence(seed)
+    return [
+        np.random.SeedSequence(parent.entropy, spawn_key=(*parent.spawn_key, child))
+        for child in range(n)
+    ]
+
+
 def _sequence(seed: int | np.random.SeedSequence) -> np.random.SeedSequence:
     if isinstance(seed, np.random.SeedSequence):
         return seed

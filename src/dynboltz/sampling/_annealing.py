@@ -11,6 +11,7 @@ from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
 
 from ._chains import advance, start_random
+from ._estimate import check_numbers
 from ._gibbs import GibbsSampler
 from ._tables import unit_exists
 
@@ -75,12 +76,12 @@ def anneal_log_partition(
     ----------
     Neal (2001), Stat. Comput. 11, 125.
     """
-    given = {"n_chains": (n_chains, 2), "n_temperatures": (n_temperatures, 1)}
-    for name, (number, least) in {**given, "n_sweeps": (n_sweeps, 1)}.items():
-        if number < least:
-            raise ValueError(
-                f"anneal_log_partition: `{name}` must be at least {least}, got {number}."
-            )
+    check_numbers(
+        "anneal_log_partition",
+        n_chains=(n_chains, 2),
+        n_temperatures=(n_temperatures, 1),
+        n_sweeps=(n_sweeps, 1),
+    )
     model = sampler.model
     end = np.asarray(theta, dtype=np.float64)
     is_bias = np.array([all(len(product) == 1 for product in t.products) for t in model.terms])

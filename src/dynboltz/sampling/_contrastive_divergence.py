@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
 from dynboltz._typing import AnyArray
+from dynboltz.lattices import child_seeds
 
 from ._chains import Chains, advance, record, start_from_data, start_random
 from ._gibbs import GibbsSampler
@@ -73,7 +74,7 @@ def contrastive_divergence(
     data = start_from_data(sampler.model, visible, seed=seed)
     awake = _draw_hidden(sampler, data, theta, hidden_sweeps)
     asleep = _draw_hidden(sampler, advance(sampler, awake, theta, k), theta, hidden_sweeps)
-    return Moments(sampler.model.statistics(awake.states), sampler.model.statistics(asleep.states))
+    return _moments(sampler, awake, asleep)
 
 
 def short_run_moments(
@@ -117,16 +118,12 @@ def short_run_moments(
     Ernst et al. (2019), Sec. IV B.
     """
     _check_sweeps("short_run_moments", k)
-    given = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
-    of_data, of_chains = (
-        np.random.SeedSequence(given.entropy, spawn_key=(*given.spawn_key, phase))
-        for phase in range(2)
-    )
+    of_data, of_chains = child_seeds(seed, 2)
     data = start_from_data(sampler.model, visible, seed=of_data)
     awake = _draw_hidden(sampler, data, theta, hidden_sweeps)
     start = start_random(sampler.model, len(visible), seed=of_chains)
     asleep = _draw_hidden(sampler, advance(sampler, start, theta, k), theta, hidden_sweeps)
-    return Moments(sampler.model.statistics(awake.states), sampler.model.statistics(asleep.states))
+    return _moments(sampler, awake, asleep)
 
 
 def persistent_moments(
@@ -179,10 +176,11 @@ def persistent_moments(
     data = start_from_data(sampler.model, visible, seed=seed)
     awake = _draw_hidden(sampler, data, theta, hidden_sweeps)
     chains = _draw_hidden(sampler, advance(sampler, chains, theta, k), theta, hidden_sweeps)
-    moments = Moments(
-        sampler.model.statistics(awake.states), sampler.model.statistics(chains.states)
-    )
-    return moments, chains
+    return _moments(sampler, awake, chains), chains
+
+
+def _moments(sampler: GibbsSampler, awake: Chains, asleep: Chains) -> Moments:
+    return Moments(*(sampler.model.statistics(phase.states) for phase in (awake, asleep)))
 
 
 def _draw_hidden(

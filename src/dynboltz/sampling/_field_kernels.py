@@ -15,6 +15,7 @@ import numpy as np
 from dynboltz.lattices import advance
 
 from ._field_tables import STRIDE
+from ._kernels import tabulate_code
 
 _TWO_32 = 2.0**32
 
@@ -26,29 +27,15 @@ def fill_field_thresholds(theta, gibbs, code_pointers, thresholds):
     for row in numba.prange(theta.shape[0]):
         for layer in range(gibbs.n_species.size):
             n_species = gibbs.n_species[layer]
-            fields = np.zeros(n_species)
+            below = np.ones(STRIDE)
             n_codes = (code_pointers[layer + 1] - code_pointers[layer]) // STRIDE
             for code in range(n_codes):
-                largest = 0.0
-                for s in range(n_species):
-                    t = gibbs.threshold_pointers[layer] + code * n_species + s
-                    field = 0.0
-                    for e in range(gibbs.entry_pointers[t], gibbs.entry_pointers[t + 1]):
-                        field += gibbs.entry_counts[e] * theta[row, gibbs.entry_coefficients[e]]
-                    fields[s] = field
-                    largest = max(largest, field)
-                total = math.exp(-largest)
-                for s in range(n_species):
-                    fields[s] = math.exp(fields[s] - largest)
-                    total += fields[s]
-                below = math.exp(-largest)
+                first = gibbs.threshold_pointers[layer] + code * n_species
+                tabulate_code(theta[row], gibbs, first, below[:n_species])
                 place = code_pointers[layer] + code * STRIDE
                 for s in range(STRIDE):
-                    probability = below / total if s < n_species else 1.0
-                    last = math.ceil(probability * _TWO_32) - 1.0
+                    last = math.ceil(below[s] * _TWO_32) - 1.0
                     thresholds[row, place + s] = np.uint32(min(max(last, 0.0), _TWO_32 - 1.0))
-                    if s < n_species:
-                        below += fields[s]
 
 
 @no_type_check
@@ -66,6 +53,15 @@ def _add_up(codes, fields, partners, first, stop):
 
 @no_type_check
 @numba.njit(cache=True, nogil=True)
+def _label(draw, thresholds, place):
+    """Number of species whose threshold the draw is beyond."""
+    label = np.uint64(draw > thresholds[place])
+    label += np.uint64(draw > thresholds[place + np.uint64(1)])
+    return label + np.uint64(draw > thresholds[place + np.uint64(2)])
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True)
 def _draw(codes, positions, thresholds, increments, field, words):
     """Draw the units at some cells; two draws of 32 bits are made of 64 random bits."""
     s0, s1, s2, s3 = words
@@ -74,20 +70,12 @@ def _draw(codes, positions, thresholds, increments, field, words):
     while i < n:
         bits, s0, s1, s2, s3 = advance(s0, s1, s2, s3)
         position = positions[i]
-        place = np.uint64(codes[position])
         draw = np.uint32(bits)
-        label = np.uint64(draw > thresholds[place])
-        label += np.uint64(draw > thresholds[place + one])
-        label += np.uint64(draw > thresholds[place + two])
-        field[position] = increments[label]
+        field[position] = increments[_label(draw, thresholds, np.uint64(codes[position]))]
         if i + one < n:
             position = positions[i + one]
-            place = np.uint64(codes[position])
             draw = np.uint32(bits >> np.uint64(32))
-            label = np.uint64(draw > thresholds[place])
-            label += np.uint64(draw > thresholds[place + one])
-            label += np.uint64(draw > thresholds[place + two])
-            field[position] = increments[label]
+            field[position] = increments[_label(draw, thresholds, np.uint64(codes[position]))]
         i += two
     return s0, s1, s2, s3
 

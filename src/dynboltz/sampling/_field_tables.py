@@ -18,8 +18,8 @@ from jaxtyping import Int64, UInt8, UInt16, UInt32
 
 from dynboltz.distributions import LatticeModel
 
-from ._codes import Codes, make_codes
-from ._local_rule import LocalRule, local_rule
+from ._codes import Codes
+from ._local_rule import LocalRule
 from ._tables import GibbsTables, pointers
 
 CODES_PER_UNIT = 4
@@ -88,10 +88,10 @@ class _Field(NamedTuple):
     increments: tuple[int, ...]
 
 
-def field_tables(model: LatticeModel, tables: GibbsTables) -> FieldTables | None:
+def field_tables(
+    model: LatticeModel, tables: GibbsTables, rules: list[LocalRule], codes: list[Codes]
+) -> FieldTables | None:
     """Tables of a model, or nothing if its codes are too many or its layers have many species."""
-    rules = [local_rule(model, layer) for layer in range(len(model.layers))]
-    codes = [make_codes(rule, len(model.terms)) for rule in rules]
     n_units = [int(layer.exists(model.lattice).sum()) for layer in model.layers]
     suits = [
         0 < len(c.counts) <= CODES_PER_UNIT * n and rule.n_species < STRIDE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import TypeVar, final
 
 import numpy as np
 from jaxtyping import Float, Float64, UInt8, UInt64
@@ -11,12 +11,15 @@ from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import streams
 
+from ._codes import make_codes
 from ._field_kernels import fill_field_thresholds, sweep_fields
 from ._field_tables import FieldTables, field_tables
 from ._kernels import Conditionals, fill_thresholds, sweep_chains
-from ._tables import compile_tables, unit_exists
+from ._local_rule import local_rule
+from ._tables import GibbsTables, compile_tables, unit_exists
 
 MAX_THRESHOLDS = 1 << 24
+Tables = TypeVar("Tables", GibbsTables, FieldTables)
 
 
 @final
@@ -51,8 +54,10 @@ class GibbsSampler:
 
     def __init__(self, model: LatticeModel) -> None:
         self.model = model
-        self._tables = compile_tables(model)
-        self._fields = field_tables(model, self._tables)
+        rules = [local_rule(model, layer) for layer in range(len(model.layers))]
+        codes = [make_codes(rule, len(model.terms)) for rule in rules]
+        self._tables = compile_tables(model, rules, codes)
+        self._fields = field_tables(model, self._tables, rules, codes)
         self._exists = unit_exists(model)
 
     @property
@@ -182,9 +187,11 @@ class GibbsSampler:
         records[:, 0] = states
         advanced = random.copy()
         if self._fields is not None:
-            self._sweep_fields(self._fields, records, rows, advanced, n_sweeps, hidden_only)
+            tables = _hidden_blocks(self._fields) if hidden_only else self._fields
+            self._sweep_fields(tables, records, rows, advanced, n_sweeps)
         else:
-            self._sweep_units(records, rows, advanced, n_sweeps, hidden_only)
+            tables = _hidden_blocks(self._tables) if hidden_only else self._tables
+            self._sweep_units(tables, records, rows, advanced, n_sweeps)
         return records[:, 1:], advanced
 
     def check_states(self, states: UInt8[np.ndarray, "layers chains sites"]) -> None:
@@ -230,11 +237,8 @@ class GibbsSampler:
         rows: Float64[np.ndarray, "rows coefficients"],
         random: UInt64[np.ndarray, "chains words"],
         n_sweeps: int,
-        hidden_only: bool,
     ) -> None:
         """Fill the records, with the thresholds of as many rows at once as memory allows."""
-        if hidden_only:
-            tables = tables._replace(blocks=tables.blocks[tables.blocks[:, 0] > 0])
         n_thresholds = int(tables.code_pointers[-1])
         per_row = records.shape[2] // len(rows)
         batch = max(1, MAX_THRESHOLDS // n_thresholds)
@@ -247,15 +251,12 @@ class GibbsSampler:
 
     def _sweep_units(
         self,
+        tables: GibbsTables,
         records: UInt8[np.ndarray, "layers records chains sites"],
         rows: Float64[np.ndarray, "rows coefficients"],
         random: UInt64[np.ndarray, "chains words"],
         n_sweeps: int,
-        hidden_only: bool,
     ) -> None:
-        tables = self._tables
-        if hidden_only:
-            tables = tables._replace(blocks=tables.blocks[tables.blocks[:, 0] > 0])
         n_chain_sweeps = records.shape[2] * n_sweeps * (records.shape[1] - 1)
         conditionals = self._conditionals(rows, n_chain_sweeps)
         sweep_chains(records, conditionals, tables, n_sweeps, random)
@@ -273,3 +274,7 @@ class GibbsSampler:
         if by_code.any():
             fill_thresholds(rows, self._tables, by_code, thresholds)
         return Conditionals(rows, by_code, thresholds)
+
+
+def _hidden_blocks(tables: Tables) -> Tables:
+    return tables._replace(blocks=tables.blocks[tables.blocks[:, 0] > 0])

@@ -56,6 +56,21 @@ def _accumulate(fields):
 
 
 @no_type_check
+@numba.njit(cache=True, nogil=True)
+def tabulate_code(theta, tables, first, probabilities):
+    """Fill in the probabilities of all labels below each species, for one code.
+
+    The code is named by its first threshold among those of `tables`.
+    """
+    for s in range(probabilities.size):
+        field = 0.0
+        for e in range(tables.entry_pointers[first + s], tables.entry_pointers[first + s + 1]):
+            field += tables.entry_counts[e] * theta[tables.entry_coefficients[e]]
+        probabilities[s] = field
+    _accumulate(probabilities)
+
+
+@no_type_check
 @numba.njit(cache=True, nogil=True, parallel=True)
 def fill_thresholds(theta, tables, by_code, thresholds):
     """Cumulative probabilities for each row of `theta` and each code of the layers chosen."""
@@ -67,13 +82,7 @@ def fill_thresholds(theta, tables, by_code, thresholds):
             for t in range(
                 tables.threshold_pointers[layer], tables.threshold_pointers[layer + 1], n_species
             ):
-                fields = thresholds[row, t : t + n_species]
-                for s in range(n_species):
-                    field = 0.0
-                    for e in range(tables.entry_pointers[t + s], tables.entry_pointers[t + s + 1]):
-                        field += tables.entry_counts[e] * theta[row, tables.entry_coefficients[e]]
-                    fields[s] = field
-                _accumulate(fields)
+                tabulate_code(theta[row], tables, t, thresholds[row, t : t + n_species])
 
 
 @no_type_check

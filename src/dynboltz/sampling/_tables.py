@@ -10,8 +10,8 @@ from jaxtyping import Bool, Int64, UInt32
 
 from dynboltz.distributions import LatticeModel
 
-from ._codes import Codes, make_codes
-from ._local_rule import LocalRule, Partner, local_rule
+from ._codes import Codes
+from ._local_rule import LocalRule, Partner
 
 
 class GibbsTables(NamedTuple):
@@ -70,10 +70,8 @@ class GibbsTables(NamedTuple):
     factor_labels: Int64[np.ndarray, " factors"]
 
 
-def compile_tables(model: LatticeModel) -> GibbsTables:
+def compile_tables(model: LatticeModel, rules: list[LocalRule], codes: list[Codes]) -> GibbsTables:
     """Tables of a model; the blocks of the hidden layers come before those of the visible one."""
-    rules = [local_rule(model, layer) for layer in range(len(model.layers))]
-    codes = [make_codes(rule, len(model.terms)) for rule in rules]
     return GibbsTables(
         **_block_tables(model, rules), **_code_tables(codes), **_product_tables(rules)
     )

@@ -17,6 +17,8 @@ from ._toml import dotted
 BASELINE = "mean_field"
 """Name of the baseline among the models."""
 
+LEARNED = ("fits", "models", "predictions")
+"""Folders of what is made from trajectories."""
 MAX_DIFFERENCES = 5
 
 
@@ -128,8 +130,7 @@ def claim(experiment: Experiment, path: Path | str, *, overwrite: bool = False) 
 
 def _holds_results(directory: ResultDirectory) -> bool:
     return directory.metrics.exists() or any(
-        (directory.path / folder).exists()
-        for folder in ("trajectories", "fits", "models", "predictions")
+        (directory.path / folder).exists() for folder in ("trajectories", *LEARNED)
     )
 
 
@@ -140,7 +141,7 @@ def _remove_conclusions(directory: ResultDirectory, experiment: Experiment) -> N
     models = {*experiment.plans, BASELINE}
     stores = [
         path
-        for folder in ("fits", "models", "predictions")
+        for folder in LEARNED
         for path in directory.path.glob(f"{folder}/*.zarr")
         if path.stem not in models
     ]
@@ -154,8 +155,9 @@ def _remove_conclusions(directory: ResultDirectory, experiment: Experiment) -> N
 def remove_learned(directory: ResultDirectory) -> None:
     """Remove everything that was made of trajectories which are no longer there."""
     with os_errors(directory.path, "written"):
-        for folder in ("fits", "models", "predictions"):
-            shutil.rmtree(directory.path / folder, ignore_errors=True)
+        for folder in LEARNED:
+            if (directory.path / folder).exists():
+                shutil.rmtree(directory.path / folder)
         directory.metrics.unlink(missing_ok=True)
 
 

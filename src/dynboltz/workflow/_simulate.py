@@ -106,8 +106,8 @@ def _check_sources(experiment: Experiment, directory: ResultDirectory, *, overwr
                     f"into {directory.path}. Choose another directory with --out, or read it again "
                     "with --overwrite."
                 )
+            remove_learned(directory)  # first: nothing else tells that it is outdated
             remove_store(directory.trajectories(part))
-            remove_learned(directory)
 
 
 def _import(experiment: Experiment, part: str, path: Path) -> None:
