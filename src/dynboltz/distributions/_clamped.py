@@ -86,3 +86,19 @@ class ClampedStatistics:
     ) -> Float[Array, " coefficients"]:
         r"""Moments of the awake phase $\mu$, per visible site."""
         return jax.grad(self.log_weight)(theta, summary)
+
+    def batch_moments(
+        self,
+        theta: Float64[np.ndarray, "rows coefficients"],
+        summaries: Float64[np.ndarray, "rows features"],
+    ) -> Float64[np.ndarray, "rows coefficients"]:
+        """Moments of the awake phase for many coefficients and summaries, on the host."""
+        start = len(self._visible)
+        moments = np.empty_like(theta)
+        moments[:, self._visible] = summaries[:, :start]
+        for layer, surroundings in zip(self._hidden, self._surroundings, strict=True):
+            stop = start + surroundings.n_codes
+            found = layer.moments(theta, summaries[:, start:stop])
+            moments[:, list(layer.coefficients)] = found
+            start = stop
+        return moments

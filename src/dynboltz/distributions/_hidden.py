@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import no_type_check
+from typing import NamedTuple, no_type_check
 
 import jax
 import jax.numpy as jnp
 import numba
 import numpy as np
-from jaxtyping import Array, Float, Int64, UInt8
+from jaxtyping import Array, Float, Float64, Int64, UInt8
 
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import (
@@ -69,6 +69,25 @@ class HiddenLayer:
             for s in range(max(self.species) + 1)
         ]
         return jax.nn.logsumexp(jnp.stack([empty, *fields]), axis=0)
+
+    def moments(
+        self,
+        theta: Float64[np.ndarray, "rows coefficients"],
+        histograms: Float64[np.ndarray, "rows codes"],
+    ) -> Float64[np.ndarray, "rows terms"]:
+        r"""Mean of each term, $\sum_c w_c\, n_t(c)\, p(\beta_t \mid c)$, for weights of codes."""
+        coefficients, species = np.array(self.coefficients), np.array(self.species)
+        counts = self.codes.astype(np.float64)
+        fields = np.stack(
+            [
+                theta[:, coefficients[species == s]] @ counts[:, species == s].T
+                for s in range(max(self.species) + 1)
+            ]
+        )
+        highest = np.maximum(fields.max(axis=0), 0.0)
+        weights = np.exp(fields - highest)
+        occupied = histograms * weights / (np.exp(-highest) + weights.sum(axis=0))
+        return np.stack([occupied[s] @ counts[:, t] for t, s in enumerate(self.species)], axis=1)
 
 
 def hidden_layers(model: LatticeModel) -> tuple[HiddenLayer, ...]:
@@ -146,18 +165,69 @@ class Surroundings:
         terms = [Term(str(i), (product,)) for i, (_, product) in enumerate(coupled)]
         self.n_codes = len(layer.codes)
         self._weights = np.array([radix[t] for t, _ in coupled], dtype=np.int64)
+        exists = model.layers[layer.number].exists(model.lattice)
+        self._partners = None
+        if all(len(product) == 1 for _, product in coupled):
+            factors = [product[0] for _, product in coupled]
+            self._partners = _partners(model, factors, self._weights, exists)
+            return
         self._tables = TermCounter(model.lattice, model.species[:1], terms).tables
-        self._cells = _site_cells(self._tables, model.layers[layer.number].exists(model.lattice))
+        self._cells = _site_cells(self._tables, exists)
 
     def histogram(
         self, visible: UInt8[np.ndarray, "states sites"]
     ) -> Int64[np.ndarray, "states codes"]:
         """Number of units of each code in each visible state."""
         histogram = np.zeros((len(visible), self.n_codes), dtype=np.int64)
-        _histogram(
-            np.ascontiguousarray(visible), self._tables, self._weights, self._cells, histogram
-        )
+        visible = np.ascontiguousarray(visible)
+        if self._partners is not None:
+            _histogram_of_partners(visible, self._partners, histogram)
+        else:
+            _histogram(visible, self._tables, self._weights, self._cells, histogram)
         return histogram
+
+
+class _Partners(NamedTuple):
+    """Visible units around the hidden ones, for terms that couple pairs of units.
+
+    Attributes
+    ----------
+    sites
+        Site at each offset from each hidden unit; the number of sites for one beyond the edge.
+    increments
+        What each label of a partner adds to the code.
+    """
+
+    sites: Int64[np.ndarray, "offsets units"]
+    increments: Int64[np.ndarray, "offsets labels"]
+
+
+def _partners(
+    model: LatticeModel, factors: list[Factor], weights: Int64[np.ndarray, " factors"], exists
+) -> _Partners:
+    species = model.species[0]
+    offsets = sorted({factor.offset for factor in factors})
+    increments = np.zeros((len(offsets), len(species) + 1), dtype=np.int64)
+    for factor, weight in zip(factors, weights, strict=True):
+        increments[offsets.index(factor.offset), species.index(factor.species) + 1] += weight
+    sites = np.array([model.lattice.translate(offset)[exists] for offset in offsets])
+    sites = sites.reshape(len(offsets), -1)
+    return _Partners(np.where(sites < 0, model.lattice.n_sites, sites).astype(np.int64), increments)
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True, parallel=True)
+def _histogram_of_partners(visible, partners, histogram):
+    n_offsets, n_units = partners.sites.shape
+    for s in numba.prange(visible.shape[0]):
+        padded = np.zeros(visible.shape[1] + 1, dtype=np.uint8)
+        padded[:-1] = visible[s]
+        codes = np.zeros(n_units, dtype=np.int64)
+        for j in range(n_offsets):
+            for unit in range(n_units):
+                codes[unit] += partners.increments[j, padded[partners.sites[j, unit]]]
+        for unit in range(n_units):
+            histogram[s, codes[unit]] += 1
 
 
 def _site_cells(tables, exists):

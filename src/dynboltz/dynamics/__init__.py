@@ -13,6 +13,8 @@ from ._hermite import HermiteBasis as HermiteBasis
 from ._hermite import HermiteFunction as HermiteFunction
 from ._hermite_field import HermiteField as HermiteField
 from ._hermite_grid import HermiteGrid as HermiteGrid
+from ._hermite_solver import HermiteSolver as HermiteSolver
+from ._hermite_solver import Path as Path
 from ._integrate import check_solution as check_solution
 from ._integrate import integrate as integrate
 from ._runge_kutta import solve_fixed as solve_fixed

@@ -118,16 +118,16 @@ class HermiteGrid:
         return math.prod(n + 1 for n in self.n_cells)
 
     @cached_property
-    def _strides(self) -> tuple[int, ...]:
+    def strides(self) -> tuple[int, ...]:
         """Steps in vertex number along each axis, the last axis fastest."""
         lengths = [n + 1 for n in self.n_cells]
         return tuple(math.prod(lengths[axis + 1 :]) for axis in range(self.dim))
 
     @cached_property
-    def _corners(self) -> list[int]:
+    def corners(self) -> list[int]:
         """Steps in vertex number from the lowest vertex of a cell to each of its vertices."""
         bits = np.array(list(np.ndindex((2,) * self.dim)), dtype=object)
-        return [int(step) for step in bits @ np.array(self._strides, dtype=object)]
+        return [int(step) for step in bits @ np.array(self.strides, dtype=object)]
 
     def key_dtype(self) -> np.dtype:
         """Choose the smallest integer type that numbers all vertices of the box.
@@ -185,7 +185,7 @@ class HermiteGrid:
                 (self.box[0], points.dtype),
                 (self.cell, points.dtype),
                 (np.array(self.n_cells) - 1, points.dtype),
-                (self._strides, dtype),
+                (self.strides, dtype),
             )
         )
         position = (points - lower) / cell
@@ -195,5 +195,5 @@ class HermiteGrid:
             local = xp.where(local < 0, xp.zeros_like(local), local)
             local = xp.where(local > 1, xp.ones_like(local), local)
         lowest = xp.sum(index.astype(dtype) * strides, axis=-1, keepdims=True, dtype=dtype)
-        corners = xp.reshape(xp.asarray(self._corners, dtype=dtype), (*ones, 2**self.dim))
+        corners = xp.reshape(xp.asarray(self.corners, dtype=dtype), (*ones, 2**self.dim))
         return lowest + corners, local

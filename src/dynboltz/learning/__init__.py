@@ -1,5 +1,6 @@
 """Learning: coefficients of snapshots, and the differential equations that move them."""
 
+from ._chain_moments import ChainMoments as ChainMoments
 from ._data import TrainingData as TrainingData
 from ._data import summarise as summarise
 from ._learn import learn as learn
@@ -13,11 +14,15 @@ from ._objective import MomentDifference as MomentDifference
 from ._objective import SampledMoments as SampledMoments
 from ._objective import Selection as Selection
 from ._parameters import allocate_with_margin as allocate_with_margin
+from ._phases import HiddenAverage as HiddenAverage
+from ._phases import clamped_statistics as clamped_statistics
 from ._reduced_model import ReducedModel as ReducedModel
 from ._reduced_model import load_reduced_model as load_reduced_model
 from ._reduced_model import reduced_model_dataset as reduced_model_dataset
 from ._roughness import Roughness as Roughness
 from ._roughness import roughness as roughness
+from ._sampled_fit import SampledFits as SampledFits
+from ._sampled_fit import fit_trajectories_sampled as fit_trajectories_sampled
 from ._settings import FitSettings as FitSettings
 from ._settings import LearningSettings as LearningSettings
 from ._static import fit_initial as fit_initial

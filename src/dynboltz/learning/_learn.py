@@ -10,8 +10,9 @@ from jaxtyping import Float64
 
 from dynboltz.distributions import LatticeModel, TransferMatrix
 from dynboltz.dynamics import HermiteField, HermiteGrid
-from dynboltz.sampling import GibbsSampler, contrastive_divergence, short_run_moments
+from dynboltz.sampling import GibbsSampler
 
+from ._chain_moments import ChainMoments
 from ._data import TrainingData
 from ._moment_regression import fit_moment_regression
 from ._objective import ExactMoments, MomentSource, SampledMoments
@@ -37,6 +38,7 @@ def learn(
     settings: LearningSettings,
     *,
     theta: Float64[np.ndarray, "initial_conditions times coefficients"] | None = None,
+    metric: Float64[np.ndarray, "initial_conditions times coefficients coefficients"] | None = None,
     seed: int | np.random.SeedSequence = 0,
     progress: Progress | None = None,
 ) -> ReducedModel:
@@ -58,6 +60,9 @@ def learn(
         How to learn.
     theta
         Coefficients of every snapshot (`fit_trajectories`), fitted here if left out.
+    metric
+        Fisher metric of every snapshot, for models without an exact solution
+        (`fit_trajectories_sampled`); their warm start has no moment regression.
     seed
         Seed of everything random.
     progress
@@ -89,7 +94,10 @@ def learn(
         report({"stage": "warm start", "step": 0, "total": 1})
         if theta is None:
             theta = fit_trajectories(model, data, FitSettings())
-        field, prior = _start(model, field, data, theta, settings, for_points)
+        if metric is not None:
+            field = _start_sampled(field, data, theta, metric, settings)
+        else:
+            field, prior = _start(model, field, data, theta, settings, for_points)
         report({"stage": "warm start", "step": 1, "total": 1})
     source = _source(model, data, settings, for_samples)
     field, history = train(
@@ -107,9 +115,36 @@ def _source(
 ) -> MomentSource:
     if settings.moments == "exact":
         return ExactMoments(TransferMatrix(model), data)
-    estimator = short_run_moments if settings.moments == "short-run" else contrastive_divergence
-    return SampledMoments(
-        GibbsSampler(model), data, settings.replicas, settings.sweeps, seed, estimator
+    sampler = GibbsSampler(model)
+    if settings.moments in ("short-run", "persistent"):
+        return ChainMoments(
+            sampler,
+            data,
+            replicas=settings.replicas,
+            chains=settings.chains,
+            sweeps=settings.sweeps,
+            persistent=settings.moments == "persistent",
+            seed=seed,
+        )
+    return SampledMoments(sampler, data, settings.replicas, settings.sweeps, seed)
+
+
+def _start_sampled(
+    field: HermiteField,
+    data: TrainingData,
+    theta: Float64[np.ndarray, "initial_conditions times coefficients"],
+    metric: Float64[np.ndarray, "initial_conditions times coefficients coefficients"],
+    settings: LearningSettings,
+) -> HermiteField:
+    field = allocate_with_margin(field, theta.reshape(-1, theta.shape[-1]))
+    return warm_start(
+        field,
+        data.times,
+        theta,
+        metric,
+        settings.smoothness,
+        method=settings.method,
+        substeps=settings.substeps,
     )
 
 

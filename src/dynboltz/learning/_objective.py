@@ -8,10 +8,11 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from dynboltz._typing import AnyArray
 from dynboltz.distributions import AbstractSolution, ClampedStatistics
-from dynboltz.sampling import GibbsSampler, Moments, contrastive_divergence
+from dynboltz.sampling import GibbsSampler, contrastive_divergence
 
 from ._data import TrainingData
 
@@ -36,8 +37,8 @@ class MomentDifference(NamedTuple):
         NaN for sampled moments.
     """
 
-    difference: Float[Array, "initial_conditions times coefficients"]
-    divergence: Float[Array, "initial_conditions times"]
+    difference: Float[AnyArray, "initial_conditions times coefficients"]
+    divergence: Float[AnyArray, "initial_conditions times"]
 
 
 @runtime_checkable
@@ -45,7 +46,7 @@ class MomentSource(Protocol):
     """Where differences of moments come from."""
 
     def __call__(
-        self, theta: Float[Array, "initial_conditions times coefficients"], selection: Selection
+        self, theta: Float[AnyArray, "initial_conditions times coefficients"], selection: Selection
     ) -> MomentDifference:
         """Differences at the coefficients `theta` of the selected snapshots."""
         ...
@@ -67,7 +68,7 @@ class ExactMoments:
         self._summaries = jnp.asarray(data.summaries)
 
     def __call__(
-        self, theta: Float[Array, "initial_conditions times coefficients"], selection: Selection
+        self, theta: Float[AnyArray, "initial_conditions times coefficients"], selection: Selection
     ) -> MomentDifference:
         """Differences at the coefficients `theta` of the selected snapshots."""
         summaries = self._summaries[np.ix_(selection.initial_conditions, selection.times)]
@@ -83,26 +84,8 @@ def _differences(solution, clamped, theta, summaries):
     return jax.vmap(jax.vmap(jax.value_and_grad(divergence)))(theta, summaries)
 
 
-@runtime_checkable
-class Estimator(Protocol):
-    """A way to sample both phases."""
-
-    def __call__(
-        self,
-        sampler: GibbsSampler,
-        theta: np.ndarray,
-        visible: np.ndarray,
-        k: int,
-        /,
-        *,
-        seed: np.random.SeedSequence,
-    ) -> Moments:
-        """Statistics of both phases, see `contrastive_divergence`."""
-        ...
-
-
 class SampledMoments:
-    """Moments by Gibbs sampling.
+    """Moments by contrastive divergence.
 
     Parameters
     ----------
@@ -116,9 +99,6 @@ class SampledMoments:
         Number of sweeps k.
     seed
         Seed of the choice of lattices and of the samples.
-    estimator
-        Where the k sweeps of the asleep phase start: `contrastive_divergence` from the data,
-        `short_run_moments` from random units.
     """
 
     def __init__(
@@ -128,18 +108,16 @@ class SampledMoments:
         replicas: int | None,
         sweeps: int,
         seed: np.random.SeedSequence,
-        estimator: Estimator = contrastive_divergence,
     ) -> None:
         if data.states is None:
             raise ValueError("SampledMoments: `data.states` is needed to read states; got None.")
         self._sampler, self._data, self._sweeps = sampler, data, sweeps
-        self._estimator = estimator
         self._n = min(replicas or data.n_replicas, data.n_replicas)
         self._seeds, choice = seed.spawn(2)
         self._choice = np.random.default_rng(choice)
 
     def __call__(
-        self, theta: Float[Array, "initial_conditions times coefficients"], selection: Selection
+        self, theta: Float[AnyArray, "initial_conditions times coefficients"], selection: Selection
     ) -> MomentDifference:
         """Differences at the coefficients `theta` of the selected snapshots."""
         assert self._data.states is not None
@@ -150,7 +128,7 @@ class SampledMoments:
         visible = np.concatenate(states).reshape(-1, states[0].shape[-1])
         rows = np.asarray(theta).reshape(-1, theta.shape[-1])
         (seed,) = self._seeds.spawn(1)
-        moments = self._estimator(self._sampler, rows, visible, self._sweeps, seed=seed)
+        moments = contrastive_divergence(self._sampler, rows, visible, self._sweeps, seed=seed)
         shape = (*theta.shape[:2], self._n, theta.shape[-1])
         difference = (moments.asleep - moments.awake).reshape(shape).mean(axis=2)
-        return MomentDifference(jnp.asarray(difference), jnp.full(theta.shape[:2], jnp.nan))
+        return MomentDifference(difference, np.full(theta.shape[:2], np.nan))

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, final, get_args
 
-FitMoments = Literal["exact", "contrastive-divergence"]
+FitMoments = Literal["exact", "contrastive-divergence", "persistent"]
 FitOptimiser = Literal["natural", "adam", "sgd"]
-TrainingMoments = Literal["exact", "gibbs", "contrastive-divergence", "short-run"]
+TrainingMoments = Literal["exact", "gibbs", "contrastive-divergence", "short-run", "persistent"]
 TrainingOptimiser = Literal["adam", "sgd"]
 Method = Literal["euler", "heun", "rk4"]
 
@@ -21,20 +21,25 @@ class FitSettings:
     Parameters
     ----------
     moments
-        `"exact"`, or estimated by `"contrastive-divergence"` (CD-1).
+        `"exact"`; estimated by `"contrastive-divergence"` (CD-1); or by `"persistent"` chains that
+        start from the data of each snapshot and go on while its coefficients are learned.
     optimiser
-        `"natural"`: Newton-like steps in the Fisher metric, damped until the likelihood rises,
-        with exact moments only; `"adam"` or `"sgd"`.
+        `"natural"`: Newton-like steps in the Fisher metric, with exact moments damped until the
+        likelihood rises, with persistent chains in the metric that the chains show; `"adam"` or
+        `"sgd"`.
     learning_rate
         Of Adam or gradient descent, for moments per site; Adam's and the gradient's steps shrink to
-        zero over the steps for exact moments, and stay constant for sampled ones.
+        zero over the steps for exact moments, and stay constant for sampled ones. With persistent
+        chains, the share of a natural step that is taken in the first half of the steps.
     steps
-        Largest number of natural steps, or number of steps.
+        Largest number of natural steps with exact moments; otherwise number of steps.
     batch
         Lattices in an estimate of sampled moments; all if left out.
     prior_strength
         Strength of a Gaussian prior around the coefficients where the fit started, per site. It
         decides between coefficients that the data cannot tell apart.
+    chains, sweeps
+        Persistent chains of a snapshot, and their sweeps between two steps.
     start
         Coefficients to start from, 0 for those left out. Weights to hidden units need a start
         other than 0, where their gradient vanishes.
@@ -51,22 +56,32 @@ class FitSettings:
     steps: int = 60
     batch: int | None = None
     prior_strength: float = 1e-6
+    chains: int = 64
+    sweeps: int = 5
     start: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_choice("FitSettings", "moments", self.moments, get_args(FitMoments))
         _check_choice("FitSettings", "optimiser", self.optimiser, get_args(FitOptimiser))
         _check_positive("FitSettings", learning_rate=self.learning_rate, steps=self.steps)
+        _check_positive("FitSettings", sweeps=self.sweeps)
+        if self.chains < 2:
+            raise ValueError(f"FitSettings: `chains` must be at least 2, got {self.chains}.")
         if self.batch is not None:
             _check_positive("FitSettings", batch=self.batch)
         if self.prior_strength < 0:
             raise ValueError(
                 f"FitSettings: `prior_strength` must not be negative, got {self.prior_strength}."
             )
-        if self.moments != "exact" and self.optimiser == "natural":
+        if self.moments == "contrastive-divergence" and self.optimiser == "natural":
             raise ValueError(
-                'FitSettings: the natural gradient needs `moments = "exact"`; choose the optimiser '
-                '"adam" or "sgd" for sampled moments.'
+                'FitSettings: the natural gradient needs `moments = "exact"` or "persistent"; '
+                'choose the optimiser "adam" or "sgd" for contrastive divergence.'
+            )
+        if self.moments == "persistent" and self.optimiser != "natural":
+            raise ValueError(
+                'FitSettings: `moments = "persistent"` needs the optimiser "natural", got '
+                f"{self.optimiser!r}."
             )
 
 
@@ -82,14 +97,16 @@ class LearningSettings:
     ----------
     moments
         `"exact"`; `"gibbs"`: the model's moments after `sweeps` Gibbs sweeps from the data, for
-        visible models; `"contrastive-divergence"`: both phases sampled, with `sweeps` steps;
-        `"short-run"`: the same, but the model's moments start from random units.
+        visible models; `"contrastive-divergence"`: both phases sampled, with `sweeps` steps from
+        the data; `"short-run"`: the model's moments after `sweeps` steps from random units;
+        `"persistent"`: from chains, one set for every snapshot, that go on from where they were.
+        The last two count hidden units with their probabilities given the visible ones.
     warm_start
         Whether to fit the snapshots and solve for the right-hand sides by least squares first.
     moment_regression
         Whether linear moment equations, regressed on the trajectories, say what the right-hand
         sides are expected to be beside the trajectories, see `MomentRegression`; part of the
-        warm start.
+        warm start of models with an exact solution.
     smoothness
         Strength of the penalty on the curvature of the right-hand sides, see `Roughness`. It
         decides what they are where nothing else does.
@@ -102,7 +119,12 @@ class LearningSettings:
     batch
         Initial conditions in an update; all if left out.
     replicas
-        Lattices in an estimate of sampled moments; all if left out.
+        Lattices of the data in an estimate of sampled moments; all if left out.
+    chains
+        Chains of a snapshot for `"short-run"` and `"persistent"` moments.
+    until
+        Time up to which the data are learned from; to the end if left out. Later data only serve to
+        tell how well the model predicts what it has not seen.
     window
         Number of time steps that an optimisation step looks at, eq. (41); all if left out.
     shift_every, shift_by
@@ -129,6 +151,8 @@ class LearningSettings:
     steps: int = 150
     batch: int | None = None
     replicas: int | None = None
+    chains: int = 32
+    until: float | None = None
     window: int | None = None
     shift_every: int = 2
     shift_by: int = 1
@@ -142,13 +166,14 @@ class LearningSettings:
         _check_choice(where, "moments", self.moments, get_args(TrainingMoments))
         _check_choice(where, "optimiser", self.optimiser, get_args(TrainingOptimiser))
         _check_choice(where, "method", self.method, get_args(Method))
-        for name in ("batch", "replicas", "window"):
+        for name in ("batch", "replicas", "until", "window"):
             if getattr(self, name) is not None:
                 _check_positive(where, **{name: getattr(self, name)})
         _check_positive(
             where,
             shift_every=self.shift_every,
             shift_by=self.shift_by,
+            chains=self.chains,
             sweeps=self.sweeps,
             substeps=self.substeps,
         )

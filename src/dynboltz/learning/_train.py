@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -12,12 +13,12 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Float64
 
-from dynboltz.dynamics import L2, HermiteField, check_solution, solve_fixed, time_weights
+from dynboltz.dynamics import HermiteField, HermiteSolver, Path, check_solution
 
 from ._data import TrainingData
 from ._objective import MomentSource, Selection
 from ._optimiser import optimiser_step
-from ._parameters import Parameters, move_rows, parameters, with_parameters
+from ._parameters import Parameters, dof_units, move_rows, parameters, with_parameters
 from ._roughness import Roughness, roughness
 from ._settings import LearningSettings
 from ._static import Progress
@@ -122,45 +123,103 @@ def train(
     n_initial, n_times = len(data.initial), len(data.times)
     order = np.random.default_rng(seed)
     batch = min(settings.batch or n_initial, n_initial)
-    updates = settings.steps * -(-n_initial // batch)
-    optimiser = _optimiser(settings, updates)
-    memory = optimiser.init(parameters(field))
+    learner = _Learner(field, settings, settings.steps * -(-n_initial // batch), prior)
     history: list[dict[str, float]] = []
-    rates = _rates(field, settings)
-    solver = settings.method, settings.substeps
-    penalties = None
     for step in range(settings.steps):
         window = window_at(settings, step, n_times)
         errors = []
         for chosen in _batches(order, n_initial, batch):
-            initial = jnp.asarray(data.initial[chosen])
-            theta = _solve(field, initial, jnp.asarray(data.times), *solver)
-            inside = np.asarray(theta[:, window.first : window.last + 1])
-            check_solution(field, inside, data.times[window.first : window.last + 1])
-            bigger = field.allocate(inside.reshape(-1, inside.shape[-1]))
-            if penalties is None or _grew(field, bigger):
-                memory = _move_memory(memory, field, bigger)
-                field, penalties = bigger, _penalties(bigger, settings.smoothness, prior)
+            path = learner.solve(data.initial[chosen], data.times, window)
             selection = Selection(chosen, np.arange(window.first, window.last + 1))
-            moments = source(theta[:, window.first : window.last + 1], selection)
-            gradient = _gradient(
-                field,
-                theta[:, window.first],
-                jnp.asarray(data.times[window.first : window.last + 1]),
-                theta[:, window.first : window.last + 1],
-                moments.difference,
-                penalties,
-                settings.regularisation,
-                *solver,
-            )
-            _check_gradient(gradient, step)
-            field, memory = _update(field, gradient, memory, optimiser, rates)
+            moments = source(path.theta[:, window.first :], selection)
+            learner.descend(path, data.times, window, np.asarray(moments.difference), step)
             errors.append(_errors(moments))
         history.append({name: float(np.mean([e[name] for e in errors])) for name in errors[0]})
         if progress:
             progress({"stage": "train", "step": step + 1, "total": settings.steps, **history[-1]})
     columns = history[0] if history else {}
-    return field, {name: np.array([row[name] for row in history]) for name in columns}
+    return learner.field, {name: np.array([row[name] for row in history]) for name in columns}
+
+
+class _Learner:
+    """The field that is learned, with what belongs to its present vertices."""
+
+    def __init__(
+        self,
+        field: HermiteField,
+        settings: LearningSettings,
+        updates: int,
+        prior: VelocityPrior | None,
+    ) -> None:
+        self._settings, self._prior = settings, prior
+        self._optimiser = _optimiser(settings, updates)
+        self._rates = _rates(field, settings)
+        self._values = parameters(field)
+        self._memory = self._optimiser.init(self._values)
+        self._use(field)
+
+    @property
+    def field(self) -> HermiteField:
+        """The field as learned so far."""
+        return with_parameters(self._cells, self._values)
+
+    def solve(
+        self,
+        initial: Float64[np.ndarray, "initial_conditions coefficients"],
+        times: Float64[np.ndarray, " times"],
+        window: Window,
+    ) -> Path:
+        """Solutions up to the end of the window, in which all cells are then allocated."""
+        path = self._solver.solve(self._u(), initial, times[: window.last + 1])
+        inside = path.theta[:, window.first :]
+        check_solution(self._cells, inside, times[window.first : window.last + 1])
+        if not path.complete.all():
+            visited = path.steps[:, window.first * path.substeps :]
+            bigger = self._cells.allocate(visited.reshape(-1, visited.shape[-1]))
+            if _grew(self._cells, bigger):
+                self._memory = _move_memory(self._memory, self._cells, bigger)
+                moves = zip(self._values, self._cells.functions, bigger.functions, strict=True)
+                self._values = tuple(move_rows(*move) for move in moves)
+                self._use(bigger)
+        return path
+
+    def descend(
+        self,
+        path: Path,
+        times: Float64[np.ndarray, " times"],
+        window: Window,
+        difference: Float64[np.ndarray, "initial_conditions times coefficients"],
+        step: int,
+    ) -> None:
+        """Change the degrees of freedom against the gradient."""
+        inside = times[window.first : window.last + 1]
+        theta = path.theta[:, window.first :]
+        weights = _time_weights(inside) / len(theta)
+        pull = difference + self._settings.regularisation * theta
+        parts = self._solver.pull_back(
+            self._u(), path, window.first, inside, pull * weights[:, None]
+        )
+        gradient = tuple(part * unit for part, unit in zip(parts, self._units, strict=True))
+        if self._penalties is not None:
+            further = _penalty_gradient(self._penalties, self._cells, self._values)
+            gradient = tuple(g + np.asarray(f) for g, f in zip(gradient, further, strict=True))
+        _check_gradient(gradient, step)
+        self._values, self._memory = _update(
+            self._values, gradient, self._memory, self._rates, self._optimiser
+        )
+
+    def _use(self, cells: HermiteField) -> None:
+        settings = self._settings
+        self._cells = cells
+        self._units = [dof_units(f.grid)[None, :, None] for f in cells.functions]
+        self._solver = HermiteSolver(cells, method=settings.method, substeps=settings.substeps)
+        self._penalties = None
+        if settings.smoothness or self._prior is not None:
+            self._penalties = _penalties(cells, settings.smoothness, self._prior)
+
+    def _u(self) -> Float64[np.ndarray, " dofs"]:
+        parts = zip(self._values, self._units, strict=True)
+        return self._solver.flatten(tuple(np.asarray(value) * unit for value, unit in parts))
 
 
 def _batches(order: np.random.Generator, n: int, size: int) -> Iterator[np.ndarray]:
@@ -169,32 +228,14 @@ def _batches(order: np.random.Generator, n: int, size: int) -> Iterator[np.ndarr
         yield np.sort(shuffled[start : start + size])
 
 
-@eqx.filter_jit
-def _solve(field, initial, times, method, substeps):
-    return solve_fixed(field, initial, times, method=method, substeps=substeps)
+def _time_weights(times: Float64[np.ndarray, " times"]) -> Float64[np.ndarray, " times"]:
+    """Weights of the trapezoidal rule for the mean over time."""
+    steps = np.diff(times)
+    return (np.append(steps, 0.0) + np.append(0.0, steps)) / (2 * np.ptp(times))
 
 
-@eqx.filter_jit
-def _gradient(
-    field, initial, times, theta, difference, penalties, regularisation, method, substeps
-):
-    """Gradient of the action, averaged over the initial conditions, and of the penalties."""
-    penalty = L2(regularisation, jnp.zeros((), theta.dtype))
-    cotangents = difference + penalty.gradient(theta)
-    weights = time_weights(times, "trapezoid") / (jnp.ptp(times) * len(initial))
-    cotangents = cotangents * weights[None, :, None]
-
-    def solution(values):
-        return _solve(with_parameters(field, values), initial, times, method, substeps)
-
-    values = parameters(field)
-    (gradient,) = jax.vjp(solution, values)[1](cotangents)
-    further = jax.grad(lambda v: penalties.value(field, v))(values)
-    return jax.tree.map(jnp.add, gradient, further)
-
-
-def _check_gradient(gradient: Parameters, step: int) -> None:
-    if not all(bool(jnp.all(jnp.isfinite(part))) for part in gradient):
+def _check_gradient(gradient: tuple[np.ndarray, ...], step: int) -> None:
+    if not all(np.all(np.isfinite(part)) for part in gradient):
         raise FloatingPointError(
             f"train: at optimisation step {step + 1} the gradient is not finite: the field has "
             "become too steep. Lower `learning_rate`, or start from a warm start."
@@ -202,13 +243,15 @@ def _check_gradient(gradient: Parameters, step: int) -> None:
 
 
 @eqx.filter_jit
-def _update(field, gradient, memory, optimiser, rates):
+def _penalty_gradient(penalties, field, values):
+    return jax.grad(lambda v: penalties.value(field, v))(values)
+
+
+@functools.partial(jax.jit, static_argnames="optimiser")
+def _update(values, gradient, memory, rates, optimiser):
     changes, memory = optimiser_step(optimiser, gradient, memory)
-    values = tuple(
-        value - rate * change
-        for value, rate, change in zip(parameters(field), rates, changes, strict=True)
-    )
-    return with_parameters(field, values), memory
+    moved = zip(values, rates, changes, strict=True)
+    return tuple(value - rate * change for value, rate, change in moved), memory
 
 
 def _optimiser(settings: LearningSettings, updates: int) -> optax.GradientTransformation:
@@ -268,6 +311,6 @@ def _move_memory(memory: Any, old: HermiteField, new: HermiteField) -> Any:
 
 
 def _errors(moments) -> dict[str, float]:
-    errors = {"moment_error": float(jnp.sqrt(jnp.mean(moments.difference[:, 1:] ** 2)))}
-    likelihood = float(jnp.mean(moments.divergence))
+    errors = {"moment_error": float(jnp.sqrt(np.mean(np.asarray(moments.difference)[:, 1:] ** 2)))}
+    likelihood = float(np.mean(np.asarray(moments.divergence)))
     return errors if np.isnan(likelihood) else errors | {"negative_log_likelihood": likelihood}

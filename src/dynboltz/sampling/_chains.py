@@ -66,7 +66,9 @@ def start_random(
     generator = np.random.default_rng([*random[0]])
     states = np.zeros((len(model.layers), n_chains, model.lattice.n_sites), dtype=np.uint8)
     for number, (layer, exists) in enumerate(zip(model.layers, unit_exists(model), strict=True)):
-        drawn = generator.integers(len(layer.species) + 1, size=states[number].shape)
+        drawn = generator.integers(
+            len(layer.species) + 1, size=states[number].shape, dtype=np.uint8
+        )
         states[number] = np.where(exists, drawn, 0)
     return Chains(states, random)
 

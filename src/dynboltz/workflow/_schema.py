@@ -129,12 +129,14 @@ class GridTable(Table):
 class FitTable(Table):
     """Fits of single snapshots; see `dynboltz.learning.FitSettings`."""
 
-    moments: Literal["exact", "contrastive-divergence"] | None = None
+    moments: Literal["exact", "contrastive-divergence", "persistent"] | None = None
     optimiser: Literal["natural", "sgd", "adam"] | None = None
     learning_rate: Positive | None = None
     steps: Count | None = None
     batch: Count | None = None
     prior_strength: NotNegative | None = None
+    chains: Annotated[int, Field(ge=2)] | None = None
+    sweeps: Count | None = None
     start: dict[str, Finite] | None = None
 
 
@@ -144,7 +146,9 @@ class LearningTable(Table):
     What is left out has the default of the settings, here as in `FitTable`.
     """
 
-    moments: Literal["exact", "gibbs", "contrastive-divergence", "short-run"] | None = None
+    moments: (
+        Literal["exact", "gibbs", "contrastive-divergence", "short-run", "persistent"] | None
+    ) = None
     warm_start: bool | None = None
     moment_regression: bool | None = None
     smoothness: NotNegative | None = None
@@ -153,6 +157,8 @@ class LearningTable(Table):
     steps: Annotated[int, Field(ge=0)] | None = None
     batch: Count | None = None
     replicas: Count | None = None
+    chains: Count | None = None
+    until: Positive | None = None
     window: Annotated[int, Field(ge=1)] | None = None
     shift_every: Count | None = None
     shift_by: Count | None = None
@@ -167,19 +173,33 @@ class ModelTable(Table):
 
     terms: Annotated[list[str], Field(min_length=1)]
     layers: list[LayerTable] = []
-    initial: Literal["known", "fitted"] = "fitted"
+    boundary: Literal["periodic", "closed"] | None = None
+    initial: Literal["known", "fitted"] | dict[str, Finite] = "fitted"
     grid: GridTable
     fit: FitTable = FitTable()
     learning: LearningTable = LearningTable()
 
 
+class TransferTable(Table):
+    """Another lattice that models are asked about, with simulations to compare with."""
+
+    shape: Annotated[list[Count], Field(min_length=1, max_length=3)]
+    replicas: Annotated[int, Field(ge=2)]
+
+
 class EvaluationTable(Table):
-    """Sampled moments of models without an exact solution, and the check of their equilibrium."""
+    """Sampled moments of models without an exact solution, and the check of their equilibrium.
+
+    `ceilings` names predictions by the static fits of a model, snapshot by snapshot.
+    """
 
     samples: Count = 100
     sweeps: Count = 25
     chains: Annotated[int, Field(ge=2)] = 8
-    long_sweeps: Annotated[int, Field(ge=4)] = 500
+    long_sweeps: Annotated[int, Field(ge=8)] = 500
+    equilibrium_times: Annotated[int, Field(ge=2)] = 11
+    ceilings: dict[Name, str] = {}
+    transfer: TransferTable | None = None
 
 
 class ExperimentTable(Table):

@@ -1,0 +1,216 @@
+"""Compiled solution and adjoint of fields of Hermite finite elements on the host."""
+
+from __future__ import annotations
+
+from typing import no_type_check
+
+import numba
+import numpy as np
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True)
+def _one_dimension(local, side, factors, slopes):
+    """Basis functions [vertex, dof] along one axis, and their derivatives by the position."""
+    inner = min(max(local, 0.0), 1.0)
+    rest = 1.0 - inner
+    slopes[0, 0] = -6.0 * inner * rest
+    slopes[0, 1] = side * rest * (1.0 - 3.0 * inner)
+    slopes[1, 0] = 6.0 * inner * rest
+    slopes[1, 1] = side * inner * (3.0 * inner - 2.0)
+    factors[0, 0] = (1.0 + 2.0 * inner) * rest * rest
+    factors[0, 1] = side * inner * rest * rest
+    factors[1, 0] = inner * inner * (3.0 - 2.0 * inner)
+    factors[1, 1] = -side * inner * inner * rest
+    for vertex in range(2):
+        for dof in range(2):
+            factors[vertex, dof] += slopes[vertex, dof] * (local - inner)
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True)
+def _multiply(factors, slopes, dim, axis_of_slope, basis):
+    """Products [vertex, dof] of the functions along all axes; along one axis their slopes."""
+    basis[0, 0] = 1.0
+    for axis in range(dim):
+        size = 1 << axis
+        for vertex in range(size - 1, -1, -1):
+            for dof in range(size - 1, -1, -1):
+                base = basis[vertex, dof]
+                for v in range(2):
+                    for d in range(2):
+                        factor = (
+                            slopes[axis, v, d] if axis == axis_of_slope else factors[axis, v, d]
+                        )
+                        basis[2 * vertex + v, 2 * dof + d] = base * factor
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True)
+def _locate(theta, f, tables, factors, slopes, rows):
+    """Fill in basis functions and rows of the cell around a point; -1 for a missing vertex.
+
+    Returns whether all vertices are there.
+    """
+    dim = tables.dims[f]
+    lowest = 0
+    for axis in range(dim):
+        side = tables.sides[f, axis]
+        position = (theta[tables.arguments[f, axis]] - tables.lower[f, axis]) / side
+        index = min(max(np.floor(position), 0.0), tables.last[f, axis])
+        local = position - index
+        if not tables.linear[f]:
+            local = min(max(local, 0.0), 1.0)
+        _one_dimension(local, side, factors[axis], slopes[axis])
+        if not tables.linear[f] and (position < 0.0 or position > tables.last[f, axis] + 1.0):
+            slopes[axis] = 0.0
+        for v in range(2):
+            for d in range(2):
+                slopes[axis, v, d] /= side
+        lowest += np.int64(index) * tables.strides[f, axis]
+    complete = True
+    first, stop = tables.key_pointers[f], tables.key_pointers[f + 1]
+    for vertex in range(1 << dim):
+        key = lowest + tables.corners[f, vertex]
+        low, high = first, stop
+        while low < high:
+            middle = (low + high) // 2
+            if tables.keys[middle] < key:
+                low = middle + 1
+            else:
+                high = middle
+        found = low < stop and tables.keys[low] == key
+        rows[vertex] = low - first if found else -1
+        complete &= found
+    return complete
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True)
+def _evaluate(theta, tables, u, work, derivative):
+    """Value of the field at a point; returns whether all vertices it needs are there."""
+    factors, slopes, basis, rows = work
+    complete = True
+    for f in range(tables.dims.size):
+        complete &= _locate(theta, f, tables, factors, slopes, rows)
+        _multiply(factors, slopes, tables.dims[f], -1, basis)
+        n_corners, n_outputs = 1 << tables.dims[f], tables.n_outputs[f]
+        for o in range(n_outputs):
+            derivative[tables.outputs[f, o]] = 0.0
+        for vertex in range(n_corners):
+            if rows[vertex] < 0:
+                continue
+            for dof in range(n_corners):
+                weight = basis[vertex, dof]
+                place = tables.u_pointers[f] + (rows[vertex] * n_corners + dof) * n_outputs
+                for o in range(n_outputs):
+                    derivative[tables.outputs[f, o]] += weight * u[place + o]
+    return complete
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True)
+def _pull_back(theta, source, tables, u, work, gradient, pulled):
+    """Add (dF/du)^T source to `gradient`, and set `pulled` to (dF/dtheta)^T source."""
+    factors, slopes, basis, rows = work
+    pulled[:] = 0.0
+    for f in range(tables.dims.size):
+        _locate(theta, f, tables, factors, slopes, rows)
+        dim = tables.dims[f]
+        n_corners, n_outputs = 1 << dim, tables.n_outputs[f]
+        for axis in range(-1, dim):
+            _multiply(factors, slopes, dim, axis, basis)
+            total = 0.0
+            for vertex in range(n_corners):
+                if rows[vertex] < 0:
+                    continue
+                for dof in range(n_corners):
+                    weight = basis[vertex, dof]
+                    place = tables.u_pointers[f] + (rows[vertex] * n_corners + dof) * n_outputs
+                    for o in range(n_outputs):
+                        strength = weight * source[tables.outputs[f, o]]
+                        if axis < 0:
+                            gradient[place + o] += strength
+                        else:
+                            total += strength * u[place + o]
+            if axis >= 0:
+                pulled[tables.arguments[f, axis]] += total
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True)
+def _workspace(max_dim):
+    corners = 1 << max_dim
+    return (
+        np.empty((max_dim, 2, 2)),
+        np.empty((max_dim, 2, 2)),
+        np.empty((corners, corners)),
+        np.empty(corners, dtype=np.int64),
+    )
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True)
+def _fill_stages(theta, size, tables, u, tableau, work, points, stages):
+    """Points and slopes of the stages of one step; returns whether all vertices are there."""
+    complete = True
+    for i in range(points.shape[0]):
+        points[i] = theta
+        for j in range(i):
+            if tableau[i, j] != 0.0:
+                points[i] += size * tableau[i, j] * stages[j]
+        complete &= _evaluate(points[i], tables, u, work, stages[i])
+    return complete
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True, parallel=True)
+def solve_steps(theta0, sizes, tables, u, tableau, path, complete):
+    """Fill `path` [batch, steps + 1, coefficients]; `complete` tells where vertices are missing.
+
+    `tableau` holds the stages of the method, row by row, and in its last row the weights.
+    """
+    n_stages = tableau.shape[0] - 1
+    for n in numba.prange(theta0.shape[0]):
+        work = _workspace(tables.sides.shape[1])
+        points = np.empty((n_stages, theta0.shape[1]))
+        stages = np.empty((n_stages, theta0.shape[1]))
+        path[n, 0] = theta0[n]
+        complete[n] = True
+        for step in range(sizes.size):
+            theta, size = path[n, step], sizes[step]
+            complete[n] &= _fill_stages(theta, size, tables, u, tableau, work, points, stages)
+            path[n, step + 1] = theta
+            for i in range(n_stages):
+                path[n, step + 1] += size * tableau[n_stages, i] * stages[i]
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True, parallel=True)
+def pull_back_steps(path, sizes, cotangents, tables, u, tableau, gradients):
+    """Add to `gradients` [groups, dofs] what cotangents at every point of the path pull back to.
+
+    Trajectories are dealt to the groups in turn.
+    """
+    n_stages = tableau.shape[0] - 1
+    n_groups, n_coefficients = gradients.shape[0], path.shape[2]
+    for group in numba.prange(n_groups):
+        work = _workspace(tables.sides.shape[1])
+        points = np.empty((n_stages, n_coefficients))
+        stages = np.empty((n_stages, n_coefficients))
+        pulled = np.empty((n_stages, n_coefficients))
+        source = np.empty(n_coefficients)
+        for n in range(group, path.shape[0], n_groups):
+            later = cotangents[n, sizes.size].copy()
+            for step in range(sizes.size - 1, -1, -1):
+                size = sizes[step]
+                _fill_stages(path[n, step], size, tables, u, tableau, work, points, stages)
+                for i in range(n_stages - 1, -1, -1):
+                    source[:] = size * tableau[n_stages, i] * later
+                    for j in range(i + 1, n_stages):
+                        if tableau[j, i] != 0.0:
+                            source += size * tableau[j, i] * pulled[j]
+                    _pull_back(points[i], source, tables, u, work, gradients[group], pulled[i])
+                later += cotangents[n, step]
+                for i in range(n_stages):
+                    later += pulled[i]

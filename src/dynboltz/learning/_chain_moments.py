@@ -1,0 +1,141 @@
+"""Differences of moments whose model side comes from chains that know nothing of the data."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+from jaxtyping import Float, Float64, UInt8
+
+from dynboltz._typing import AnyArray
+from dynboltz.sampling import Chains, GibbsSampler, advance, start_random
+
+from ._data import TrainingData
+from ._objective import MomentDifference, Selection
+from ._phases import HiddenAverage
+
+
+@final
+class ChainMoments:
+    """Moments of the model after some sweeps from random units, or from persistent chains.
+
+    Both phases count hidden units with their probabilities given the visible ones, see
+    `HiddenAverage`. Without `replicas`, the data enter through their summaries, hence all replicas
+    without noise.
+
+    Parameters
+    ----------
+    sampler
+        Sampler of the model.
+    data
+        The trajectories, with a reader of states if `replicas` is given or hidden layers are
+        coupled with each other.
+    replicas
+        Lattices drawn from the replicas for each estimate; all if left out.
+    chains
+        Chains for each snapshot.
+    sweeps
+        Number of sweeps.
+    persistent
+        Whether the chains of a snapshot go on from where they were when it was last looked at.
+    seed
+        Seed of the choice of lattices and of the samples.
+
+    References
+    ----------
+    Ernst et al. (2019), Sec. IV B; Tieleman (2008), Proc. ICML 25, 1064.
+    """
+
+    def __init__(
+        self,
+        sampler: GibbsSampler,
+        data: TrainingData,
+        *,
+        replicas: int | None,
+        chains: int,
+        sweeps: int,
+        persistent: bool,
+        seed: np.random.SeedSequence,
+    ) -> None:
+        self._sampler, self._data = sampler, data
+        self._average = HiddenAverage(sampler)
+        self._from_summaries = replicas is None and self._average.clamped is not None
+        if data.states is None and not self._from_summaries:
+            raise ValueError("ChainMoments: `data.states` is needed to read states; got None.")
+        self._replicas = min(replicas or data.n_replicas, data.n_replicas)
+        self._chains, self._sweeps = chains, sweeps
+        self._kept = _KeptChains(sampler, data, chains) if persistent else None
+        self._seeds, choice = seed.spawn(2)
+        self._choice = np.random.default_rng(choice)
+
+    def __call__(
+        self, theta: Float[AnyArray, "initial_conditions times coefficients"], selection: Selection
+    ) -> MomentDifference:
+        """Differences at the coefficients `theta` of the selected snapshots."""
+        rows = np.asarray(theta).reshape(-1, theta.shape[-1])
+        for_awake, for_asleep, for_start = self._seeds.spawn(3)
+        awake = self._awake(rows, selection, for_awake)
+        if self._kept is None:
+            start = start_random(self._sampler.model, len(rows) * self._chains, seed=for_start)
+        else:
+            start = self._kept.read(selection, for_start)
+        after = advance(self._sampler, start, rows, self._sweeps)
+        if self._kept is not None:
+            self._kept.write(selection, after)
+        asleep = self._average.of_states(rows, after.visible, for_asleep)
+        difference = (asleep - awake).reshape(theta.shape)
+        return MomentDifference(difference, np.full(theta.shape[:2], np.nan))
+
+    def _awake(
+        self,
+        rows: Float64[np.ndarray, "rows coefficients"],
+        selection: Selection,
+        seed: np.random.SeedSequence,
+    ) -> Float64[np.ndarray, "rows coefficients"]:
+        data = self._data
+        if self._from_summaries:
+            chosen = data.summaries[np.ix_(selection.initial_conditions, selection.times)]
+            return self._average.of_summaries(rows, chosen.reshape(len(rows), -1))
+        assert data.states is not None
+        replicas = self._choice.permutation(data.n_replicas)[: self._replicas]
+        states = [
+            data.states(int(i), selection.times, replicas) for i in selection.initial_conditions
+        ]
+        visible = np.concatenate(states).reshape(-1, states[0].shape[-1])
+        return self._average.of_states(rows, visible, seed)
+
+
+class _KeptChains:
+    """Chains of every snapshot; they start from random units when first asked for."""
+
+    def __init__(self, sampler: GibbsSampler, data: TrainingData, chains: int) -> None:
+        self._model = sampler.model
+        shape = len(data.initial), len(data.times), chains
+        n_layers, n_sites = len(self._model.layers), self._model.lattice.n_sites
+        self._started = np.zeros(shape[:2], dtype=bool)
+        self._states = np.zeros((n_layers, *shape, n_sites), dtype=np.uint8)
+        self._random = np.zeros((*shape, 4), dtype=np.uint64)
+
+    def read(self, selection: Selection, seed: np.random.SeedSequence) -> Chains:
+        """Chains of the selected snapshots, in their order."""
+        i, j = np.ix_(selection.initial_conditions, selection.times)
+        states, random = self._states[:, i, j], self._random[i, j]
+        new = ~self._started[i, j]
+        if new.any():
+            fresh = start_random(self._model, int(new.sum()) * states.shape[3], seed=seed)
+            states[:, new] = fresh.states.reshape(len(states), -1, *states.shape[3:])
+            random[new] = fresh.random.reshape(-1, *random.shape[2:])
+        return Chains(_flat(states), random.reshape(-1, 4))
+
+    def write(self, selection: Selection, chains: Chains) -> None:
+        """Keep the chains of the selected snapshots."""
+        i, j = np.ix_(selection.initial_conditions, selection.times)
+        self._states[:, i, j] = chains.states.reshape(self._states[:, i, j].shape)
+        self._random[i, j] = chains.random.reshape(self._random[i, j].shape)
+        self._started[i, j] = True
+
+
+def _flat(
+    states: UInt8[np.ndarray, "layers initial_conditions times chains sites"],
+) -> UInt8[np.ndarray, "layers all_chains sites"]:
+    return states.reshape(len(states), -1, states.shape[-1])

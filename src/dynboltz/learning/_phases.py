@@ -1,0 +1,80 @@
+"""Mean statistics given visible states: hidden units enter with their probabilities."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+
+from dynboltz.distributions import ClampedStatistics, LatticeModel
+from dynboltz.sampling import GibbsSampler
+
+HIDDEN_SWEEPS = 10
+"""Sweeps over hidden layers that are coupled with each other, given the visible one."""
+
+
+def clamped_statistics(model: LatticeModel) -> ClampedStatistics | None:
+    """Exact averages over the hidden units, or nothing if they are coupled with each other."""
+    try:
+        return ClampedStatistics(model)
+    except ValueError:
+        return None
+
+
+@final
+class HiddenAverage:
+    r"""Statistics of visible states, averaged over the hidden units, $\mathrm{E}[s(v, h) \mid v]$.
+
+    Where hidden units are independent of each other given the visible ones the average is exact:
+    their probabilities take the place of their states, which removes the noise of drawing them and
+    is unbiased in both phases. Where hidden layers are coupled with each other, products of
+    probabilities would be biased; there they are drawn.
+
+    Parameters
+    ----------
+    sampler
+        Sampler of the model.
+    """
+
+    def __init__(self, sampler: GibbsSampler) -> None:
+        self.model = sampler.model
+        self.clamped = clamped_statistics(sampler.model)
+        self._sampler = sampler
+
+    def of_states(
+        self,
+        theta: Float64[np.ndarray, "rows coefficients"],
+        visible: UInt8[np.ndarray, "states sites"],
+        seed: np.random.SeedSequence,
+    ) -> Float64[np.ndarray, "rows coefficients"]:
+        """Means over equal groups of successive states, each with its own coefficients.
+
+        Parameters
+        ----------
+        theta
+            Coefficients of each group.
+        visible
+            The states.
+        seed
+            Seed of hidden units that have to be drawn.
+        """
+        if self.clamped is None:
+            drawn = self._sampler.sample_hidden(visible, theta, seed=seed, n_sweeps=HIDDEN_SWEEPS)
+            return _group_means(self.model.statistics(drawn), len(theta))
+        return self.of_summaries(theta, _group_means(self.clamped.summarise(visible), len(theta)))
+
+    def of_summaries(
+        self,
+        theta: Float64[np.ndarray, "rows coefficients"],
+        summaries: Float64[np.ndarray, "rows features"],
+    ) -> Float64[np.ndarray, "rows coefficients"]:
+        """Averages for summaries of visible states (`ClampedStatistics.summarise`)."""
+        assert self.clamped is not None
+        return self.clamped.batch_moments(theta, summaries)
+
+
+def _group_means(
+    values: Float64[np.ndarray, "states features"], n_groups: int
+) -> Float64[np.ndarray, "groups features"]:
+    return values.reshape(n_groups, -1, values.shape[-1]).mean(axis=1)

@@ -1,0 +1,183 @@
+"""Fits of snapshots by natural gradients that persistent chains estimate."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+
+from dynboltz.distributions import LatticeModel
+from dynboltz.sampling import Chains, GibbsSampler, advance, start_from_data
+
+from ._data import TrainingData
+from ._phases import HiddenAverage
+from ._settings import FitSettings
+from ._static import Progress, starting_point
+
+DAMPING = 1e-3
+"""Added to the metric, relative to its diagonal."""
+LARGEST_STEP = 0.1
+"""Of any coefficient; a longer step could carry the chains into another phase."""
+MEMORY = 0.8
+"""Share of the metric that is kept from the estimates before."""
+RIDGE = 1e-6
+"""Added to the metric, so that coefficients without effect have a small one."""
+
+
+class SampledFits(NamedTuple):
+    """Coefficients of snapshots.
+
+    Attributes
+    ----------
+    theta
+        Coefficients at all times.
+    metric
+        Fisher metric of the visible distribution there, per site.
+    """
+
+    theta: Float64[np.ndarray, "initial_conditions times coefficients"]
+    metric: Float64[np.ndarray, "initial_conditions times coefficients coefficients"]
+
+
+def fit_trajectories_sampled(
+    model: LatticeModel,
+    data: TrainingData,
+    settings: FitSettings,
+    *,
+    seed: np.random.SeedSequence,
+    progress: Progress | None = None,
+) -> SampledFits:
+    r"""Fit the coefficients of all snapshots, each starting from those of the snapshot before.
+
+    For each snapshot, chains start from its states and stay with it. A step changes the
+    coefficients by $\eta (G + \pi)^{-1} [\mu - \tilde\mu - \pi (\theta - \theta_0)]$ with the
+    moments $\mu$ of the data, $\tilde\mu$ of the chains, the metric $G$ that the chains show, the
+    coefficients $\theta_0$ of the snapshot before and the strength $\pi$ of the prior that ties
+    them to it. The steps shrink over their second half, and the fit is the mean over it.
+
+    Parameters
+    ----------
+    model
+        The model.
+    data
+        The trajectories, with a reader of states. `data.initial` are the coefficients of the first
+        snapshot, which are kept; the fit of the second starts from them, but for coefficients that
+        `settings.start` names.
+    settings
+        How to fit.
+    seed
+        Seed of the chains.
+    progress
+        Called after each snapshot.
+
+    Raises
+    ------
+    ValueError
+        If there is no reader of states, or `settings.start` names a coefficient that the model
+        lacks.
+    """
+    if data.states is None:
+        raise ValueError(
+            "fit_trajectories_sampled: `data.states` is needed to read states; got None."
+        )
+    fit = _SnapshotFit(GibbsSampler(model), settings)
+    n_initial, n_times = len(data.initial), len(data.times)
+    theta = np.tile(data.initial[:, None], (1, n_times, 1))
+    metric = np.empty((*theta.shape, theta.shape[-1]))
+    for i, of_trajectory in enumerate(seed.spawn(n_initial)):
+        seeds = of_trajectory.spawn(n_times)
+        metric[i, 0] = fit.metric(theta[i, 0], _states(data, i, 0), seeds[0])
+        for j in range(1, n_times):
+            start = _first_start(theta[i, 0], model, settings) if j == 1 else theta[i, j - 1]
+            summary, states = data.summaries[i, j], _states(data, i, j)
+            theta[i, j], metric[i, j] = fit(start, summary, states, seeds[j])
+            if progress:
+                done, total = i * (n_times - 1) + j, n_initial * (n_times - 1)
+                progress({"stage": "fit", "step": done, "total": total})
+    return SampledFits(theta, metric)
+
+
+def _states(data: TrainingData, i: int, j: int) -> UInt8[np.ndarray, "replicas sites"]:
+    assert data.states is not None
+    return data.states(i, np.array([j]), np.arange(data.n_replicas))[0]
+
+
+def _first_start(
+    initial: Float64[np.ndarray, " coefficients"], model: LatticeModel, settings: FitSettings
+) -> Float64[np.ndarray, " coefficients"]:
+    named = [name in settings.start for name in model.coefficients]
+    return np.where(named, starting_point(model, settings), initial)
+
+
+class _SnapshotFit:
+    """The fit of one snapshot."""
+
+    def __init__(self, sampler: GibbsSampler, settings: FitSettings) -> None:
+        self._sampler, self._settings = sampler, settings
+        self._average = HiddenAverage(sampler)
+
+    def __call__(
+        self,
+        start: Float64[np.ndarray, " coefficients"],
+        summary: Float64[np.ndarray, " features"],
+        states: UInt8[np.ndarray, "replicas sites"],
+        seed: np.random.SeedSequence,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients and metric of a snapshot."""
+        settings = self._settings
+        for_chains, for_hidden = seed.spawn(2)
+        chosen = np.resize(np.arange(len(states)), settings.chains)
+        chains = start_from_data(self._sampler.model, states[chosen], seed=for_chains)
+        theta, metric, total = start, None, np.zeros_like(start)
+        half = settings.steps // 2
+        for step, child in enumerate(for_hidden.spawn(settings.steps)):
+            chains = advance(self._sampler, chains, theta, settings.sweeps)
+            values = self._values(theta, chains, child)
+            seen = self._covariance(values)
+            metric = seen if metric is None else MEMORY * metric + (1 - MEMORY) * seen
+            gradient = self._awake(theta, summary, states, child) - values.mean(axis=0)
+            gradient -= settings.prior_strength * (theta - start)
+            rate = settings.learning_rate * min(1.0, (settings.steps - step) / (half + 1))
+            theta = theta + rate * self._natural_step(metric, gradient)
+            if step >= half:
+                total += theta
+        assert metric is not None
+        return total / (settings.steps - half), metric
+
+    def metric(
+        self,
+        theta: Float64[np.ndarray, " coefficients"],
+        visible: UInt8[np.ndarray, "states sites"],
+        seed: np.random.SeedSequence,
+    ) -> Float64[np.ndarray, "coefficients coefficients"]:
+        """Metric that states drawn from the model show."""
+        rows = np.tile(theta, (len(visible), 1))
+        return self._covariance(self._average.of_states(rows, visible, seed))
+
+    def _values(
+        self, theta: Float64[np.ndarray, " coefficients"], chains: Chains, seed
+    ) -> Float64[np.ndarray, "chains coefficients"]:
+        rows = np.tile(theta, (len(chains), 1))
+        return self._average.of_states(rows, chains.visible, seed)
+
+    def _awake(self, theta, summary, states, seed) -> Float64[np.ndarray, " coefficients"]:
+        if self._average.clamped is None:
+            return self._average.of_states(theta[None], states, seed)[0]
+        return self._average.of_summaries(theta[None], summary[None])[0]
+
+    def _covariance(
+        self, values: Float64[np.ndarray, "states coefficients"]
+    ) -> Float64[np.ndarray, "coefficients coefficients"]:
+        n_coefficients = values.shape[1]
+        found = np.cov(values.T).reshape(n_coefficients, n_coefficients)
+        return self._sampler.model.lattice.n_sites * found + RIDGE * np.eye(n_coefficients)
+
+    def _natural_step(
+        self,
+        metric: Float64[np.ndarray, "coefficients coefficients"],
+        gradient: Float64[np.ndarray, " coefficients"],
+    ) -> Float64[np.ndarray, " coefficients"]:
+        damping = DAMPING * np.diag(metric) + self._settings.prior_strength
+        step = np.linalg.solve(metric + np.diag(damping), gradient)
+        return step * min(1.0, LARGEST_STEP / np.abs(step).max())
