@@ -7,6 +7,7 @@ from ._enumeration import Enumeration as Enumeration
 from ._hidden import HiddenLayer as HiddenLayer
 from ._hidden import Surroundings as Surroundings
 from ._hidden import hidden_layers as hidden_layers
+from ._hidden_probabilities import hidden_probabilities as hidden_probabilities
 from ._layer import Layer as Layer
 from ._model import LatticeModel as LatticeModel
 from ._model import named_term as named_term

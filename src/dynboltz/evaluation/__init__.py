@@ -3,8 +3,12 @@
 from ._baseline import mean_field_prediction as mean_field_prediction
 from ._ensemble import EnsembleMoments as EnsembleMoments
 from ._ensemble import ensemble_moments as ensemble_moments
+from ._equilibrium import EquilibriumMoments as EquilibriumMoments
+from ._equilibrium import equilibrium_moments as equilibrium_moments
 from ._errors import ErrorSummary as ErrorSummary
 from ._errors import error_summary as error_summary
 from ._errors import noise_floor as noise_floor
 from ._errors import root_mean_square_error as root_mean_square_error
+from ._relative import relative_rms as relative_rms
+from ._relative import relative_summary as relative_summary
 from ._sampled import sampled_prediction as sampled_prediction

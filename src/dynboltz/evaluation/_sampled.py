@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from dynboltz.distributions import LatticeModel
-from dynboltz.lattices import Term, TermCounter, child_seeds
+from dynboltz.lattices import Lattice, Term, TermCounter, child_seeds
 from dynboltz.sampling import GibbsSampler, advance, start_random
 
 MAX_STATES = 1 << 26
@@ -20,6 +20,7 @@ def sampled_prediction(
     theta: Float64[np.ndarray, "... coefficients"],
     terms: Sequence[Term],
     *,
+    counted_on: Lattice | None = None,
     n_samples: int,
     n_sweeps: int,
     seed: int | np.random.SeedSequence,
@@ -37,6 +38,8 @@ def sampled_prediction(
         Coefficients.
     terms
         Whose moments.
+    counted_on
+        Lattice whose neighbours count, if not the model's, such as one with another boundary.
     n_samples
         Independent chains for each set of coefficients.
     n_sweeps
@@ -49,7 +52,7 @@ def sampled_prediction(
     Ernst et al. (2019), Sec. IV B, takes 100 samples after 25 sweeps.
     """
     sampler = GibbsSampler(model)
-    counter = TermCounter(model.lattice, model.species, terms)
+    counter = TermCounter(counted_on or model.lattice, model.species, terms)
     rows = theta.reshape(-1, theta.shape[-1])
     n_units = len(model.layers) * model.lattice.n_sites
     batch = max(1, MAX_STATES // (n_units * n_samples))

@@ -59,8 +59,8 @@ class ChainMoments:
     ) -> None:
         self._sampler, self._data = sampler, data
         self._average = HiddenAverage(sampler)
-        self._from_summaries = replicas is None and self._average.clamped is not None
-        if data.states is None and not self._from_summaries:
+        self._summaries = data.summaries if replicas is None else None
+        if data.states is None and self._summaries is None:
             raise ValueError("ChainMoments: `data.states` is needed to read states; got None.")
         self._replicas = min(replicas or data.n_replicas, data.n_replicas)
         self._chains, self._sweeps = chains, sweeps
@@ -93,8 +93,8 @@ class ChainMoments:
         seed: np.random.SeedSequence,
     ) -> Float64[np.ndarray, "rows coefficients"]:
         data = self._data
-        if self._from_summaries:
-            chosen = data.summaries[np.ix_(selection.initial_conditions, selection.times)]
+        if self._summaries is not None:
+            chosen = self._summaries[np.ix_(selection.initial_conditions, selection.times)]
             return self._average.of_summaries(rows, chosen.reshape(len(rows), -1))
         assert data.states is not None
         replicas = self._choice.permutation(data.n_replicas)[: self._replicas]

@@ -21,7 +21,8 @@ class TrainingData(NamedTuple):
     initial
         Coefficients at the first time.
     summaries
-        Summaries of the snapshots (`ClampedStatistics.summarise`), averaged over the replicas.
+        Summaries of the snapshots (`ClampedStatistics.summarise`), averaged over the replicas;
+        `None` for models whose hidden layers are coupled with each other.
     states
         Reader of states for sampled moments: called with the number of an initial condition, time
         indices and replica indices, it returns states of shape (times, replicas, sites).
@@ -31,7 +32,7 @@ class TrainingData(NamedTuple):
 
     times: Float64[np.ndarray, " times"]
     initial: Float64[np.ndarray, "initial_conditions coefficients"]
-    summaries: Float64[np.ndarray, "initial_conditions times features"]
+    summaries: Float64[np.ndarray, "initial_conditions times features"] | None
     states: Callable[[int, np.ndarray, np.ndarray], np.ndarray] | None = None
     n_replicas: int = 0
 

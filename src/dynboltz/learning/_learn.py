@@ -161,7 +161,7 @@ def _start(
     metric = solution.batch_fisher(flat).reshape(*theta.shape, -1)
     prior = None
     integrator: dict[str, Any] = {"method": settings.method, "substeps": settings.substeps}
-    if settings.moment_regression:
+    if settings.moment_regression and data.summaries is not None:
         regression = fit_moment_regression(
             solution, theta, data.summaries, data.times, **integrator
         )

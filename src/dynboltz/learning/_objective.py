@@ -65,6 +65,7 @@ class ExactMoments:
 
     def __init__(self, solution: AbstractSolution, data: TrainingData) -> None:
         self._solution, self._clamped = solution, ClampedStatistics(solution.model)
+        assert data.summaries is not None
         self._summaries = jnp.asarray(data.summaries)
 
     def __call__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -90,12 +91,37 @@ def fit_trajectories_sampled(
         metric[i, 0] = fit.metric(theta[i, 0], _states(data, i, 0), seeds[0])
         for j in range(1, n_times):
             start = _first_start(theta[i, 0], model, settings) if j == 1 else theta[i, j - 1]
-            summary, states = data.summaries[i, j], _states(data, i, j)
-            theta[i, j], metric[i, j] = fit(start, summary, states, seeds[j])
+            theta[i, j], metric[i, j] = fit(start, _states(data, i, j), seeds[j])
             if progress:
                 done, total = i * (n_times - 1) + j, n_initial * (n_times - 1)
                 progress({"stage": "fit", "step": done, "total": total})
     return SampledFits(theta, metric)
+
+
+def fit_initial_persistent(
+    model: LatticeModel,
+    states: UInt8[np.ndarray, "snapshots replicas sites"],
+    settings: FitSettings,
+    *,
+    seed: np.random.SeedSequence,
+) -> Float64[np.ndarray, "snapshots coefficients"]:
+    """Fit the coefficients of single snapshots, each from `settings.start`.
+
+    Parameters
+    ----------
+    model
+        The model.
+    states
+        Visible states of each snapshot.
+    settings
+        How to fit, see `fit_trajectories_sampled`.
+    seed
+        Seed of the chains.
+    """
+    fit = _SnapshotFit(GibbsSampler(model), settings)
+    start = starting_point(model, settings)
+    seeds = seed.spawn(len(states))
+    return np.array([fit(start, s, child)[0] for s, child in zip(states, seeds, strict=True)])
 
 
 def _states(data: TrainingData, i: int, j: int) -> UInt8[np.ndarray, "replicas sites"]:
@@ -120,7 +146,6 @@ class _SnapshotFit:
     def __call__(
         self,
         start: Float64[np.ndarray, " coefficients"],
-        summary: Float64[np.ndarray, " features"],
         states: UInt8[np.ndarray, "replicas sites"],
         seed: np.random.SeedSequence,
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -129,6 +154,7 @@ class _SnapshotFit:
         for_chains, for_hidden = seed.spawn(2)
         chosen = np.resize(np.arange(len(states)), settings.chains)
         chains = start_from_data(self._sampler.model, states[chosen], seed=for_chains)
+        awake = self._awake(states)
         theta, metric, total = start, None, np.zeros_like(start)
         half = settings.steps // 2
         for step, child in enumerate(for_hidden.spawn(settings.steps)):
@@ -136,7 +162,7 @@ class _SnapshotFit:
             values = self._values(theta, chains, child)
             seen = self._covariance(values)
             metric = seen if metric is None else MEMORY * metric + (1 - MEMORY) * seen
-            gradient = self._awake(theta, summary, states, child) - values.mean(axis=0)
+            gradient = awake(theta, child) - values.mean(axis=0)
             gradient -= settings.prior_strength * (theta - start)
             rate = settings.learning_rate * min(1.0, (settings.steps - step) / (half + 1))
             theta = theta + rate * self._natural_step(metric, gradient)
@@ -161,10 +187,15 @@ class _SnapshotFit:
         rows = np.tile(theta, (len(chains), 1))
         return self._average.of_states(rows, chains.visible, seed)
 
-    def _awake(self, theta, summary, states, seed) -> Float64[np.ndarray, " coefficients"]:
-        if self._average.clamped is None:
-            return self._average.of_states(theta[None], states, seed)[0]
-        return self._average.of_summaries(theta[None], summary[None])[0]
+    def _awake(
+        self, states: UInt8[np.ndarray, "replicas sites"]
+    ) -> Callable[[np.ndarray, np.random.SeedSequence], np.ndarray]:
+        """Moments of the data, given coefficients and a seed of hidden units."""
+        average = self._average
+        if average.clamped is None:
+            return lambda theta, seed: average.of_states(theta[None], states, seed)[0]
+        summary = average.clamped.summarise(states).mean(axis=0)
+        return lambda theta, seed: average.of_summaries(theta[None], summary[None])[0]
 
     def _covariance(
         self, values: Float64[np.ndarray, "states coefficients"]

@@ -171,6 +171,7 @@ def fit_trajectories(
     solution = TransferMatrix(model) if solution is None else solution
     clamped = ClampedStatistics(model)
 
+    assert data.summaries is not None
     initial, later = jnp.asarray(data.initial), jnp.asarray(data.summaries[:, 1:])
     theta = _follow(solution, clamped, later, initial, settings.prior_strength, settings.steps)
     return np.concatenate([data.initial[:, None], np.asarray(theta)], axis=1)

@@ -9,6 +9,7 @@ from ._chains import start_from_data as start_from_data
 from ._chains import start_random as start_random
 from ._compare_starts import StartComparison as StartComparison
 from ._compare_starts import compare_starts as compare_starts
+from ._compare_starts import compare_values as compare_values
 from ._contrastive_divergence import Moments as Moments
 from ._contrastive_divergence import contrastive_divergence as contrastive_divergence
 from ._contrastive_divergence import persistent_moments as persistent_moments

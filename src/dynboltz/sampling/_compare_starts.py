@@ -123,7 +123,14 @@ def compare_starts(
         )
         for name, chains in starts.items()
     }
-    estimates = {name: summarise_statistics(v, observed.coefficients) for name, v in values.items()}
+    return compare_values(values, observed.coefficients)
+
+
+def compare_values(
+    values: Mapping[str, Float64[np.ndarray, "chains samples moments"]], names: tuple[str, ...]
+) -> StartComparison:
+    """Compare values along chains from several kinds of start, see `compare_starts`."""
+    estimates = {name: summarise_statistics(v, names) for name, v in values.items()}
     return StartComparison(
         estimates, split_r_hat(np.concatenate(list(values.values()))), _distance(estimates)
     )

@@ -17,7 +17,7 @@ from ._toml import dotted
 BASELINE = "mean_field"
 """Name of the baseline among the models."""
 
-LEARNED = ("fits", "models", "predictions")
+LEARNED = ("fits", "models", "predictions", "transfers", "samples")
 """Folders of what is made from trajectories."""
 MAX_DIFFERENCES = 5
 
@@ -58,6 +58,14 @@ class ResultDirectory:
     def prediction(self, name: str) -> Path:
         """Predictions of a model."""
         return self.path / "predictions" / f"{name}.zarr"
+
+    def transfer(self, name: str) -> Path:
+        """Predictions of a model on another lattice."""
+        return self.path / "transfers" / f"{name}.zarr"
+
+    def sample(self, name: str) -> Path:
+        """States that a model draws."""
+        return self.path / "samples" / f"{name}.zarr"
 
     @property
     def metrics(self) -> Path:
@@ -138,7 +146,7 @@ def _remove_conclusions(directory: ResultDirectory, experiment: Experiment) -> N
     """Remove what was concluded from other settings, and models that are no longer there."""
     outputs = [directory.metrics, directory.report]
     outputs += [p for kind in ("png", "svg") for p in directory.path.glob(f"figures/*.{kind}")]
-    models = {*experiment.plans, BASELINE}
+    models = {*experiment.plans, BASELINE, *experiment.table.evaluation.ceilings}
     stores = [
         path
         for folder in LEARNED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from typing import Any
@@ -18,24 +19,33 @@ from dynboltz.evaluation import (
     error_summary,
     mean_field_prediction,
     noise_floor,
+    relative_summary,
     root_mean_square_error,
-    sampled_prediction,
 )
 from dynboltz.learning import ReducedModel
 from dynboltz.store import StoreError
 
 from ._directory import BASELINE, ResultDirectory
-from ._experiment import PARTS, Experiment
+from ._example_states import example_states
+from ._experiment import PARTS, Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint, metrics_fingerprint
 from ._fit import KIND as FIT_KIND
-from ._fit import model_seed, padded
-from ._initial_states import EVALUATION
-from ._metastability import metastability_warnings, metastable_times
+from ._fit import padded
 from ._progress import Progress, silent
+from ._sampled_models import (
+    SampledModel,
+    equilibrium_variables,
+    metastability_warnings,
+    sample_model,
+    sampled_metrics,
+    short_runs,
+)
+from ._schema import StoreInitial
 from ._simulate import open_part
 from ._stored import read_current
 from ._timings import read_timings, timed, wall_seconds
 from ._train import load_model
+from ._transfer import TransferData, simulate_transfer, transfer_dataset, transfer_moments
 from ._version import version
 from ._visited import unvisited
 
@@ -78,30 +88,125 @@ def evaluate(
     start = time.perf_counter()
     with timed(directory, "evaluate"), jax.enable_x64(True):
         ensembles = {part: _ensemble(experiment, directory, part) for part in PARTS}
-        models = [*experiment.plans, BASELINE]
-        predictions, facts, warnings = {}, {}, []
+        evaluation = _Evaluation(experiment, directory, ensembles)
+        ceilings = experiment.table.evaluation.ceilings
+        models = [*experiment.plans, BASELINE, *ceilings]
         for step, name in enumerate(models):
             progress({"stage": "evaluate", "model": name, "step": step, "total": len(models)})
             if name == BASELINE:
-                theta, predictions[name] = None, _mean_field(experiment, ensembles)
+                evaluation.add_baseline()
+            elif name in ceilings:
+                evaluation.add_ceiling(name, ceilings[name])
             else:
-                learned = load_model(experiment, directory, name)
-                theta, predictions[name] = _predict(experiment, directory, name, learned)
-                facts[name] = {"parameters": _parameters(learned)}
-                warnings += _warnings(name, learned, theta)
-                if not experiment.plans[name].is_solvable:
-                    times = metastable_times(experiment, directory, name, theta["test"])
-                    facts[name]["metastable_times"] = times
-                    warnings += metastability_warnings(name, times)
-            dataset = _dataset(experiment, name, theta, predictions[name], ensembles)
-            store.write_dataset(dataset, directory.prediction(name))
+                evaluation.add_model(name)
         progress({"stage": "evaluate", "step": len(models), "total": len(models)})
-        metrics = _metrics(experiment, ensembles, predictions, facts)
-        metrics["warnings"] = _lone_initial_conditions(ensembles) + warnings
+        metrics = evaluation.metrics()
         timings = read_timings(directory) | {"evaluate": time.perf_counter() - start}
         metrics["wall_seconds"] = wall_seconds(timings)
         store.write_json(directory.metrics, metrics)
     return metrics
+
+
+class _Evaluation:
+    """What is found out about the models, one after the other."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        directory: ResultDirectory,
+        ensembles: dict[str, EnsembleMoments],
+    ) -> None:
+        self._experiment, self._directory, self._ensembles = experiment, directory, ensembles
+        self._predictions: dict[str, Prediction] = {}
+        self._facts: dict[str, dict[str, Any]] = {}
+        self._sampled: dict[str, dict[str, Any]] = {}
+        self._warnings: list[str] = []
+
+    def add_baseline(self) -> None:
+        """The mean-field equations."""
+        predicted = _mean_field(self._experiment, self._ensembles)
+        self._predictions[BASELINE] = predicted
+        self._write(BASELINE, _dataset(self._experiment, BASELINE, predicted, self._ensembles))
+
+    def add_model(self, name: str) -> None:
+        """A learned model."""
+        experiment, directory = self._experiment, self._directory
+        plan = experiment.plans[name]
+        learned = load_model(experiment, directory, name)
+        start = time.perf_counter()
+        theta = _predict(experiment, directory, name, learned)
+        seconds = time.perf_counter() - start
+        self._facts[name] = {"parameters": _parameters(learned)}
+        self._warnings += _warnings(name, learned, theta)
+        sampled = None
+        if plan.is_solvable:
+            predicted = {part: learned.moments(t, experiment.moments) for part, t in theta.items()}
+        else:
+            sampled = sample_model(experiment, directory, name, theta["test"], "test")
+            train = short_runs(experiment, name, theta["train"], "train")
+            predicted = {"train": train, "test": sampled.short_run}
+            self._add_sampled(name, name, sampled)
+            self._sampled[name]["seconds"] = {
+                "integration": seconds / len(PARTS),
+                "short_runs": sampled.seconds,
+            }
+            self._transfer(name, theta["test"][0])
+        self._predictions[name] = predicted
+        self._write(
+            name, _dataset(experiment, name, predicted, self._ensembles, theta, sampled, plan)
+        )
+
+    def add_ceiling(self, ceiling: str, name: str) -> None:
+        """The static fits of a model."""
+        experiment, plan = self._experiment, self._experiment.plans[name]
+        fits = _read_fits(experiment, self._directory, name)
+        n_initial = fits.attrs["n_initial_conditions"]["train"]
+        sampled = sample_model(
+            experiment, self._directory, name, fits.theta.values[:n_initial], "train"
+        )
+        self._add_sampled(ceiling, name, sampled)
+        nothing = np.full_like(self._ensembles["test"].mean, np.nan)
+        unknown = np.full((*nothing.shape[:2], sampled.theta.shape[-1]), np.nan)
+        moments = {"train": sampled.short_run, "test": nothing}
+        theta = {"train": sampled.theta, "test": unknown}
+        dataset = _dataset(experiment, ceiling, moments, self._ensembles, theta, sampled, plan)
+        self._write(ceiling, dataset)
+
+    def metrics(self) -> dict[str, Any]:
+        """What `metrics.json` holds, but for the time it took."""
+        metrics = _metrics(self._experiment, self._ensembles, self._predictions, self._facts)
+        lone = _lone_initial_conditions(self._experiment, self._ensembles)
+        metrics["warnings"] = lone + self._warnings
+        return metrics | self._sampled
+
+    def _add_sampled(self, label: str, name: str, sampled: SampledModel) -> None:
+        ensemble = self._ensembles[sampled.part]
+        self._sampled[label] = sampled_metrics(self._experiment, name, sampled, ensemble)
+        times = self._sampled[label]["metastable_times"]
+        self._warnings += metastability_warnings(label, times)
+
+    def _transfer(self, name: str, theta: Float64[np.ndarray, "times coefficients"]) -> None:
+        """States of a model, and its predictions on the other lattice, if there is one."""
+        experiment, directory = self._experiment, self._directory
+        print_ = metrics_fingerprint(experiment)
+        store.write_dataset(example_states(experiment, name, theta, print_), directory.sample(name))
+        if self._other_lattice is None:
+            return
+        moments = transfer_moments(experiment, name, theta, self._other_lattice)
+        simulated = self._other_lattice.moments.mean
+        self._sampled[name]["transfer"] = relative_summary(
+            moments[None] - simulated, simulated, experiment.moments
+        )
+        dataset = transfer_dataset(experiment, name, moments, self._other_lattice, print_)
+        store.write_dataset(dataset, directory.transfer(name))
+
+    @functools.cached_property
+    def _other_lattice(self) -> TransferData | None:
+        table = self._experiment.table.evaluation.transfer
+        return None if table is None else simulate_transfer(self._experiment, table)
+
+    def _write(self, name: str, dataset: xr.Dataset) -> None:
+        store.write_dataset(dataset, self._directory.prediction(name))
 
 
 def _current_metrics(experiment: Experiment, directory: ResultDirectory) -> dict[str, Any] | None:
@@ -122,30 +227,21 @@ def _ensemble(experiment: Experiment, directory: ResultDirectory, part: str) -> 
     return ensemble_moments(trajectories.moments.values, trajectories.initial_condition.values)
 
 
+def _read_fits(experiment: Experiment, directory: ResultDirectory, name: str) -> xr.Dataset:
+    return read_current(directory.fit(name), FIT_KIND, fit_fingerprint(experiment, name), "fit")
+
+
 def _predict(
     experiment: Experiment, directory: ResultDirectory, name: str, learned: ReducedModel
-) -> tuple[dict[str, np.ndarray], Prediction]:
-    fits = read_current(directory.fit(name), FIT_KIND, fit_fingerprint(experiment, name), "fit")
+) -> dict[str, np.ndarray]:
+    """Coefficients of all initial conditions, by part."""
+    fits = _read_fits(experiment, directory, name)
     theta = {}
     for part in PARTS:
         n_initial = fits.attrs["n_initial_conditions"][part]
         initial = fits.initial.sel(part=part).values[:n_initial]
         theta[part] = np.asarray(learned.predict(initial, experiment.times))
-    plan, table = experiment.plans[name], experiment.table.evaluation
-    moments = {}
-    for part, values in theta.items():
-        if plan.is_solvable:
-            moments[part] = learned.moments(values, experiment.moments)
-        else:
-            moments[part] = sampled_prediction(
-                plan.model,
-                values,
-                experiment.moments,
-                n_samples=table.samples,
-                n_sweeps=table.sweeps,
-                seed=model_seed(experiment, part, EVALUATION, name),
-            )
-    return theta, moments
+    return theta
 
 
 def _mean_field(experiment: Experiment, ensembles: dict[str, EnsembleMoments]) -> Prediction:
@@ -174,7 +270,11 @@ def _parameters(learned: ReducedModel) -> dict[str, int]:
     }
 
 
-def _lone_initial_conditions(ensembles: dict[str, EnsembleMoments]) -> list[str]:
+def _lone_initial_conditions(
+    experiment: Experiment, ensembles: dict[str, EnsembleMoments]
+) -> list[str]:
+    if not isinstance(experiment.table.initial, StoreInitial):
+        return []
     return [
         f"{part}: all replicas are of one initial condition. Give `initial_condition` in your data "
         "if they are not."
@@ -199,9 +299,11 @@ def _warnings(name: str, learned: ReducedModel, theta: dict[str, np.ndarray]) ->
 def _dataset(
     experiment: Experiment,
     name: str,
-    theta: dict[str, np.ndarray] | None,
     predicted: Prediction,
     ensembles: dict[str, EnsembleMoments],
+    theta: dict[str, np.ndarray] | None = None,
+    sampled: SampledModel | None = None,
+    plan: ReducedModelPlan | None = None,
 ) -> xr.Dataset:
     dims = ("part", "initial_condition", "time")
     arrays = {
@@ -218,19 +320,21 @@ def _dataset(
         "time": ("time", experiment.times, {"units": "1"}),
         "moment": [term.name for term in experiment.moments],
     }
-    if theta is not None:
+    attrs: dict[str, Any] = {
+        "kind": KIND,
+        "model": name,
+        "fingerprint": metrics_fingerprint(experiment),
+        "n_initial_conditions": {part: len(values) for part, values in predicted.items()},
+    }
+    if theta is not None and plan is not None:
         variables["theta"] = ((*dims, "coefficient"), padded(theta), {"units": "1"})
-        coords["coefficient"] = list(experiment.plans[name].model.coefficients)
-    return xr.Dataset(
-        variables,
-        coords=coords,
-        attrs={
-            "kind": KIND,
-            "model": name,
-            "fingerprint": metrics_fingerprint(experiment),
-            "n_initial_conditions": {part: len(values) for part, values in predicted.items()},
-        },
-    )
+        coords["coefficient"] = list(plan.model.coefficients)
+        attrs["learned_until"] = float(plan.learned_times(experiment.times)[-1])
+    dataset = xr.Dataset(variables, coords=coords, attrs=attrs)
+    if sampled is None:
+        return dataset
+    n_rows = dataset.sizes["initial_condition"]
+    return dataset.merge(equilibrium_variables(experiment, sampled, PARTS, n_rows))
 
 
 def _metrics(

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
 from jaxtyping import Float64
@@ -45,18 +45,22 @@ class ReducedModelPlan:
         Terms and layers.
     grids
         Finite elements of the derivative of each coefficient.
-    known_initial
-        Whether the coefficients at time 0 are those the initial states were drawn with.
+    initial
+        Coefficients at time 0: `"known"`, those that the initial states were drawn with;
+        `"fitted"`; or given by name.
     fit, learning
         Settings.
+    follows_snapshots
+        Whether the coefficients of all snapshots are fitted.
     """
 
     name: str
     model: LatticeModel
     grids: dict[str, HermiteGrid]
-    known_initial: bool
+    initial: Literal["known", "fitted"] | dict[str, float]
     fit: FitSettings
     learning: LearningSettings
+    follows_snapshots: bool
 
     @functools.cached_property
     def is_solvable(self) -> bool:
@@ -70,8 +74,23 @@ class ReducedModelPlan:
     @property
     def needs_exact_moments(self) -> bool:
         """Whether a fit or the learning needs the exact solution of the model."""
-        fitted = not self.known_initial and self.fit.moments == "exact"
-        return fitted or self.learning.warm_start or self.learning.moments == "exact"
+        fitted = self.initial == "fitted" and self.fit.moments == "exact"
+        followed = self.follows_snapshots and self.fit.moments != "persistent"
+        return fitted or followed or self.learning.moments == "exact"
+
+    @property
+    def given_initial(self) -> Float64[np.ndarray, " coefficients"] | None:
+        """Coefficients at time 0 if they are given by name."""
+        if not isinstance(self.initial, dict):
+            return None
+        return np.array([self.initial[name] for name in self.model.coefficients])
+
+    def learned_times(
+        self, times: Float64[np.ndarray, " times"]
+    ) -> Float64[np.ndarray, " learned_times"]:
+        """The times that the model is learned from."""
+        until = self.learning.until
+        return times if until is None else times[times <= until * (1 + 1e-9)]
 
 
 @final
@@ -169,7 +188,8 @@ class Experiment:
                 Layer(tuple(layer.species), tuple(tuple(offset) for offset in layer.stencil))
                 for layer in table.layers
             ]
-            model = LatticeModel.from_names(self.lattice, self.network.species, table.terms, layers)
+            lattice = Lattice(self.lattice.shape, table.boundary or self.lattice.boundary)
+            model = LatticeModel.from_names(lattice, self.network.species, table.terms, layers)
         with in_field(self.source, f"{field}.grid"):
             grids = _grids(table, model.coefficients)
         with in_field(self.source, f"{field}.fit"):
@@ -179,8 +199,8 @@ class Experiment:
             if isinstance(table.learning.learning_rate, dict):
                 _check_names("learning_rate", table.learning.learning_rate, model.coefficients)
             learning = LearningSettings(**_given(table.learning))
-        known = table.initial == "known"
-        return ReducedModelPlan(name, model, grids, known, fit, learning)
+        followed = learning.warm_start or name in self.table.evaluation.ceilings.values()
+        return ReducedModelPlan(name, model, grids, table.initial, fit, learning, followed)
 
     def check(self) -> None:
         """Raise `ExperimentError` unless every part of the experiment fits the others."""
@@ -191,12 +211,62 @@ class Experiment:
             if plan.needs_exact_moments:
                 with in_field(self.source, f"{dotted(('models', name))}.terms"):
                     TransferMatrix(plan.model)
+            with in_field(self.source, f"{dotted(('models', name))}.boundary"):
+                self._check_boundary(plan)
+            with in_field(self.source, f"{dotted(('models', name))}.learning.until"):
+                if len(plan.learned_times(self.times)) < 2:
+                    raise ValueError(
+                        f"must be at least the time step {self.kernel.time_step:g}, got "
+                        f"{plan.learning.until}."
+                    )
         if isinstance(self.table.initial, CountsInitial):
             with in_field(self.source, "initial.counts"):
                 self._check_counts(self.table.initial)
+        with in_field(self.source, "evaluation.ceilings"):
+            self._check_ceilings()
+        with in_field(self.source, "evaluation.transfer"):
+            self._check_transfer()
+
+    def _check_boundary(self, plan: ReducedModelPlan) -> None:
+        if plan.model.lattice.boundary != self.lattice.boundary and plan.is_solvable:
+            raise ValueError(
+                "a boundary other than the lattice's is for models without an exact solution; "
+                "leave it out."
+            )
+
+    def _check_ceilings(self) -> None:
+        for ceiling, name in self.table.evaluation.ceilings.items():
+            if name not in self.plans:
+                raise ValueError(
+                    f"{ceiling} names the model {name!r}; there are {', '.join(self.plans)}."
+                )
+            if ceiling in (*self.plans, "mean_field"):
+                raise ValueError(f"the name {ceiling!r} is taken by a model; use another.")
+            if self.plans[name].is_solvable:
+                raise ValueError(
+                    f"{ceiling} names {name!r}, which has an exact solution; ceilings are for "
+                    "models with sampled moments."
+                )
+
+    def _check_transfer(self) -> None:
+        transfer = self.table.evaluation.transfer
+        if transfer is None:
+            return
+        if len(transfer.shape) != self.lattice.dim:
+            raise ValueError(
+                f"`shape` must have {self.lattice.dim} entries as the lattice has, got "
+                f"{transfer.shape}."
+            )
+        if not isinstance(self.table.initial, CountsInitial):
+            raise ValueError('needs initial states with source = "counts".')
 
     def _check_initial(self, plan: ReducedModelPlan) -> None:
-        if not plan.known_initial:
+        if isinstance(plan.initial, dict):
+            _check_names("initial", plan.initial, plan.model.coefficients)
+            lacking = [name for name in plan.model.coefficients if name not in plan.initial]
+            if lacking:
+                raise ValueError(f"give a value for {lacking[0]!r} as well.")
+        if plan.initial != "known":
             return
         if self.generator is None:
             raise ValueError(
@@ -283,6 +353,8 @@ def _check_ranges(ranges: dict[str, list[float]], coefficients: tuple[str, ...])
 
 def _grids(table: ModelTable, coefficients: tuple[str, ...]) -> dict[str, HermiteGrid]:
     axes, arguments = table.grid.axes, table.grid.arguments
+    if isinstance(arguments, list):
+        arguments = dict.fromkeys(coefficients, arguments)
     _check_names("axes", axes, coefficients)
     _check_names("arguments", arguments, coefficients)
     grids = {}

@@ -53,7 +53,8 @@ def fit_fingerprint(experiment: Experiment, name: str) -> str:
             "model": _definition(table),
             "initial": table.initial,
             "fit": repr(experiment.plans[name].fit),
-            "warm_start": experiment.plans[name].learning.warm_start,
+            "follows_snapshots": experiment.plans[name].follows_snapshots,
+            "until": experiment.plans[name].learning.until,
         }
     )
 
@@ -77,4 +78,8 @@ def metrics_fingerprint(experiment: Experiment) -> str:
 
 
 def _definition(table: Any) -> dict[str, Any]:
-    return {"terms": table.terms, "layers": [layer.model_dump() for layer in table.layers]}
+    return {
+        "terms": table.terms,
+        "layers": [layer.model_dump() for layer in table.layers],
+        "boundary": table.boundary,
+    }

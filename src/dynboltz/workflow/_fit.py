@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,9 +15,12 @@ from jaxtyping import Float64, UInt8
 from dynboltz.distributions import ClampedStatistics
 from dynboltz.learning import (
     TrainingData,
+    clamped_statistics,
     fit_initial,
+    fit_initial_persistent,
     fit_initial_sampled,
     fit_trajectories,
+    fit_trajectories_sampled,
     summarise,
 )
 from dynboltz.store import write_dataset
@@ -24,10 +28,11 @@ from dynboltz.store import write_dataset
 from ._directory import ResultDirectory
 from ._experiment import PARTS, Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint
-from ._initial_states import FITS, initial_coefficients, seed_for
+from ._initial_states import FITS, FOLLOWING, initial_coefficients, seed_for
 from ._progress import Progress, silent
 from ._side_by_side import side_by_side
 from ._simulate import open_part
+from ._states import States
 from ._stored import is_current
 from ._timings import timed
 
@@ -62,10 +67,12 @@ def fit(experiment: Experiment, directory: ResultDirectory, *, progress: Progres
     with timed(directory, "fit", resumed=resumed), jax.enable_x64(True):
         summaries = _summaries(experiment, directory, outdated, progress)
         states = {part: _initial_states(experiment, directory, part) for part in PARTS}
+        training = States(open_part(experiment, directory, "train"))
 
         def fit_one(plan: ReducedModelPlan) -> None:
             progress({"stage": "fit", "model": plan.name, "step": 0, "total": 1})
-            fitted = _fit_model(experiment, plan, summaries[plan.name], states)
+            train = summaries.get(plan.name)
+            fitted = _fit_model(experiment, plan, train, states, training, progress)
             write_dataset(fitted, directory.fit(plan.name))
             progress({"stage": "fit", "model": plan.name, "step": 1, "total": 1})
 
@@ -97,13 +104,16 @@ def _summaries(
     plans: list[ReducedModelPlan],
     progress: Progress,
 ) -> dict[str, Float64[np.ndarray, "initial_conditions times features"]]:
+    """Summaries of the training data, for all models whose hidden units can be summed out."""
     trajectories = open_part(experiment, directory, "train")
     n_initial = len(np.unique(trajectories.initial_condition.values))
-    clamped = {plan.name: ClampedStatistics(plan.model) for plan in plans}
-    found: dict[str, list[np.ndarray]] = {plan.name: [] for plan in plans}
+    statistics = {plan.name: clamped_statistics(plan.model) for plan in plans}
+    n_times = {plan.name: len(plan.learned_times(experiment.times)) for plan in plans}
+    clamped = {name: found for name, found in statistics.items() if found is not None}
+    found: dict[str, list[np.ndarray]] = {name: [] for name in clamped}
     for place, states in enumerate(_states_ahead(trajectories, n_initial)):
-        for name, statistics in clamped.items():
-            found[name].append(summarise(statistics, states))
+        for name, known in clamped.items():
+            found[name].append(summarise(known, states[:, : n_times[name]]))
         progress({"stage": "summarise", "step": place + 1, "total": n_initial})
     return {name: np.array(values) for name, values in found.items()}
 
@@ -138,27 +148,35 @@ def _initial_states(
 def _fit_model(
     experiment: Experiment,
     plan: ReducedModelPlan,
-    train: Float64[np.ndarray, "initial_conditions times features"],
+    train: Float64[np.ndarray, "initial_conditions times features"] | None,
     states: dict[str, np.ndarray],
+    training_states: States,
+    progress: Progress,
 ) -> xr.Dataset:
     initial = {part: _initial(experiment, plan, part, states[part]) for part in PARTS}
+    data = TrainingData(
+        plan.learned_times(experiment.times),
+        initial["train"],
+        train,
+        training_states,
+        training_states.n_replicas,
+    )
     dims = ("initial_condition", "time")
-    variables = {
-        "initial": (("part", "initial_condition", "coefficient"), padded(initial)),
-        "summary": ((*dims, "feature"), _rows(train, max(map(len, initial.values())))),
+    n_rows = max(map(len, initial.values()))
+    variables: dict[str, Any] = {
+        "initial": (("part", "initial_condition", "coefficient"), padded(initial))
     }
-    if plan.learning.warm_start:
-        data = TrainingData(experiment.times, initial["train"], train)
-        theta = np.asarray(fit_trajectories(plan.model, data, plan.fit))
-        variables["theta"] = (
-            (*dims, "coefficient"),
-            _rows(theta, max(map(len, initial.values()))),
-        )
+    if train is not None:
+        variables["summary"] = ((*dims, "feature"), _rows(train, n_rows))
+    if plan.follows_snapshots:
+        for name, values in _follow(experiment, plan, data, progress).items():
+            more = ("coefficient", "other_coefficient")[: values.ndim - 2]
+            variables[name] = ((*dims, *more), _rows(values, n_rows))
     return xr.Dataset(
         variables,
         coords={
             "part": list(PARTS),
-            "time": ("time", experiment.times, {"units": "1"}),
+            "time": ("time", data.times, {"units": "1"}),
             "coefficient": list(plan.model.coefficients),
         },
         attrs={
@@ -168,6 +186,21 @@ def _fit_model(
             "n_initial_conditions": {part: len(values) for part, values in initial.items()},
         },
     )
+
+
+def _follow(
+    experiment: Experiment, plan: ReducedModelPlan, data: TrainingData, progress: Progress
+) -> dict[str, np.ndarray]:
+    """Coefficients of all snapshots, and their metric if it is estimated."""
+    if plan.fit.moments != "persistent":
+        return {"theta": np.asarray(fit_trajectories(plan.model, data, plan.fit))}
+
+    def report(step: dict[str, Any]) -> None:
+        progress({**step, "model": plan.name})
+
+    seed = model_seed(experiment, "train", FOLLOWING, plan.name)
+    fits = fit_trajectories_sampled(plan.model, data, plan.fit, seed=seed, progress=report)
+    return {"theta": fits.theta, "metric": fits.metric}
 
 
 def _rows(
@@ -184,11 +217,15 @@ def _initial(
     states: UInt8[np.ndarray, "initial_conditions replicas sites"],
 ) -> Float64[np.ndarray, "initial_conditions coefficients"]:
     """Coefficients at time 0, known or fitted."""
-    known = initial_coefficients(experiment, part) if plan.known_initial else None
+    if plan.given_initial is not None:
+        return np.tile(plan.given_initial, (len(states), 1))
+    known = initial_coefficients(experiment, part) if plan.initial == "known" else None
     if known is not None:
         return known
+    seed = model_seed(experiment, part, FITS, plan.name)
+    if plan.fit.moments == "persistent":
+        return fit_initial_persistent(plan.model, states, plan.fit, seed=seed)
     if plan.fit.moments != "exact":
-        seed = model_seed(experiment, part, FITS, plan.name)
         return np.asarray(fit_initial_sampled(plan.model, states, plan.fit, seed=seed))
     clamped = ClampedStatistics(plan.model)
     summaries = np.array([clamped.summarise(replicas).mean(axis=0) for replicas in states])

@@ -12,6 +12,7 @@ from ._experiment import PARTS, Experiment
 from ._schema import CountsInitial, DistributionInitial
 
 COEFFICIENTS, STATES, DYNAMICS, FITS, LEARNING, EVALUATION = range(6)
+EQUILIBRIUM, FOLLOWING, TRANSFER, EXAMPLES = range(6, 10)
 """What random numbers are for."""
 
 
@@ -48,7 +49,7 @@ def initial_states(
     table = experiment.table.initial
     seed = seed_for(experiment, part, STATES, number)
     if isinstance(table, CountsInitial):
-        counts = _counts(experiment, table, part, number)
+        counts = initial_counts(experiment, table, part, number)
         return random_counts(
             experiment.lattice, experiment.network.species, counts, table.replicas, seed=seed
         )
@@ -59,7 +60,10 @@ def initial_states(
     return sample_chain(experiment.generator, coefficients[number], table.replicas, seed=seed)
 
 
-def _counts(experiment: Experiment, table: CountsInitial, part: str, number: int) -> dict[str, int]:
+def initial_counts(
+    experiment: Experiment, table: CountsInitial, part: str, number: int
+) -> dict[str, int]:
+    """Numbers of particles of one initial condition."""
     random = np.random.default_rng(seed_for(experiment, part, COEFFICIENTS, number))
     ranges = {n: v if isinstance(v, list) else [v, v] for n, v in table.counts.items()}
     return {n: int(random.integers(low, high + 1)) for n, (low, high) in ranges.items()}

@@ -118,12 +118,19 @@ class AxisTable(Table):
         return self
 
 
+Arguments = Annotated[list[str], Field(min_length=1)]
+
+
 class GridTable(Table):
-    """Finite elements; `arguments` lists what a coefficient's derivative depends on, if not all."""
+    """Finite elements.
+
+    `arguments` lists what derivatives depend on, if not on all coefficients: one list for all of
+    them, or one for each of some coefficients.
+    """
 
     outside: Literal["error", "clamp", "linear"] = "error"
     axes: dict[str, AxisTable]
-    arguments: dict[str, Annotated[list[str], Field(min_length=1)]] = {}
+    arguments: Arguments | dict[str, Arguments] = {}
 
 
 class FitTable(Table):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import UInt8
 
 from dynboltz.learning import (
     ReducedModel,
@@ -28,6 +26,7 @@ from ._initial_states import LEARNING
 from ._progress import Progress, silent
 from ._side_by_side import side_by_side
 from ._simulate import open_part
+from ._states import States
 from ._stored import is_current, read_current
 from ._timings import timed
 from ._version import version
@@ -116,11 +115,11 @@ def _learn(
     )
     n_initial = fits.attrs["n_initial_conditions"]["train"]
     sampled = plan.learning.moments != "exact"
-    states = _States(open_part(experiment, directory, "train")) if sampled else None
+    states = States(open_part(experiment, directory, "train")) if sampled else None
     data = TrainingData(
-        experiment.times,
+        fits.time.values,
         fits.initial.sel(part="train").values[:n_initial],
-        fits.summary.values[:n_initial],
+        _given(fits, "summary", n_initial),
         states,
         0 if states is None else states.n_replicas,
     )
@@ -133,29 +132,12 @@ def _learn(
         plan.grids,
         data,
         plan.learning,
-        theta=fits.theta.values[:n_initial] if "theta" in fits else None,
+        theta=_given(fits, "theta", n_initial),
+        metric=_given(fits, "metric", n_initial),
         seed=model_seed(experiment, "train", LEARNING, plan.name),
         progress=report,
     )
 
 
-class _States:
-    """States of the training set, read into memory when they are first asked for."""
-
-    def __init__(self, trajectories: xr.Dataset) -> None:
-        self._trajectories = trajectories
-        self._numbers = np.unique(trajectories.initial_condition.values)
-        self.n_replicas = trajectories.sizes["replica"] // len(self._numbers)
-
-    def __call__(
-        self, initial_condition: int, times: np.ndarray, replicas: np.ndarray
-    ) -> UInt8[np.ndarray, "times replicas sites"]:
-        chosen = self._states[initial_condition][np.ix_(replicas, times)]
-        return np.ascontiguousarray(np.swapaxes(chosen, 0, 1))
-
-    @functools.cached_property
-    def _states(self) -> list[UInt8[np.ndarray, "replicas times sites"]]:
-        states = self._trajectories.state.values
-        flat = states.reshape(*states.shape[:2], -1)
-        starts = self._trajectories.initial_condition.values
-        return [flat[starts == number] for number in self._numbers]
+def _given(fits: xr.Dataset, name: str, n_initial: int) -> np.ndarray | None:
+    return fits[name].values[:n_initial] if name in fits else None

@@ -1,0 +1,69 @@
+"""Conditional probabilities of single hidden units."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+
+from ._model import LatticeModel
+
+
+def hidden_probabilities(
+    model: LatticeModel,
+    theta: Float64[np.ndarray, " coefficients"],
+    states: UInt8[np.ndarray, "layers states sites"],
+) -> list[Float64[np.ndarray, "species states sites"]]:
+    r"""Probability of each species in each hidden unit, given all other units.
+
+    $$p(h_j = \beta \mid \text{rest}) =
+    \frac{e^{f_{j\beta}}}{1 + \sum_{\gamma} e^{f_{j\gamma}}}$$
+
+    with the field $f_{j\beta}$, the change of $\theta \cdot s$ when the unit is filled.
+
+    Parameters
+    ----------
+    model
+        The model.
+    theta
+        Coefficients.
+    states
+        States of all layers.
+
+    Returns
+    -------
+    probabilities
+        For each hidden layer; 0 where a unit does not exist.
+    """
+    return [_of_layer(model, theta, states, number) for number in range(1, len(model.layers))]
+
+
+def _of_layer(
+    model: LatticeModel,
+    theta: Float64[np.ndarray, " coefficients"],
+    states: UInt8[np.ndarray, "layers states sites"],
+    number: int,
+) -> Float64[np.ndarray, "species states sites"]:
+    layer = model.layers[number]
+    fields = np.zeros((len(layer.species), *states.shape[1:]))
+    for coefficient, term in zip(theta, model.terms, strict=True):
+        for product in term.products:
+            for place, unit in enumerate(product):
+                if unit.layer == number:
+                    others = product[:place] + product[place + 1 :]
+                    held = _holds(model, states, unit.offset, others)
+                    fields[layer.species.index(unit.species)] += coefficient * held
+    fields[:, :, ~layer.exists(model.lattice)] = -np.inf
+    highest = np.maximum(fields.max(axis=0), 0.0)
+    weights = np.exp(fields - highest)
+    return weights / (np.exp(-highest) + weights.sum(axis=0))
+
+
+def _holds(model, states, origin, others) -> Float64[np.ndarray, "states sites"]:
+    """Whether all other units of a product hold their species, seen from the unit at `origin`."""
+    held = np.ones(states.shape[1:])
+    for unit in others:
+        offset = tuple(int(a - b) for a, b in zip(unit.offset, origin, strict=True))
+        sites = model.lattice.translate(offset)
+        label = model.species[unit.layer].index(unit.species) + 1
+        held *= (states[unit.layer][:, sites] == label) & (sites >= 0)
+    return held

@@ -1,0 +1,51 @@
+"""Errors over time relative to what was simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float64
+
+from dynboltz.lattices import Term
+
+
+def relative_rms(
+    difference: Float64[np.ndarray, "initial_conditions times moments"],
+    simulated: Float64[np.ndarray, "initial_conditions times moments"],
+) -> Float64[np.ndarray, " moments"]:
+    r"""Root mean square difference over the mean of the simulated moment.
+
+    $$\epsilon_k = \Big[ \frac{1}{n T} \sum_{i,t} \Delta_{ik}(t)^2 \Big]^{1/2} \Big/
+    \frac{1}{n T} \sum_{i,t} \mu_{ik}(t)$$
+
+    Parameters
+    ----------
+    difference
+        Predicted minus simulated moments, or standard errors for the noise floor.
+    simulated
+        Simulated moments; infinite results mark those that are zero throughout.
+    """
+    mean = simulated.mean(axis=(0, 1))
+    rms = np.sqrt((difference**2).mean(axis=(0, 1)))
+    return np.divide(rms, mean, out=np.full_like(rms, np.inf), where=mean > 0)
+
+
+def relative_summary(
+    difference: Float64[np.ndarray, "initial_conditions times moments"],
+    simulated: Float64[np.ndarray, "initial_conditions times moments"],
+    terms: Sequence[Term],
+) -> dict[str, float]:
+    """Relative errors (`relative_rms`), averaged over the species and over the pairs of species.
+
+    Parameters
+    ----------
+    difference, simulated
+        As for `relative_rms`.
+    terms
+        The moments; those of order 1 are means, those of order 2 neighbours.
+    """
+    errors = relative_rms(difference, simulated)
+    orders = np.array([term.order for term in terms])
+    groups = {"means_rel_rms": orders == 1, "neighbours_rel_rms": orders == 2}
+    return {name: float(errors[chosen].mean()) for name, chosen in groups.items() if chosen.any()}
