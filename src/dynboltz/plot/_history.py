@@ -77,7 +77,7 @@ def plot_histories(
     """
     drawn = columns(histories)
     shape = grid_shape(max(1, len(drawn)), 2)
-    figure = new_figure(figure, shape)
+    figure = new_figure(figure, shape, legend=[title(name) for name in histories])
     axes = [
         plot_history(histories, column, ax=panel(figure, shape, place))
         for place, column in enumerate(drawn)

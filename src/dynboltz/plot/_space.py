@@ -12,18 +12,9 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 
 from ._labels import coefficient_label, moment_label, time_label, title
+from ._paths import draw_paths, draw_points, label_axes, over_time
 from ._select import neighbour_moment, select, select_part, shown_coefficients
-from ._style import (
-    END,
-    INITIAL,
-    PATH,
-    SEQUENTIAL,
-    grid_shape,
-    new_axes,
-    new_figure,
-    normalised,
-    panel,
-)
+from ._style import SEQUENTIAL, grid_shape, new_axes, new_figure, normalised, panel
 
 
 def plot_trajectories(
@@ -65,13 +56,11 @@ def plot_trajectories(
     """
     shown = shown_coefficients(predictions, coefficients)
     chosen = select_part(predictions, part)
-    paths = _paths(chosen, shown)
+    ordered = chosen["theta"].transpose("initial_condition", "time", "coefficient")
+    paths = over_time(chosen["time"].values, ordered.sel(coefficient=shown).values)
     ax = new_axes(ax, paths.shape[2])
-    for path in paths:
-        ax.plot(*path.T, color=PATH, linewidth=0.6, zorder=2)
-    for points, colour, label in ((paths[:, 0], INITIAL, "start"), (paths[:, -1], END, "end")):
-        _scatter(ax, points, color=colour, label=label, s=9, zorder=3)
-    _label_space(ax, chosen, shown)
+    draw_paths(ax, paths)
+    label_axes(ax, [coefficient_label(name) for name in shown], time_label(chosen))
     return ax
 
 
@@ -119,8 +108,10 @@ def plot_initial_moment(
         points = np.column_stack([points, values])
     ax = new_axes(ax, len(shown))
     scale = normalised(values) if scale is None else scale
-    _scatter(ax, points, c=values, cmap=SEQUENTIAL, norm=scale, s=22, edgecolors="#333333", lw=0.3)
-    _label_space(ax, start, shown, second=moment_label(moment))
+    style = {"cmap": SEQUENTIAL, "norm": scale, "s": 22, "edgecolors": "#333333", "lw": 0.3}
+    draw_points(ax, points, c=values, **style)
+    labels = [coefficient_label(name) for name in shown]
+    label_axes(ax, [*labels, moment_label(moment)][: max(2, len(shown))], time_label(start))
     return ax
 
 
@@ -167,27 +158,3 @@ def plot_initial_moments(
         mappable, ax=axes, shrink=0.7, fraction=0.06, pad=0.09, label=moment_label(moment)
     )
     return axes
-
-
-def _paths(chosen: xr.Dataset, shown: list[str]) -> np.ndarray:
-    """Trajectories as points (initial_condition, time, axis of the plot)."""
-    ordered = chosen["theta"].transpose("initial_condition", "time", "coefficient")
-    paths = ordered.sel(coefficient=shown).values
-    if len(shown) > 1:
-        return paths
-    times = np.broadcast_to(chosen["time"].values[:, None], paths.shape)
-    return np.concatenate([times, paths], axis=2)
-
-
-def _scatter(ax: Axes, points: np.ndarray, **style: object) -> None:
-    if points.shape[1] == 3:
-        style["depthshade"] = False
-    ax.scatter(*points.T, **style)  # type: ignore[arg-type]
-
-
-def _label_space(ax: Axes, ds: xr.Dataset, shown: list[str], second: str | None = None) -> None:
-    labels = [coefficient_label(name) for name in shown]
-    if len(shown) == 1:
-        labels = [time_label(ds), *labels] if second is None else [*labels, second]
-    for axis, label in zip("xyz", labels, strict=False):
-        ax.set(**{f"{axis}label": label})

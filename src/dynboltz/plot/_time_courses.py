@@ -113,7 +113,8 @@ def plot_coefficients(
     Returns
     -------
     axes
-        One for each coefficient, then the correlation.
+        One for each coefficient, then the correlation. A single initial condition has no bar of
+        colours.
 
     References
     ----------
@@ -122,7 +123,8 @@ def plot_coefficients(
     coefficients = coefficient_names(predictions)
     moment = neighbour_moment(predictions, moment)
     shape = grid_shape(len(coefficients) + 1, 2)
-    figure = new_figure(figure, shape, bar=True)
+    initial = _initial(select_part(predictions, part), moment)
+    figure = new_figure(figure, shape, bar=len(initial) > 1)
     axes = [
         plot_coefficient(
             predictions, name, moment=moment, part=part, ax=panel(figure, shape, place)
@@ -131,14 +133,15 @@ def plot_coefficients(
     ]
     last = panel(figure, shape, len(coefficients))
     axes.append(plot_correlation(predictions, moment, part=part, ax=last))
-    figure.colorbar(
-        ScalarMappable(normalised(_initial(select_part(predictions, part), moment)), SEQUENTIAL),
-        ax=axes,
-        shrink=0.7,
-        fraction=0.06,
-        pad=0.03,
-        label=f"{moment_label(moment)} at the start",
-    )
+    if len(initial) > 1:
+        figure.colorbar(
+            ScalarMappable(normalised(initial), SEQUENTIAL),
+            ax=axes,
+            shrink=0.7,
+            fraction=0.06,
+            pad=0.03,
+            label=f"{moment_label(moment)} at the start",
+        )
     return axes
 
 
