@@ -13,8 +13,9 @@ from dynboltz.dynamics import HermiteField
 from ._cells import allocated_vertices, function_of, vertex_values
 from ._field import derivative_title, plot_field
 from ._labels import coefficient_label, time_unit
+from ._paths import face
 from ._select import learned_times
-from ._space import plot_trajectories
+from ._space import plot_trajectories, trajectory_paths
 from ._style import DIVERGING, grid_shape, new_axes, new_figure, panel
 
 
@@ -121,5 +122,6 @@ def plot_derivatives(
         draw(field, name, time_unit=unit, ax=ax)
         if len(shown) > 1:
             plot_trajectories(predictions, part=part, coefficients=shown[:3], ax=ax)
+            face(ax, trajectory_paths(predictions, shown[:3], part))
         axes.append(ax)
     return axes

@@ -104,7 +104,7 @@ def plot_snapshots(
         shown = state.sel(time=list(times), method="nearest")
     species, unit = _species(trajectories), time_unit(trajectories)
     shape = grid_shape(shown.sizes["time"], 3)
-    figure = new_figure(figure, shape, dim)
+    figure = new_figure(figure, shape, dim, legend=species, titled=True)
     axes = []
     for place, time in enumerate(shown["time"].values):
         ax = panel(figure, shape, place, dim)
@@ -154,9 +154,7 @@ def draw_sites(
     _label_sites(ax, 3)
 
 
-def coloured(
-    state: Integer[np.ndarray, ...], n_species: int
-) -> Float[np.ndarray, "... channels"]:
+def coloured(state: Integer[np.ndarray, ...], n_species: int) -> Float[np.ndarray, "... channels"]:
     """Colours of sites by what they hold."""
     palette = [EMPTY, *(species_style(index)["color"] for index in range(n_species))]
     return np.array([to_rgb(colour) for colour in palette])[state]
@@ -169,7 +167,11 @@ def species_legend(figure: Figure | SubFigure, species: Sequence[str]) -> None:
         for index, name in enumerate(species)
     ]
     figure.legend(
-        handles=patches, loc="upper left", ncols=len(patches), handlelength=1.0, borderaxespad=0.2
+        handles=patches,
+        loc="upper center",
+        ncols=len(patches),
+        handlelength=1.0,
+        borderaxespad=0.2,
     )
 
 

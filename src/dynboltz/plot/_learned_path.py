@@ -13,9 +13,9 @@ from dynboltz.dynamics import HermiteField
 from ._cells import function_of
 from ._field import plot_vertices
 from ._labels import coefficient_label, moment_symbol, time_label
-from ._paths import draw_paths, label_axes, over_time
+from ._paths import draw_paths, face, label_axes, over_time
 from ._select import learned_times, of_order, select_part
-from ._space import plot_trajectories
+from ._space import plot_trajectories, trajectory_paths
 from ._style import MIXED, new_axes, new_figure, panel, species_style
 
 
@@ -107,6 +107,7 @@ def plot_independent_biases(
     paths = over_time(predictions["time"].values, biases)
     ax = new_axes(ax, paths.shape[2])
     draw_paths(ax, paths)
+    face(ax, paths)
     labels = [coefficient_label(f"b.{name}") for name in species[:3]]
     label_axes(ax, labels, time_label(predictions))
     return ax
@@ -156,5 +157,7 @@ def plot_learned_path(
     plot_vertices(field, coefficient, ax=vertices)
     if len(arguments) > 1:
         plot_trajectories(predictions, part=part, coefficients=arguments, ax=vertices)
+    for ax in (path, vertices):
+        face(ax, trajectory_paths(predictions, arguments, part))
     biases.legend(loc="upper left", handletextpad=0.1, borderpad=0.0)
     return [means, biases, path, vertices]

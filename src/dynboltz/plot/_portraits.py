@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from ._labels import moment_label, moment_symbol, time_label
-from ._paths import draw_paths, label_axes, over_time
+from ._paths import draw_paths, face, label_axes, over_time
 from ._select import of_order, select
 from ._style import MIXED, new_axes, new_figure, panel, species_style
 
@@ -59,6 +59,7 @@ def plot_phase_portrait(
     path = over_time(trajectories["time"].values, values.transpose("time", "moment").values)
     ax = new_axes(ax, path.shape[1])
     draw_paths(ax, [path])
+    face(ax, path)
     label_axes(ax, [moment_label(name) for name in moments], time_label(trajectories))
     return ax
 
@@ -154,7 +155,7 @@ def plot_relaxation(
     ax.set(xlabel=time_label(trajectories), ylabel="moment [per site]")
     ax.set_ylim(bottom=0.0)
     ax.margins(x=0.01)
-    ax.legend(loc="upper right", ncols=len(moments), borderpad=0.0)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(moments), borderpad=0.0)
     return ax
 
 

@@ -68,7 +68,7 @@ def plot_sample(
     visible, *hidden = sample.attrs["species"]
     names = [name for layer in hidden for name in layer]
     shape = grid_shape(1 + len(names), 2)
-    figure = new_figure(figure, shape, dim, bar=True)
+    figure = new_figure(figure, shape, dim, bar=True, legend=visible, titled=True)
     axes = [panel(figure, shape, place, dim) for place in range(1 + len(names))]
     if dim == 1:
         draw_rows(axes[0], coloured(state, len(visible)))

@@ -61,8 +61,12 @@ def of_order(ds: xr.Dataset, wanted: int) -> list[str]:
 
 def learned_times(ds: xr.Dataset) -> xr.Dataset:
     """Leave out the times beyond the training, if the dataset tells where it ended."""
-    end = ds.attrs.get("learned_until")
-    return ds if end is None else ds.sel(time=ds["time"] <= end)
+    return up_to(ds, ds.attrs.get("learned_until"))
+
+
+def up_to(ds: xr.Dataset, end: float | None) -> xr.Dataset:
+    """Leave out the times after `end`, if there is one; rounding does not count."""
+    return ds if end is None else ds.isel(time=ds["time"].values <= end + 1e-9 * abs(end))
 
 
 def neighbour_moment(ds: xr.Dataset, moment: str | None) -> str:

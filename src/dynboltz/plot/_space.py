@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -55,12 +56,10 @@ def plot_trajectories(
     Ernst et al. (2019), Fig. 2, left.
     """
     shown = shown_coefficients(predictions, coefficients)
-    chosen = select_part(predictions, part)
-    ordered = chosen["theta"].transpose("initial_condition", "time", "coefficient")
-    paths = over_time(chosen["time"].values, ordered.sel(coefficient=shown).values)
+    paths = trajectory_paths(predictions, shown, part)
     ax = new_axes(ax, paths.shape[2])
     draw_paths(ax, paths)
-    label_axes(ax, [coefficient_label(name) for name in shown], time_label(chosen))
+    label_axes(ax, [coefficient_label(name) for name in shown], time_label(predictions))
     return ax
 
 
@@ -158,3 +157,12 @@ def plot_initial_moments(
         mappable, ax=axes, shrink=0.7, fraction=0.06, pad=0.09, label=moment_label(moment)
     )
     return axes
+
+
+def trajectory_paths(
+    predictions: xr.Dataset, shown: Sequence[str], part: str
+) -> Float[np.ndarray, "initial_conditions times axes"]:
+    """Trajectories as points in the space of the coefficients, of a single one over time."""
+    theta = select_part(predictions, part)["theta"].sel(coefficient=list(shown))
+    ordered = theta.transpose("initial_condition", "time", "coefficient")
+    return over_time(predictions["time"].values, ordered.values)

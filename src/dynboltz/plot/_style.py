@@ -136,12 +136,13 @@ def new_figure(
     bar: bool = False,
     margins: Margins | None = None,
     legend: Sequence[str] = (),
+    titled: bool = False,
 ) -> Figure | SubFigure:
     """Return `figure`, or a figure with room for rows and columns of panels of `dim` dimensions.
 
     With `bar` there is room for the numbers and the label of a colour bar beside all panels, with
-    `legend` for these entries above them. Margins are set here rather than by a layout engine,
-    which takes longer than the drawing.
+    `legend` for these entries above them, in rows of their own if the panels are `titled`. Margins
+    are set here rather than by a layout engine, which takes longer than the drawing.
     """
     if figure is not None:
         return figure
@@ -149,7 +150,8 @@ def new_figure(
     m = margins or (FLAT if dim < 3 else SOLID)
     right = m.right + (BAR if bar else 0.0)
     width = m.left + columns * m.width + (columns - 1) * m.gap_x + right
-    top = m.top + ROW * max(0, math.ceil(len(legend) / _legend_columns(legend, width)) - 1)
+    rows_above = math.ceil(len(legend) / _legend_columns(legend, width))
+    top = m.top + ROW * max(0, rows_above if titled else rows_above - 1)
     height = m.bottom + rows * m.height + (rows - 1) * m.gap_y + top
     figure = Figure(figsize=(width, height))
     figure.subplots_adjust(

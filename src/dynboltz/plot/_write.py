@@ -27,7 +27,7 @@ from ._portraits import plot_phase_portraits, plot_relaxation
 from ._predictions import plot_predictions
 from ._results import Results, read_results
 from ._sample import plot_sample
-from ._select import learned_times, of_order
+from ._select import learned_times, of_order, up_to
 from ._space import plot_initial_moments
 from ._style import STYLE
 from ._time_courses import plot_coefficients
@@ -75,18 +75,19 @@ def write_figures(directory: Path) -> list[Path]:
 def _figures(results: Results) -> Figures:
     yield "fig1e-moments", partial(plot_moments, results.first)
     if results.trajectories is not None:
-        yield from _of_simulations(results.trajectories, is_single=results.is_single)
+        yield from _of_simulations(results.trajectories, results)
     yield from _of_one_start(results) if results.is_single else _of_many_starts(results)
     yield from _of_models(results)
     yield from _of_errors(results)
 
 
-def _of_simulations(trajectories: xr.Dataset, *, is_single: bool) -> Figures:
+def _of_simulations(trajectories: xr.Dataset, results: Results) -> Figures:
     if lattice_dim(trajectories) == 1:
         yield "fig4a-snapshots", lambda: [plot_raster(trajectories)]
     else:
-        yield "fig4a-snapshots", partial(plot_snapshots, trajectories)
-    if is_single:
+        learned = up_to(trajectories, results.first.attrs.get("learned_until"))
+        yield "fig4a-snapshots", partial(plot_snapshots, learned)
+    if results.is_single:
         moments = trajectories[["moments"]].load()
         yield "fig4bcd-portraits", partial(plot_phase_portraits, moments)
         yield "fig4d-relaxation", lambda: [plot_relaxation(moments)]
