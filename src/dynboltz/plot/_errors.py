@@ -14,7 +14,7 @@ from dynboltz.evaluation import noise_floor, root_mean_square_error
 
 from ._labels import moment_symbol, time_label, title
 from ._select import names, order, select, select_part
-from ._style import NOISE, grid_shape, legend_above, model_styles, new_axes, new_figure, panel
+from ._style import NOISE, flat_grid, legend_above, model_styles, new_axes, new_figure, panel
 
 LEAST_NOISE = 1e-3
 """Of the largest noise: less of it is no scale for errors."""
@@ -150,7 +150,7 @@ def plot_errors(
     """
     first = next(iter(predictions.values()))
     moments = names(first, "moment") if moments is None else moments
-    shape = grid_shape(len(moments), 2)
+    shape = flat_grid(len(moments))
     labels = [*map(title, predictions), NOISE_LABEL]
     figure = new_figure(figure, shape, legend=labels)
     draw = plot_error_ratio if ratio else plot_error

@@ -114,6 +114,9 @@ SOLID = Margins(3.1, 2.6, left=0.05, right=0.3, bottom=0.2, top=0.3, gap_x=0.25,
 MIXED = Margins(3.1, 2.4, left=0.72, right=0.35, bottom=0.48, top=0.35, gap_x=0.6, gap_y=0.6)
 """For figures whose panels are partly flat and partly solid."""
 
+MANY = 8
+"""Panels that two columns of a figure may hold."""
+
 BAR = 0.55
 """Width of the numbers and the label of a colour bar [inch]."""
 
@@ -200,6 +203,11 @@ def grid_shape(n_panels: int, columns: int) -> tuple[int, int]:
     """Rows and columns that hold this many panels."""
     columns = min(columns, n_panels)
     return math.ceil(n_panels / columns), columns
+
+
+def flat_grid(n_panels: int) -> tuple[int, int]:
+    """Rows and columns for panels of time courses: two columns, three if there are many."""
+    return grid_shape(n_panels, 2 if n_panels <= MANY else 3)
 
 
 def normalised(values: np.ndarray) -> Normalize:

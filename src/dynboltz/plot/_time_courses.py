@@ -10,7 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 
 from ._labels import coefficient_label, moment_label, moment_symbol, time_label
 from ._select import coefficient_names, neighbour_moment, select, select_part
-from ._style import SEQUENTIAL, colours, grid_shape, new_axes, new_figure, normalised, panel
+from ._style import SEQUENTIAL, colours, flat_grid, new_axes, new_figure, normalised, panel
 
 
 def plot_coefficient(
@@ -122,7 +122,7 @@ def plot_coefficients(
     """
     coefficients = coefficient_names(predictions)
     moment = neighbour_moment(predictions, moment)
-    shape = grid_shape(len(coefficients) + 1, 2)
+    shape = flat_grid(len(coefficients) + 1)
     initial = _initial(select_part(predictions, part), moment)
     figure = new_figure(figure, shape, bar=len(initial) > 1)
     axes = [
