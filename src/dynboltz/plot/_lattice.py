@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from ._labels import at_time, plain, time_label, time_unit
 from ._style import EMPTY, grid_shape, new_axes, new_figure, panel, species_style
@@ -129,6 +130,7 @@ def draw_plane(ax: Axes, colours: Float[np.ndarray, "x y channels"]) -> None:
     """Draw the sites of a plane in these colours."""
     _draw_image(ax, colours.swapaxes(0, 1), (-0.5, colours.shape[0] - 0.5))
     ax.set_aspect("equal")
+    ax.images[0].set_interpolation("nearest")
     _label_sites(ax, 2)
 
 
@@ -184,6 +186,7 @@ def _draw_image(ax: Axes, image: np.ndarray, across: tuple[float, float]) -> Non
     """Draw rows of pixels from the lowest up, one a site."""
     extent = (*across, -0.5, image.shape[0] - 0.5)
     ax.imshow(image, extent=extent, origin="lower", aspect="auto")
+    ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
 def _label_sites(ax: Axes, dim: int) -> None:

@@ -102,7 +102,8 @@ def plot_phase_portraits(
         plot_phase_portrait(trajectories, moments, replica=number, ax=ax)
         ax.set_title(name)
         axes.append(ax)
-    axes[0].legend(loc="upper left", handletextpad=0.1, borderpad=0.0)
+    place_of_legend = "upper left" if dims[0] == 3 else "best"
+    axes[0].legend(loc=place_of_legend, handletextpad=0.1, borderpad=0.0)
     return axes
 
 
@@ -139,13 +140,13 @@ def plot_relaxation(
     Ernst et al. (2019), Fig. 4(d).
     """
     moments = of_order(trajectories, 1) if moments is None else list(moments)
-    ax = new_axes(ax)
-    time = trajectories["time"].values
+    one = _simulated(trajectories, replica)
+    ax, time = new_axes(ax), trajectories["time"].values
     for index, name in enumerate(moments):
         values = select(trajectories, "moment", name)["moments"].transpose("replica", "time").values
         style = species_style(index)
         mean = values.mean(axis=0)
-        ax.plot(time, values[replica], color=style["color"], linewidth=0.6, alpha=0.6)
+        ax.plot(time, one.sel(moment=name), color=style["color"], linewidth=0.6, alpha=0.6)
         if len(values) > 1:
             band = 2.0 * values.std(axis=0, ddof=1) / np.sqrt(len(values))
             ax.fill_between(

@@ -120,7 +120,7 @@ MANY = 8
 BAR = 0.55
 """Width of the numbers and the label of a colour bar [inch]."""
 
-HANDLE, CHARACTER, ROW = 0.55, 0.06, 0.19
+HANDLE, CHARACTER, ROW = 0.55, 0.068, 0.19
 """In a legend, room for a line and its gaps, for a character, and for a row [inch]."""
 
 

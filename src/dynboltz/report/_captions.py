@@ -53,7 +53,7 @@ _EXACT = {
     "fig4d-relaxation": Caption(
         "Relaxation of the means",
         "Means over all simulations with a band of two standard errors to either side, and one "
-        "simulation as thin lines. Where the means come to rest and the single simulation does not, "
+        "simulation as thin lines. Where the means come to rest and this one does not, "
         "simulations have lost step with each other.",
         "Fig. 4(d)",
     ),
