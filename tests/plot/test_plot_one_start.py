@@ -206,6 +206,13 @@ def test_predictions_have_a_row_of_means_above_those_of_pairs(make):
         plot.plot_predictions(models, ["A"], initial_condition=1)
 
 
+def test_equilibrium_that_was_not_computed_has_no_line(make):
+    ds = make.single()
+    ds["equilibrium"] = ds["equilibrium"] * np.nan
+    ax = plot.plot_prediction({"hidden": ds}, "A")
+    assert list(lines_by_label(ax)) == ["simulation", "hidden"]
+
+
 def test_legend_of_many_models_takes_rows_above_the_panels(make):
     models = {f"a_model_with_a_name_{k}": make.single(sampled=False) for k in range(9)}
     with matplotlib.rc_context(dict(STYLE)):

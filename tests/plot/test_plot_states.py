@@ -100,6 +100,12 @@ def test_sample_of_a_chain_or_a_plane_is_an_image(make, dim, label):
     assert [ax.get_ylabel() for ax in axes] == [label] * 3
 
 
+def test_sample_of_a_visible_model_has_one_panel(make):
+    sample = make.sample(2).drop_vars("probability").assign_attrs(species=[["A", "B", "C"]])
+    (ax,) = plot.plot_sample(sample)
+    assert ax.figure.axes == [ax]
+
+
 @pytest.mark.parametrize(("dim", "edges"), [(1, 1), (2, 4), (3, 12)])
 def test_hidden_unit_is_joined_to_all_units_of_its_stencil(make, dim, edges):
     ax = plot.plot_connectivity(make.model(dim))

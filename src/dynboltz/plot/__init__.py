@@ -12,8 +12,6 @@ from ._field import plot_vertices as plot_vertices
 from ._files import save_figure as save_figure
 from ._history import plot_histories as plot_histories
 from ._history import plot_history as plot_history
-from ._lattice import plot_raster as plot_raster
-from ._lattice import plot_snapshots as plot_snapshots
 from ._learned_path import plot_independent_biases as plot_independent_biases
 from ._learned_path import plot_learned_path as plot_learned_path
 from ._learned_path import plot_means as plot_means
@@ -25,6 +23,8 @@ from ._portraits import plot_relaxation as plot_relaxation
 from ._predictions import plot_prediction as plot_prediction
 from ._predictions import plot_predictions as plot_predictions
 from ._sample import plot_sample as plot_sample
+from ._snapshots import plot_raster as plot_raster
+from ._snapshots import plot_snapshots as plot_snapshots
 from ._space import plot_initial_moment as plot_initial_moment
 from ._space import plot_initial_moments as plot_initial_moments
 from ._space import plot_trajectories as plot_trajectories

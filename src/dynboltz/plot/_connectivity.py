@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 
 from dynboltz.distributions import LatticeModel
 
-from ._lattice import AXES
 from ._paths import draw_points
+from ._states import AXES
 from ._style import new_axes
 
 BELOW, HIDDEN, CONNECTION = "#009e73", "#0072b2", "#d55e00"

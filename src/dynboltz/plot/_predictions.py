@@ -77,7 +77,7 @@ def plot_prediction(
     _draw_simulated(ax, first)
     for name, ds in chosen.items():
         ax.plot(*_known(ds, "moments"), label=title(name), **styles[name])
-        if "equilibrium" in ds:
+        if _has_equilibrium(ds):
             style = EQUILIBRIUM | {"color": styles[name]["color"]}
             ax.plot(*_known(ds, "equilibrium"), label=_equilibrium_label(name), **style)
     metastable = [_metastable(ds) for ds in chosen.values() if _is_metastable(ds)]
@@ -167,7 +167,12 @@ def _metastable(chosen: xr.Dataset) -> np.ndarray:
 
 
 def _is_metastable(ds: xr.Dataset) -> bool:
-    return {"equilibrium", "metastable"} <= set(ds) and bool((ds["metastable"] == 1).any())
+    marked = "metastable" in ds and bool((ds["metastable"] == 1).any())
+    return marked and _has_equilibrium(ds)
+
+
+def _has_equilibrium(ds: xr.Dataset) -> bool:
+    return "equilibrium" in ds and bool(ds["equilibrium"].notnull().any())
 
 
 def _equilibrium_label(name: str) -> str:
@@ -177,4 +182,4 @@ def _equilibrium_label(name: str) -> str:
 def _labels(predictions: Mapping[str, xr.Dataset]) -> list[str]:
     """Entries of the legend."""
     labels = [BAND_LABEL, SIMULATION_LABEL, METASTABLE_LABEL, *map(title, predictions)]
-    return labels + [_equilibrium_label(n) for n, ds in predictions.items() if "equilibrium" in ds]
+    return labels + [_equilibrium_label(n) for n, ds in predictions.items() if _has_equilibrium(ds)]

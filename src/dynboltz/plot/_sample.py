@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 
 from ._labels import at_time, plain, time_unit
-from ._lattice import (
+from ._states import (
     AXES,
     coloured,
     draw_plane,
@@ -45,8 +45,8 @@ def plot_sample(
     Returns
     -------
     axes
-        The visible layer, then one for each hidden species. In a cube, the larger and lighter a
-        unit is drawn, the more probable it is active.
+        The visible layer, then one for each hidden species, if there are any. In a cube, the
+        larger and lighter a unit is drawn, the more probable it is active.
 
     Raises
     ------
@@ -64,21 +64,23 @@ def plot_sample(
     axis_names = ("replica", "x") if dim == 1 else AXES[:dim]
     chosen = sample if dim == 1 else sample.isel(replica=replica)
     state = chosen["state"].isel(layer=0).transpose(*axis_names).values
-    probability = chosen["probability"].transpose("hidden_species", *axis_names).values
     visible, *hidden = sample.attrs["species"]
     names = [name for layer in hidden for name in layer]
     shape = grid_shape(1 + len(names), 2)
-    figure = new_figure(figure, shape, dim, bar=True, legend=visible, titled=True)
+    figure = new_figure(figure, shape, dim, bar=bool(names), legend=visible, titled=True)
     axes = [panel(figure, shape, place, dim) for place in range(1 + len(names))]
     if dim == 1:
         draw_rows(axes[0], coloured(state, len(visible)))
     else:
         draw_state(axes[0], state, len(visible))
     axes[0].set_title(f"visible layer{_when(sample)}")
+    species_legend(figure, visible)
+    if not names:
+        return axes
+    probability = chosen["probability"].transpose("hidden_species", *axis_names).values
     for ax, name, values in zip(axes[1:], names, probability, strict=True):
         _draw_probability(ax, values, is_chain=dim == 1)
         ax.set_title(f"activation of {plain(str(name))}")
-    species_legend(figure, visible)
     figure.colorbar(
         ScalarMappable(PROBABILITY, SEQUENTIAL),
         ax=axes,

@@ -20,7 +20,6 @@ from ._dynamics import plot_dynamics
 from ._errors import highest_moments, plot_errors
 from ._files import save_figure
 from ._history import columns, plot_histories
-from ._lattice import lattice_dim, plot_raster, plot_snapshots
 from ._learned_path import plot_learned_path
 from ._moments import plot_moments
 from ._portraits import plot_phase_portraits, plot_relaxation
@@ -28,7 +27,9 @@ from ._predictions import plot_predictions
 from ._results import Results, read_results
 from ._sample import plot_sample
 from ._select import learned_times, of_order, up_to
+from ._snapshots import plot_raster, plot_snapshots
 from ._space import plot_initial_moments
+from ._states import lattice_dim
 from ._style import STYLE
 from ._time_courses import plot_coefficients
 
