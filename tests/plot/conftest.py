@@ -1,5 +1,6 @@
-"""A small made-up experiment: exponential decay of a few coefficients and of the moments."""
+"""Small made-up experiments: decay from many starts, and one oscillation from a single start."""
 
+import itertools
 from types import SimpleNamespace
 
 import jax.numpy as jnp
@@ -7,7 +8,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from dynboltz.distributions import LatticeModel, Layer
 from dynboltz.dynamics import HermiteField, HermiteGrid
+from dynboltz.lattices import Lattice
+from dynboltz.store import trajectories_dataset
 
 MOMENTS = ("A", "A.A", "A.A.A", "A.A.A.A")
 TIMES = np.linspace(0.0, 2.0, 11)
@@ -74,6 +78,103 @@ def make_history(n=20, columns=("kl", "rmse.A", "rmse.A.A")):
     }
 
 
+def make_trajectories(dim=3, *, n_replicas=4, species=("A", "B", "C")):
+    """Simulations of a lattice that differs along its axes; moments are those of the states."""
+    generator = np.random.default_rng(3)
+    shape = (len(TIMES), *(4, 3, 2)[:dim])
+    state = generator.integers(0, len(species) + 1, (n_replicas, *shape), dtype=np.uint8)
+    density = np.stack(
+        [(state == k + 1).mean(axis=tuple(range(2, 2 + dim))) for k in range(len(species))], axis=-1
+    )
+    pairs = [f"{one}.{other}" for i, one in enumerate(species) for other in species[i:]]
+    neighbours = generator.uniform(0.0, 0.2, (n_replicas, len(TIMES), len(pairs)))
+    return trajectories_dataset(
+        state,
+        np.concatenate([density, neighbours], axis=-1),
+        TIMES,
+        [*species, *pairs],
+        np.zeros(n_replicas, dtype=np.int64),
+        attrs={"species": list(species)},
+    )
+
+
+def make_single(coefficients=VISIBLE, *, fitted=None, sampled=True):
+    """Predictions for the simulations of `make_trajectories`; only `fitted` times are known."""
+    simulated = make_trajectories()["moments"]
+    mean = simulated.mean("replica").values
+    n_replicas = simulated.sizes["replica"]
+    phase = TIMES[:, None] * np.ones(len(coefficients)) + np.arange(len(coefficients))
+    theta, moments = np.sin(phase), 1.1 * mean
+    if fitted is not None:
+        theta[fitted:], moments[fitted:] = np.nan, np.nan
+    dims = ("part", "initial_condition", "time")
+
+    def both(values):
+        return np.stack([values, values])[:, None]
+
+    variables = {
+        "simulated": ((*dims, "moment"), both(mean)),
+        "standard_error": (
+            (*dims, "moment"),
+            both(simulated.std("replica", ddof=1).values / np.sqrt(n_replicas)),
+        ),
+        "moments": ((*dims, "moment"), both(moments)),
+    }
+    if coefficients:
+        variables["theta"] = ((*dims, "coefficient"), both(theta))
+    if sampled:
+        equilibrium, metastable = 0.9 * mean, np.zeros(len(TIMES))
+        equilibrium[1::2] = np.nan
+        metastable[[2, 4]] = 1.0
+        variables["equilibrium"] = ((*dims, "moment"), both(equilibrium))
+        variables["metastable"] = (dims, both(metastable))
+    return xr.Dataset(
+        variables,
+        coords={
+            "part": ["train", "test"],
+            "time": ("time", TIMES, {"units": "1"}),
+            "moment": simulated["moment"].values.tolist(),
+        }
+        | ({"coefficient": list(coefficients)} if coefficients else {}),
+        attrs={"kind": "dynboltz-prediction", "learned_until": float(TIMES[5])},
+    )
+
+
+def make_sample(dim=3):
+    """States of two layers, and probabilities of the hidden units, of which the last is missing."""
+    state = make_trajectories(dim)["state"].isel(time=[0, 1]).transpose("time", "replica", ...)
+    probability = np.random.default_rng(4).uniform(size=(2, *state.shape[1:]))
+    probability[..., -1] = np.nan
+    axes = ("replica", "x", "y", "z")[: 1 + dim]
+    return xr.Dataset(
+        {
+            "state": (("layer", *axes), state.values),
+            "probability": (("hidden_species", *axes), probability),
+        },
+        coords={"time": ((), 0.2, {"units": "s"})},
+        attrs={"kind": "dynboltz-sample", "species": [["A", "B", "C"], ["X", "Y"]]},
+    )
+
+
+def make_model(dim=3, stencil=None):
+    stencil = tuple(itertools.product((0, 1), repeat=dim)) if stencil is None else stencil
+    return LatticeModel.from_names(
+        Lattice((4, 4, 4)[:dim]), ("A",), ("b.A", "W.A.X", "b.X"), [Layer(("X",), stencil)]
+    )
+
+
+def make_narrow_field(coefficients=("b.A", "J.A.A", "K.A.A.A", "W.A.X"), *, arguments=3):
+    """A field of all coefficients in a few of them, with made-up values, along `make_single`."""
+    shown = coefficients[:arguments]
+    grid = HermiteGrid(shown, *((value,) * arguments for value in (0.5, 0.0, -2.0, 2.0)))
+    field = HermiteField.zeros(coefficients, dict.fromkeys(coefficients, grid))
+    theta = make_single(coefficients)["theta"].values[0, 0]
+    (function,) = field.allocate(theta).functions
+    u = np.random.default_rng(5).standard_normal(function.u.shape)
+    function = type(function)(grid, coefficients, function.keys, jnp.asarray(u))
+    return HermiteField(coefficients, (function,))
+
+
 @pytest.fixture
 def predictions():
     return make_predictions()
@@ -96,4 +197,13 @@ def results():
 
 @pytest.fixture
 def make():
-    return SimpleNamespace(predictions=make_predictions, field=make_field, history=make_history)
+    return SimpleNamespace(
+        predictions=make_predictions,
+        field=make_field,
+        history=make_history,
+        trajectories=make_trajectories,
+        single=make_single,
+        sample=make_sample,
+        model=make_model,
+        narrow_field=make_narrow_field,
+    )

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from dynboltz.report import write_report
+from dynboltz.report._captions import caption
 from dynboltz.store import StoreError, write_json
 
 DOI = "https://doi.org/10.1103/PhysRevE.99.063315"
@@ -161,6 +162,13 @@ def test_smaller_file_of_each_figure_is_embedded_with_its_caption(directory):
     assert "Learned dynamics of the model “hidden”" in found.text
     (directory / "figures" / "fig1e-moments.svg").write_bytes(b"<svg/>")
     assert page(directory).addresses[0].startswith("data:image/svg+xml;base64,")
+
+
+def test_figures_of_a_model_are_captioned_with_its_name():
+    assert caption("fig7-my_model").title == "Right-hand sides of the model “my model”"
+    assert caption("transfer-20x20x20").title == "Predictions for a lattice of 20 × 20 × 20 sites"
+    assert "metastable" in caption("transfer-20x20x20").text
+    assert caption("fig4a-snapshots").paper == "Fig. 4(a)"
 
 
 def test_markup_in_names_is_shown_and_not_run(directory):

@@ -1,5 +1,8 @@
 """Figures of simulations, learned dynamics and errors."""
 
+from ._connectivity import plot_connectivity as plot_connectivity
+from ._derivatives import plot_derivatives as plot_derivatives
+from ._derivatives import plot_vertex_values as plot_vertex_values
 from ._dynamics import plot_dynamics as plot_dynamics
 from ._errors import plot_error as plot_error
 from ._errors import plot_error_ratio as plot_error_ratio
@@ -9,8 +12,19 @@ from ._field import plot_vertices as plot_vertices
 from ._files import save_figure as save_figure
 from ._history import plot_histories as plot_histories
 from ._history import plot_history as plot_history
+from ._learned_path import plot_independent_biases as plot_independent_biases
+from ._learned_path import plot_learned_path as plot_learned_path
+from ._learned_path import plot_means as plot_means
 from ._moments import plot_moment as plot_moment
 from ._moments import plot_moments as plot_moments
+from ._portraits import plot_phase_portrait as plot_phase_portrait
+from ._portraits import plot_phase_portraits as plot_phase_portraits
+from ._portraits import plot_relaxation as plot_relaxation
+from ._predictions import plot_prediction as plot_prediction
+from ._predictions import plot_predictions as plot_predictions
+from ._sample import plot_sample as plot_sample
+from ._snapshots import plot_raster as plot_raster
+from ._snapshots import plot_snapshots as plot_snapshots
 from ._space import plot_initial_moment as plot_initial_moment
 from ._space import plot_initial_moments as plot_initial_moments
 from ._space import plot_trajectories as plot_trajectories

@@ -72,6 +72,12 @@ def values_at(
     return np.asarray(values, dtype=np.float64)[:, function.outputs.index(coefficient)]
 
 
+def vertex_values(function: HermiteFunction, coefficient: str) -> Float[np.ndarray, " vertices"]:
+    """Time derivative of the coefficient at the vertices that are stored [1/time]."""
+    values = np.asarray(function.u, dtype=np.float64)[: function.n_allocated, 0]
+    return values[:, function.outputs.index(coefficient)]
+
+
 @eqx.filter_jit
 def _compiled_values(function: HermiteFunction, points: Array) -> Array:
     return jax.vmap(function)(points)

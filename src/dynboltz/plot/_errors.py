@@ -14,11 +14,12 @@ from dynboltz.evaluation import noise_floor, root_mean_square_error
 
 from ._labels import moment_symbol, time_label, title
 from ._select import names, order, select, select_part
-from ._style import NOISE, grid_shape, legend_above, model_style, new_axes, new_figure, panel
+from ._style import NOISE, flat_grid, legend_above, model_styles, new_axes, new_figure, panel
 
 LEAST_NOISE = 1e-3
 """Of the largest noise: less of it is no scale for errors."""
 LOWEST_RATIO = 0.3
+NOISE_LABEL = "noise floor"
 
 
 def plot_error(
@@ -61,13 +62,13 @@ def plot_error(
     ----------
     Ernst et al. (2019), Sec. IV A and Fig. 3(c).
     """
-    ax = new_axes(ax)
+    ax, styles = new_axes(ax), model_styles(predictions)
     for name, ds in predictions.items():
         time, error, _ = _errors(ds, moment, part)
-        ax.plot(time, error, label=title(name), **_style(predictions, name))
+        ax.plot(time, error, label=title(name), **styles[name])
     first = next(iter(predictions.values()))
     time, _, noise = _errors(first, moment, part)
-    ax.plot(time, noise, label="noise floor", **NOISE)  # type: ignore[arg-type]
+    ax.plot(time, noise, label=NOISE_LABEL, **NOISE)  # type: ignore[arg-type]
     ax.set(xlabel=time_label(first), ylabel=f"RMSE of {moment_symbol(moment)} [per site]")
     ax.set_ylim(bottom=0.0)
     ax.margins(x=0.01)
@@ -101,13 +102,13 @@ def plot_error_ratio(
         same number of particles, are left out, and the scale begins at 0.3: errors far below the
         noise are those of predictions that start from the simulated values themselves.
     """
-    ax = new_axes(ax)
+    ax, styles = new_axes(ax), model_styles(predictions)
     for name, ds in predictions.items():
         time, error, noise = _errors(ds, moment, part)
         noisy = noise > LEAST_NOISE * noise.max()
         ratio = np.divide(error, noise, out=np.full_like(error, np.nan), where=noisy)
-        ax.plot(time, ratio, label=title(name), **_style(predictions, name))
-    ax.axhline(1.0, label="noise floor", **NOISE)  # type: ignore[arg-type]
+        ax.plot(time, ratio, label=title(name), **styles[name])
+    ax.axhline(1.0, label=NOISE_LABEL, **NOISE)  # type: ignore[arg-type]
     first = next(iter(predictions.values()))
     ax.set(xlabel=time_label(first), ylabel=f"RMSE / noise of {moment_symbol(moment)} [-]")
     ax.set_yscale("log")
@@ -149,8 +150,9 @@ def plot_errors(
     """
     first = next(iter(predictions.values()))
     moments = names(first, "moment") if moments is None else moments
-    shape = grid_shape(len(moments), 2)
-    figure = new_figure(figure, shape)
+    shape = flat_grid(len(moments))
+    labels = [*map(title, predictions), NOISE_LABEL]
+    figure = new_figure(figure, shape, legend=labels)
     draw = plot_error_ratio if ratio else plot_error
     axes = [
         draw(predictions, moment, part=part, ax=panel(figure, shape, place))
@@ -168,15 +170,16 @@ def highest_moments(ds: xr.Dataset) -> list[str]:
 
 
 def _errors(ds: xr.Dataset, moment: str, part: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Times, error of the predictions and of the simulated means themselves."""
+    """Times, error of the predictions and of the simulated means themselves.
+
+    Times at which a model predicts nothing are left out of its error.
+    """
     select(ds, "moment", moment)
     chosen = select_part(ds, part).sel(moment=[moment])
     chosen = chosen.transpose("initial_condition", "time", "moment", ...)
-    error = root_mean_square_error(chosen["moments"].values, chosen["simulated"].values)
+    predicted, simulated = chosen["moments"].values, chosen["simulated"].values
+    known = np.isfinite(predicted).any(axis=(0, 2))
+    error = np.full(chosen.sizes["time"], np.nan)
+    error[known] = root_mean_square_error(predicted[:, known], simulated[:, known])[:, 0]
     noise = noise_floor(chosen["standard_error"].values)
-    return chosen["time"].values, error[:, 0], noise[:, 0]
-
-
-def _style(predictions: Mapping[str, xr.Dataset], name: str) -> dict:
-    baselines = {other for other, ds in predictions.items() if "theta" not in ds}
-    return model_style(list(predictions), name, baselines)
+    return chosen["time"].values, error, noise[:, 0]

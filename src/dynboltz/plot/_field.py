@@ -57,14 +57,13 @@ def plot_field(
     planes = slices(function)
     points = np.concatenate([plane.points for plane in planes])
     values = values_at(function, coefficient, points)
-    symbol = rf"$F$ of {coefficient_symbol(coefficient)}"
-    unit = "[1/time]" if time_unit == "-" else f"[1/{time_unit}]"
+    label = derivative_title(coefficient, time_unit)
     if len(arguments) == 1:
         _draw_line(ax, planes[0], values)
-        ax.set(xlabel=coefficient_label(arguments[0]), ylabel=f"{symbol} {unit}")
+        ax.set(xlabel=coefficient_label(arguments[0]), ylabel=label)
         return ax
     _draw_heat_map(ax, planes, values)
-    ax.set_title(f"{symbol} {unit}")
+    ax.set_title(label)
     _label_arguments(ax, arguments)
     return ax
 
@@ -105,6 +104,12 @@ def plot_vertices(field: HermiteField, coefficient: str, *, ax: Axes | None = No
     if len(arguments) == 1:
         ax.set_yticks([])
     return ax
+
+
+def derivative_title(coefficient: str, time_unit: str) -> str:
+    """Symbol of a right-hand side with its unit."""
+    unit = "[1/time]" if time_unit == "-" else f"[1/{time_unit}]"
+    return rf"$F$ of {coefficient_symbol(coefficient)} {unit}"
 
 
 def _draw_line(ax: Axes, line: Slice, values: np.ndarray) -> None:

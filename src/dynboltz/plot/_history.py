@@ -10,7 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from ._labels import moment_symbol, title
-from ._style import grid_shape, legend_above, model_style, new_axes, new_figure, panel
+from ._style import flat_grid, legend_above, model_style, new_axes, new_figure, panel
 
 PER_SITE = ("moment_error", "negative_log_likelihood")
 History = Mapping[str, np.ndarray]
@@ -76,8 +76,8 @@ def plot_histories(
         One for each column; the legend is above them.
     """
     drawn = columns(histories)
-    shape = grid_shape(max(1, len(drawn)), 2)
-    figure = new_figure(figure, shape)
+    shape = flat_grid(max(1, len(drawn)))
+    figure = new_figure(figure, shape, legend=[title(name) for name in histories])
     axes = [
         plot_history(histories, column, ax=panel(figure, shape, place))
         for place, column in enumerate(drawn)

@@ -39,6 +39,11 @@ def time_unit(ds: xr.Dataset) -> str:
     return "-" if unit == "1" else plain(unit)
 
 
+def at_time(time: float, unit: str) -> str:
+    """One time as a title."""
+    return f"$t$ = {time:g}" + ("" if unit == "-" else f" {unit}")
+
+
 def time_label(ds: xr.Dataset) -> str:
     """Label of the time axis."""
     return f"time $t$ [{time_unit(ds)}]"

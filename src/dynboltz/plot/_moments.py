@@ -9,7 +9,7 @@ from matplotlib.figure import Figure, SubFigure
 
 from ._labels import moment_label, time_label
 from ._select import names, select, select_part
-from ._style import SEQUENTIAL, colours, grid_shape, new_axes, new_figure, panel
+from ._style import SEQUENTIAL, colours, flat_grid, new_axes, new_figure, panel
 
 
 def plot_moment(
@@ -88,7 +88,7 @@ def plot_moments(
         One for each moment.
     """
     moments = names(predictions, "moment")
-    shape = grid_shape(len(moments), 2)
+    shape = flat_grid(len(moments))
     figure = new_figure(figure, shape)
     return [
         plot_moment(

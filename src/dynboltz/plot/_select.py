@@ -54,9 +54,24 @@ def order(moment: str) -> int:
     return moment.count(".") + 1
 
 
+def of_order(ds: xr.Dataset, wanted: int) -> list[str]:
+    """Names of the moments that look at this many sites."""
+    return [name for name in names(ds, "moment") if order(name) == wanted]
+
+
+def learned_times(ds: xr.Dataset) -> xr.Dataset:
+    """Leave out the times beyond the training, if the dataset tells where it ended."""
+    return up_to(ds, ds.attrs.get("learned_until"))
+
+
+def up_to(ds: xr.Dataset, end: float | None) -> xr.Dataset:
+    """Leave out the times after `end`, if there is one; rounding does not count."""
+    return ds if end is None else ds.isel(time=ds["time"].values <= end + 1e-9 * abs(end))
+
+
 def neighbour_moment(ds: xr.Dataset, moment: str | None) -> str:
     """Return the moment of neighbouring pairs to show, by default the first of order 2."""
-    pairs = [name for name in names(ds, "moment") if order(name) == 2]
+    pairs = of_order(ds, 2)
     if moment is None and pairs:
         return pairs[0]
     if moment not in pairs:

@@ -6,24 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 
 from ._labels import coefficient_label, moment_label, time_label, title
+from ._paths import draw_paths, draw_points, label_axes, over_time
 from ._select import neighbour_moment, select, select_part, shown_coefficients
-from ._style import (
-    END,
-    INITIAL,
-    PATH,
-    SEQUENTIAL,
-    grid_shape,
-    new_axes,
-    new_figure,
-    normalised,
-    panel,
-)
+from ._style import SEQUENTIAL, grid_shape, new_axes, new_figure, normalised, panel
 
 
 def plot_trajectories(
@@ -64,14 +56,10 @@ def plot_trajectories(
     Ernst et al. (2019), Fig. 2, left.
     """
     shown = shown_coefficients(predictions, coefficients)
-    chosen = select_part(predictions, part)
-    paths = _paths(chosen, shown)
+    paths = trajectory_paths(predictions, shown, part)
     ax = new_axes(ax, paths.shape[2])
-    for path in paths:
-        ax.plot(*path.T, color=PATH, linewidth=0.6, zorder=2)
-    for points, colour, label in ((paths[:, 0], INITIAL, "start"), (paths[:, -1], END, "end")):
-        _scatter(ax, points, color=colour, label=label, s=9, zorder=3)
-    _label_space(ax, chosen, shown)
+    draw_paths(ax, paths)
+    label_axes(ax, [coefficient_label(name) for name in shown], time_label(predictions))
     return ax
 
 
@@ -119,8 +107,10 @@ def plot_initial_moment(
         points = np.column_stack([points, values])
     ax = new_axes(ax, len(shown))
     scale = normalised(values) if scale is None else scale
-    _scatter(ax, points, c=values, cmap=SEQUENTIAL, norm=scale, s=22, edgecolors="#333333", lw=0.3)
-    _label_space(ax, start, shown, second=moment_label(moment))
+    style = {"cmap": SEQUENTIAL, "norm": scale, "s": 22, "edgecolors": "#333333", "lw": 0.3}
+    draw_points(ax, points, c=values, **style)
+    labels = [coefficient_label(name) for name in shown]
+    label_axes(ax, [*labels, moment_label(moment)][: max(2, len(shown))], time_label(start))
     return ax
 
 
@@ -169,25 +159,10 @@ def plot_initial_moments(
     return axes
 
 
-def _paths(chosen: xr.Dataset, shown: list[str]) -> np.ndarray:
-    """Trajectories as points (initial_condition, time, axis of the plot)."""
-    ordered = chosen["theta"].transpose("initial_condition", "time", "coefficient")
-    paths = ordered.sel(coefficient=shown).values
-    if len(shown) > 1:
-        return paths
-    times = np.broadcast_to(chosen["time"].values[:, None], paths.shape)
-    return np.concatenate([times, paths], axis=2)
-
-
-def _scatter(ax: Axes, points: np.ndarray, **style: object) -> None:
-    if points.shape[1] == 3:
-        style["depthshade"] = False
-    ax.scatter(*points.T, **style)  # type: ignore[arg-type]
-
-
-def _label_space(ax: Axes, ds: xr.Dataset, shown: list[str], second: str | None = None) -> None:
-    labels = [coefficient_label(name) for name in shown]
-    if len(shown) == 1:
-        labels = [time_label(ds), *labels] if second is None else [*labels, second]
-    for axis, label in zip("xyz", labels, strict=False):
-        ax.set(**{f"{axis}label": label})
+def trajectory_paths(
+    predictions: xr.Dataset, shown: Sequence[str], part: str
+) -> Float[np.ndarray, "initial_conditions times axes"]:
+    """Trajectories as points in the space of the coefficients, of a single one over time."""
+    theta = select_part(predictions, part)["theta"].sel(coefficient=list(shown))
+    ordered = theta.transpose("initial_condition", "time", "coefficient")
+    return over_time(predictions["time"].values, ordered.values)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 
 from ._labels import coefficient_label, moment_label, moment_symbol, time_label
 from ._select import coefficient_names, neighbour_moment, select, select_part
-from ._style import SEQUENTIAL, colours, grid_shape, new_axes, new_figure, normalised, panel
+from ._style import SEQUENTIAL, colours, flat_grid, new_axes, new_figure, normalised, panel
 
 
 def plot_coefficient(
@@ -113,7 +113,8 @@ def plot_coefficients(
     Returns
     -------
     axes
-        One for each coefficient, then the correlation.
+        One for each coefficient, then the correlation. A single initial condition has no bar of
+        colours.
 
     References
     ----------
@@ -121,8 +122,9 @@ def plot_coefficients(
     """
     coefficients = coefficient_names(predictions)
     moment = neighbour_moment(predictions, moment)
-    shape = grid_shape(len(coefficients) + 1, 2)
-    figure = new_figure(figure, shape, bar=True)
+    shape = flat_grid(len(coefficients) + 1)
+    initial = _initial(select_part(predictions, part), moment)
+    figure = new_figure(figure, shape, bar=len(initial) > 1)
     axes = [
         plot_coefficient(
             predictions, name, moment=moment, part=part, ax=panel(figure, shape, place)
@@ -131,14 +133,15 @@ def plot_coefficients(
     ]
     last = panel(figure, shape, len(coefficients))
     axes.append(plot_correlation(predictions, moment, part=part, ax=last))
-    figure.colorbar(
-        ScalarMappable(normalised(_initial(select_part(predictions, part), moment)), SEQUENTIAL),
-        ax=axes,
-        shrink=0.7,
-        fraction=0.06,
-        pad=0.03,
-        label=f"{moment_label(moment)} at the start",
-    )
+    if len(initial) > 1:
+        figure.colorbar(
+            ScalarMappable(normalised(initial), SEQUENTIAL),
+            ax=axes,
+            shrink=0.7,
+            fraction=0.06,
+            pad=0.03,
+            label=f"{moment_label(moment)} at the start",
+        )
     return axes
 
 

@@ -5,42 +5,50 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import matplotlib.style
 import xarray as xr
 from matplotlib.axes import Axes
 
-from dynboltz import learning
-from dynboltz.store import StoreError, read_dataset, read_json
+from dynboltz.distributions import LatticeModel
+from dynboltz.store import StoreError
 
+from ._connectivity import plot_connectivity
+from ._derivatives import plot_derivatives
 from ._dynamics import plot_dynamics
 from ._errors import highest_moments, plot_errors
 from ._files import save_figure
 from ._history import columns, plot_histories
+from ._learned_path import plot_learned_path
 from ._moments import plot_moments
-from ._select import names, order
+from ._portraits import plot_phase_portraits, plot_relaxation
+from ._predictions import plot_predictions
+from ._results import Results, read_results
+from ._sample import plot_sample
+from ._select import learned_times, of_order, up_to
+from ._snapshots import plot_raster, plot_snapshots
 from ._space import plot_initial_moments
+from ._states import lattice_dim
 from ._style import STYLE
 from ._time_courses import plot_coefficients
 
-
-class Results(NamedTuple):
-    """What the figures are drawn from, by the names of the models."""
-
-    predictions: dict[str, xr.Dataset]
-    models: dict[str, learning.ReducedModel]
+Figures = Iterator[tuple[str, Callable[[], list[Axes]]]]
+"""Names of figures, and how each is drawn."""
 
 
 def write_figures(directory: Path) -> list[Path]:
-    """Draw the figures of an experiment from its stored models and predictions.
+    """Draw the figures of an experiment from its stored results.
+
+    Experiments of many initial conditions and those of a single one, with many simulations of the
+    same start, have figures of their own; what the directory does not hold is not drawn.
 
     Parameters
     ----------
     directory
-        Directory of the experiment with `predictions/` and `models/`; the figures go to
-        `figures/`, each as PNG and as SVG. The same results give the same bytes.
+        Directory of the experiment with `predictions/`, and with `models/`, `trajectories/`,
+        `transfers/` and `samples/` as far as they are there; the figures go to `figures/`, each as
+        PNG and as SVG. The same results give the same bytes.
 
     Returns
     -------
@@ -59,55 +67,75 @@ def write_figures(directory: Path) -> list[Path]:
         raise StoreError(folder, f"cannot be made: {error.strerror or error}.") from error
     paths = []
     with jax.enable_x64(True), matplotlib.style.context(["default", dict(STYLE)]):
-        for name, draw in _figures(_read(directory)):
+        results = read_results(directory)
+        for name, draw in _figures(results):
             paths += save_figure(draw()[0].figure, folder / name)
     return paths
 
 
-def _read(directory: Path) -> Results:
-    found = sorted(path.stem for path in (directory / "predictions").glob("*.zarr"))
-    if not found:
-        raise StoreError(
-            directory / "predictions", "has no predictions; evaluate the models first."
-        )
-    known = _order_of_models(directory)
-    found.sort(key=lambda name: known.index(name) if name in known else len(known))
-    stored = [name for name in found if (directory / "models" / f"{name}.zarr").exists()]
-    return Results(
-        {
-            name: read_dataset(directory / "predictions" / f"{name}.zarr", "dynboltz-prediction")
-            for name in found
-        },
-        {
-            name: learning.load_reduced_model(
-                read_dataset(directory / "models" / f"{name}.zarr", "dynboltz-model")
-            )
-            for name in stored
-        },
-    )
+def _figures(results: Results) -> Figures:
+    yield "fig1e-moments", partial(plot_moments, results.first)
+    if results.trajectories is not None:
+        yield from _of_simulations(results.trajectories, results)
+    yield from _of_one_start(results) if results.is_single else _of_many_starts(results)
+    yield from _of_models(results)
+    yield from _of_errors(results)
 
 
-def _order_of_models(directory: Path) -> list[str]:
-    path = directory / "metrics.json"
-    return list(read_json(path).get("models", {})) if path.exists() else []
+def _of_simulations(trajectories: xr.Dataset, results: Results) -> Figures:
+    if lattice_dim(trajectories) == 1:
+        yield "fig4a-snapshots", lambda: [plot_raster(trajectories)]
+    else:
+        learned = up_to(trajectories, results.first.attrs.get("learned_until"))
+        yield "fig4a-snapshots", partial(plot_snapshots, learned)
+    if results.is_single:
+        moments = trajectories[["moments"]].load()
+        yield "fig4bcd-portraits", partial(plot_phase_portraits, moments)
+        yield "fig4d-relaxation", lambda: [plot_relaxation(moments)]
 
 
-def _figures(results: Results) -> Iterator[tuple[str, Callable[[], list[Axes]]]]:
-    """Names of the figures, and how each is drawn."""
-    predictions, models = results
-    first = next(iter(predictions.values()))
-    learned = {name: ds for name, ds in predictions.items() if "theta" in ds}
-    pairs = any(order(moment) == 2 for moment in names(first, "moment"))
-    yield "fig1e-moments", partial(plot_moments, first)
-    for name, model in models.items():
-        yield f"fig2-{name}", partial(plot_dynamics, learned[name], model.field)
-    if pairs and learned:
-        yield "fig3a-neighbour-moment", partial(plot_initial_moments, learned)
-        for name, ds in learned.items():
+def _of_one_start(results: Results) -> Figures:
+    """Figures in which a single trajectory of each model is followed."""
+    predictions = results.predictions
+    for name, model in results.models.items():
+        yield f"fig6-{name}", partial(plot_learned_path, predictions[name], model.field)
+        yield f"fig7-{name}", partial(plot_derivatives, predictions[name], model.field)
+    known = {name: learned_times(ds) for name, ds in predictions.items()}
+    yield "fig8a-moments", partial(plot_predictions, known)
+    if any(known[name].sizes["time"] < ds.sizes["time"] for name, ds in predictions.items()):
+        yield "beyond-training", partial(plot_predictions, predictions)
+    for shape, group in results.transfers_by_lattice().items():
+        yield f"transfer-{shape}", partial(plot_predictions, group)
+
+
+def _of_many_starts(results: Results) -> Figures:
+    """Figures in which the trajectories of many initial conditions are compared."""
+    for name, model in results.models.items():
+        yield f"fig2-{name}", partial(plot_dynamics, results.predictions[name], model.field)
+    if of_order(results.first, 2) and results.learned:
+        yield "fig3a-neighbour-moment", partial(plot_initial_moments, results.learned)
+
+
+def _of_models(results: Results) -> Figures:
+    if of_order(results.first, 2):
+        for name, ds in results.learned.items():
             yield f"fig3b-{name}", partial(plot_coefficients, ds)
-    yield "fig3c-rmse", partial(plot_errors, predictions, highest_moments(first))
+    for name, model in results.models.items():
+        if not model.model.is_visible:
+            yield f"fig5b-{name}", partial(_connectivity, model.model)
+    for name, sample in results.samples.items():
+        yield f"fig8b-{name}", partial(plot_sample, sample)
+
+
+def _connectivity(model: LatticeModel) -> list[Axes]:
+    return [plot_connectivity(model)]
+
+
+def _of_errors(results: Results) -> Figures:
+    predictions = results.predictions
+    yield "fig3c-rmse", partial(plot_errors, predictions, highest_moments(results.first))
     yield "rmse-all-moments", partial(plot_errors, predictions)
     yield "rmse-over-noise", partial(plot_errors, predictions, ratio=True)
-    histories = {name: model.history for name, model in models.items()}
+    histories = {name: model.history for name, model in results.models.items()}
     if columns(histories):
         yield "training", partial(plot_histories, histories)

@@ -23,6 +23,12 @@ class Caption(NamedTuple):
     paper: str = ""
 
 
+_EQUILIBRIUM = (
+    "Thin lines with dots are moments at equilibrium, from long chains, where the thick ones are "
+    "of short runs; circles mark times at which the chains remember their start: the model is "
+    "metastable there."
+)
+
 _EXACT = {
     "fig1e-moments": Caption(
         "Moments of the simulations",
@@ -30,6 +36,38 @@ _EXACT = {
         "trained on, one panel for each moment. A line has the same colour in all panels: the "
         "lighter, the larger the first moment at the start.",
         "Fig. 1(e)",
+    ),
+    "fig4a-snapshots": Caption(
+        "One simulation",
+        "What the sites of the lattice hold in one of the simulations that the models were trained "
+        "on: of a chain over time, of a plane or a cube at some times. Empty sites are pale, in a "
+        "cube they are left out.",
+        "Fig. 4(a)",
+    ),
+    "fig4bcd-portraits": Caption(
+        "Phase portraits",
+        "Path from the start (cyan) to the end (magenta) of one simulation, in the space of its "
+        "means and of its moments of neighbouring pairs, and of the mean over all simulations.",
+        "Fig. 4(b)-(d)",
+    ),
+    "fig4d-relaxation": Caption(
+        "Relaxation of the means",
+        "Means over all simulations with a band of two standard errors to either side, and one "
+        "simulation as thin lines. Where the means come to rest and this one does not, "
+        "simulations have lost step with each other.",
+        "Fig. 4(d)",
+    ),
+    "fig8a-moments": Caption(
+        "Predicted and simulated moments",
+        "Means and moments of neighbouring pairs over the time that the models were trained on, as "
+        "simulated (test set, with a band of two standard errors to either side) and as each model "
+        "predicts them. " + _EQUILIBRIUM,
+        "Fig. 8(a)",
+    ),
+    "beyond-training": Caption(
+        "Predictions beyond the training",
+        "As before, over all times. To the right of the vertical line models continue what they "
+        "learned to the left of it. " + _EQUILIBRIUM,
     ),
     "fig3a-neighbour-moment": Caption(
         "Initial conditions and their neighbouring pairs",
@@ -72,6 +110,36 @@ _OF_MODEL = {
         "vertices of these cells.",
         "Fig. 2",
     ),
+    "fig5b": Caption(
+        "Connectivity of the model “{model}”",
+        "One hidden unit and the units of the layer below that it is connected to.",
+        "Fig. 5(b)",
+    ),
+    "fig6": Caption(
+        "What the model “{model}” learned from the means",
+        "Simulated means over the time of the training; the biases of independent sites with these "
+        "means, b = ln(μ / (1 - Σ μ)); the learned trajectory, in which other coefficients "
+        "contribute to the same means; and the vertices of the finite elements along it.",
+        "Fig. 6",
+    ),
+    "fig7": Caption(
+        "Right-hand sides of the model “{model}”",
+        "Learned time-evolution function F of each coefficient, at the vertices of the "
+        "finite-element cells that were visited, and the learned trajectory (black). The colours "
+        "end at the 99th percentile of |F|.",
+        "Fig. 7",
+    ),
+    "fig8b": Caption(
+        "A sample of the model “{model}”",
+        "A state of the visible layer that was drawn from the model, and how probable it makes "
+        "each hidden unit to be active.",
+        "Fig. 8(b)",
+    ),
+    "transfer": Caption(
+        "Predictions for a lattice of {model} sites",
+        "As above, for a larger lattice than that of the training: the same coefficients, compared "
+        "with simulations of the larger lattice. " + _EQUILIBRIUM,
+    ),
     "fig3b": Caption(
         "Coefficients of the model “{model}” over time",
         "Learned trajectories of the training set, and in the last panel the spatial correlation "
@@ -94,4 +162,5 @@ def caption(name: str) -> Caption:
     if name in _EXACT or kind not in _OF_MODEL:
         return _EXACT.get(name, Caption(name, ""))
     found = _OF_MODEL[kind]
-    return found._replace(title=found.title.format(model=model.replace("_", " ")))
+    shown = model.replace("x", " × ") if kind == "transfer" else model.replace("_", " ")
+    return found._replace(title=found.title.format(model=shown))

@@ -11,8 +11,27 @@ from dynboltz.store import StoreError
 from ._captions import Caption, caption
 
 TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
-ORDER = ("fig1e", "fig3c", "rmse-all", "rmse-over", "fig2", "fig3a", "fig3b", "training")
-"""Results come first, then what was learned."""
+ORDER = (
+    "fig4a",
+    "fig4b",
+    "fig4d",
+    "fig1e",
+    "fig8a",
+    "beyond",
+    "transfer",
+    "fig3c",
+    "rmse-all",
+    "rmse-over",
+    "fig8b",
+    "fig2",
+    "fig3a",
+    "fig6",
+    "fig7",
+    "fig3b",
+    "fig5b",
+    "training",
+)
+"""The simulations come first, then the results, then what was learned."""
 
 
 class EmbeddedFigure(NamedTuple):
