@@ -59,10 +59,12 @@ def streams(
 def child_seeds(seed: int | np.random.SeedSequence, n: int) -> list[np.random.SeedSequence]:
     """Seeds for several purposes, the same ones whenever they are asked for."""
     parent = _sequence(seed)
-    return [
-        np.random.SeedSequence(parent.entropy, spawn_key=(*parent.spawn_key, child))
-        for child in range(n)
-    ]
+    return [numbered_seed(parent, number) for number in range(n)]
+
+
+def numbered_seed(seed: np.random.SeedSequence, number: int) -> np.random.SeedSequence:
+    """Child of a seed by its number, whatever other children were asked for before."""
+    return np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, number))
 
 
 def _sequence(seed: int | np.random.SeedSequence) -> np.random.SeedSequence:

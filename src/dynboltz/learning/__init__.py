@@ -1,6 +1,7 @@
 """Learning: coefficients of snapshots, and the differential equations that move them."""
 
 from ._chain_moments import ChainMoments as ChainMoments
+from ._checkpoint import Checkpoint as Checkpoint
 from ._data import TrainingData as TrainingData
 from ._data import summarise as summarise
 from ._learn import learn as learn

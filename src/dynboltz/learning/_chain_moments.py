@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import final
 
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
 from dynboltz._typing import AnyArray
+from dynboltz.lattices import child_seeds, numbered_seed
 from dynboltz.sampling import Chains, GibbsSampler, advance, start_random
 
 from ._data import TrainingData
@@ -65,15 +67,15 @@ class ChainMoments:
         self._replicas = min(replicas or data.n_replicas, data.n_replicas)
         self._chains, self._sweeps = chains, sweeps
         self._kept = _KeptChains(sampler, data, chains) if persistent else None
-        self._seeds, choice = seed.spawn(2)
-        self._choice = np.random.default_rng(choice)
+        self._seed, self._calls = seed, 0
 
     def __call__(
         self, theta: Float[AnyArray, "initial_conditions times coefficients"], selection: Selection
     ) -> MomentDifference:
         """Differences at the coefficients `theta` of the selected snapshots."""
         rows = np.asarray(theta).reshape(-1, theta.shape[-1])
-        for_awake, for_asleep, for_start = self._seeds.spawn(3)
+        for_awake, for_asleep, for_start = child_seeds(numbered_seed(self._seed, self._calls), 3)
+        self._calls += 1
         awake = self._awake(rows, selection, for_awake)
         if self._kept is None:
             start = start_random(self._sampler.model, len(rows) * self._chains, seed=for_start)
@@ -86,6 +88,17 @@ class ChainMoments:
         difference = (asleep - awake).reshape(theta.shape)
         return MomentDifference(difference, np.full(theta.shape[:2], np.nan))
 
+    def state(self) -> dict[str, np.ndarray]:
+        """Number of calls so far, and the persistent chains."""
+        kept = {} if self._kept is None else self._kept.state()
+        return {"calls": np.array(self._calls), **kept}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on as after that many calls, with those chains."""
+        self._calls = int(state["calls"])
+        if self._kept is not None:
+            self._kept.restore(state)
+
     def _awake(
         self,
         rows: Float64[np.ndarray, "rows coefficients"],
@@ -97,12 +110,14 @@ class ChainMoments:
             chosen = self._summaries[np.ix_(selection.initial_conditions, selection.times)]
             return self._average.of_summaries(rows, chosen.reshape(len(rows), -1))
         assert data.states is not None
-        replicas = self._choice.permutation(data.n_replicas)[: self._replicas]
+        for_choice, for_hidden = child_seeds(seed, 2)
+        choice = np.random.default_rng(for_choice)
+        replicas = choice.permutation(data.n_replicas)[: self._replicas]
         states = [
             data.states(int(i), selection.times, replicas) for i in selection.initial_conditions
         ]
         visible = np.concatenate(states).reshape(-1, states[0].shape[-1])
-        return self._average.of_states(rows, visible, seed)
+        return self._average.of_states(rows, visible, for_hidden)
 
 
 class _KeptChains:
@@ -133,6 +148,16 @@ class _KeptChains:
         self._states[:, i, j] = chains.states.reshape(self._states[:, i, j].shape)
         self._random[i, j] = chains.random.reshape(self._random[i, j].shape)
         self._started[i, j] = True
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All chains."""
+        return {"started": self._started, "states": self._states, "random": self._random}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take other chains."""
+        self._started, self._states, self._random = (
+            np.array(state[name]) for name in ("started", "states", "random")
+        )
 
 
 def _flat(

@@ -13,6 +13,7 @@ from dynboltz.dynamics import HermiteField, HermiteGrid
 from dynboltz.sampling import GibbsSampler
 
 from ._chain_moments import ChainMoments
+from ._checkpoint import Checkpoint
 from ._data import TrainingData
 from ._moment_regression import fit_moment_regression
 from ._objective import ExactMoments, MomentSource, SampledMoments
@@ -41,6 +42,7 @@ def learn(
     metric: Float64[np.ndarray, "initial_conditions times coefficients coefficients"] | None = None,
     seed: int | np.random.SeedSequence = 0,
     progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> ReducedModel:
     r"""Learn $F$ in $d\theta/dt = F(\theta; u)$ from trajectories.
 
@@ -67,6 +69,8 @@ def learn(
         Seed of everything random.
     progress
         Called with the state of affairs as learning proceeds.
+    checkpoint
+        Where the training goes on from, and is kept while it goes on.
 
     Returns
     -------
@@ -101,7 +105,14 @@ def learn(
         report({"stage": "warm start", "step": 1, "total": 1})
     source = _source(model, data, settings, for_samples)
     field, history = train(
-        field, data, source, settings, prior=prior, seed=for_order, progress=progress
+        field,
+        data,
+        source,
+        settings,
+        prior=prior,
+        seed=for_order,
+        progress=progress,
+        checkpoint=checkpoint,
     )
     time_step = float(np.min(np.diff(data.times)))
     return ReducedModel(model, field, time_step, settings.method, settings.substeps, history)

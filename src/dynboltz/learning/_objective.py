@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -12,6 +13,7 @@ from jaxtyping import Float
 
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import AbstractSolution, ClampedStatistics
+from dynboltz.lattices import child_seeds, numbered_seed
 from dynboltz.sampling import GibbsSampler, contrastive_divergence
 
 from ._data import TrainingData
@@ -51,6 +53,14 @@ class MomentSource(Protocol):
         """Differences at the coefficients `theta` of the selected snapshots."""
         ...
 
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything that later calls depend on, to go on from."""
+        ...
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from a state."""
+        ...
+
 
 class ExactMoments:
     """Exact moments of both phases.
@@ -75,6 +85,13 @@ class ExactMoments:
         summaries = self._summaries[np.ix_(selection.initial_conditions, selection.times)]
         divergence, difference = _differences(self._solution, self._clamped, theta, summaries)
         return MomentDifference(difference, divergence)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Nothing: exact moments depend on no earlier call."""
+        return {}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Nothing to do."""
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -114,22 +131,33 @@ class SampledMoments:
             raise ValueError("SampledMoments: `data.states` is needed to read states; got None.")
         self._sampler, self._data, self._sweeps = sampler, data, sweeps
         self._n = min(replicas or data.n_replicas, data.n_replicas)
-        self._seeds, choice = seed.spawn(2)
-        self._choice = np.random.default_rng(choice)
+        self._seed, self._calls = seed, 0
 
     def __call__(
         self, theta: Float[AnyArray, "initial_conditions times coefficients"], selection: Selection
     ) -> MomentDifference:
         """Differences at the coefficients `theta` of the selected snapshots."""
         assert self._data.states is not None
-        chosen = self._choice.permutation(self._data.n_replicas)[: self._n]
+        for_samples, for_choice = child_seeds(numbered_seed(self._seed, self._calls), 2)
+        self._calls += 1
+        choice = np.random.default_rng(for_choice)
+        chosen = choice.permutation(self._data.n_replicas)[: self._n]
         states = [
             self._data.states(int(i), selection.times, chosen) for i in selection.initial_conditions
         ]
         visible = np.concatenate(states).reshape(-1, states[0].shape[-1])
         rows = np.asarray(theta).reshape(-1, theta.shape[-1])
-        (seed,) = self._seeds.spawn(1)
-        moments = contrastive_divergence(self._sampler, rows, visible, self._sweeps, seed=seed)
+        moments = contrastive_divergence(
+            self._sampler, rows, visible, self._sweeps, seed=for_samples
+        )
         shape = (*theta.shape[:2], self._n, theta.shape[-1])
         difference = (moments.asleep - moments.awake).reshape(shape).mean(axis=2)
         return MomentDifference(difference, np.full(theta.shape[:2], np.nan))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Number of calls so far."""
+        return {"calls": np.array(self._calls)}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on as after that many calls."""
+        self._calls = int(state["calls"])

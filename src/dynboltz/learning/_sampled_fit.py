@@ -55,7 +55,7 @@ def fit_trajectories_sampled(
     coefficients by $\eta (G + \pi)^{-1} [\mu - \tilde\mu - \pi (\theta - \theta_0)]$ with the
     moments $\mu$ of the data, $\tilde\mu$ of the chains, the metric $G$ that the chains show, the
     coefficients $\theta_0$ of the snapshot before and the strength $\pi$ of the prior that ties
-    them to it. The steps shrink over their second half, and the fit is the mean over it.
+    them to it; the weight decay adds its own prior. The steps shrink over their second half, and the fit is the mean over it.
 
     Parameters
     ----------
@@ -142,6 +142,8 @@ class _SnapshotFit:
     def __init__(self, sampler: GibbsSampler, settings: FitSettings) -> None:
         self._sampler, self._settings = sampler, settings
         self._average = HiddenAverage(sampler)
+        couples = np.array([term.order > 1 for term in sampler.model.terms])
+        self._decay = np.where(couples, settings.weight_decay, 0.0)
 
     def __call__(
         self,
@@ -163,7 +165,7 @@ class _SnapshotFit:
             seen = self._covariance(values)
             metric = seen if metric is None else MEMORY * metric + (1 - MEMORY) * seen
             gradient = awake(theta, child) - values.mean(axis=0)
-            gradient -= settings.prior_strength * (theta - start)
+            gradient -= settings.prior_strength * (theta - start) + self._decay * theta
             rate = settings.learning_rate * min(1.0, (settings.steps - step) / (half + 1))
             theta = theta + rate * self._natural_step(metric, gradient)
             if step >= half:
@@ -209,6 +211,6 @@ class _SnapshotFit:
         metric: Float64[np.ndarray, "coefficients coefficients"],
         gradient: Float64[np.ndarray, " coefficients"],
     ) -> Float64[np.ndarray, " coefficients"]:
-        damping = DAMPING * np.diag(metric) + self._settings.prior_strength
+        damping = DAMPING * np.diag(metric) + self._settings.prior_strength + self._decay
         step = np.linalg.solve(metric + np.diag(damping), gradient)
         return step * min(1.0, LARGEST_STEP / np.abs(step).max())

@@ -38,6 +38,9 @@ class FitSettings:
     prior_strength
         Strength of a Gaussian prior around the coefficients where the fit started, per site. It
         decides between coefficients that the data cannot tell apart.
+    weight_decay
+        Strength of a Gaussian prior around 0 of the coefficients that couple units, per site, for
+        persistent chains. It keeps lattices from condensing into one species.
     chains, sweeps
         Persistent chains of a snapshot, and their sweeps between two steps.
     start
@@ -56,6 +59,7 @@ class FitSettings:
     steps: int = 60
     batch: int | None = None
     prior_strength: float = 1e-6
+    weight_decay: float = 0.0
     chains: int = 64
     sweeps: int = 5
     start: Mapping[str, float] = field(default_factory=dict)
@@ -69,10 +73,11 @@ class FitSettings:
             raise ValueError(f"FitSettings: `chains` must be at least 2, got {self.chains}.")
         if self.batch is not None:
             _check_positive("FitSettings", batch=self.batch)
-        if self.prior_strength < 0:
-            raise ValueError(
-                f"FitSettings: `prior_strength` must not be negative, got {self.prior_strength}."
-            )
+        for name in ("prior_strength", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise ValueError(
+                    f"FitSettings: `{name}` must not be negative, got {getattr(self, name)}."
+                )
         if self.moments == "contrastive-divergence" and self.optimiser == "natural":
             raise ValueError(
                 'FitSettings: the natural gradient needs `moments = "exact"` or "persistent"; '

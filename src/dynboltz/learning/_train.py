@@ -13,8 +13,10 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Float64
 
-from dynboltz.dynamics import HermiteField, HermiteSolver, Path, check_solution
+from dynboltz.dynamics import HermiteField, HermiteFunction, HermiteSolver, Path, check_solution
+from dynboltz.lattices import numbered_seed
 
+from ._checkpoint import Checkpoint, join_groups, split_groups
 from ._data import TrainingData
 from ._objective import MomentSource, Selection
 from ._optimiser import optimiser_step
@@ -81,6 +83,7 @@ def train(
     prior: VelocityPrior | None = None,
     seed: np.random.SeedSequence,
     progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[HermiteField, dict[str, Float64[np.ndarray, " steps"]]]:
     r"""Descend on the action, Ernst et al. (2019), Algorithm 1.
 
@@ -104,6 +107,9 @@ def train(
         Seed of the order of the initial conditions.
     progress
         Called after every optimisation step.
+    checkpoint
+        Where to go on from, and where to keep what there is. An interrupted training that goes on
+        gives the same bytes as one that was not interrupted.
 
     Returns
     -------
@@ -121,14 +127,13 @@ def train(
         If a trajectory is not finite.
     """
     n_initial, n_times = len(data.initial), len(data.times)
-    order = np.random.default_rng(seed)
     batch = min(settings.batch or n_initial, n_initial)
     learner = _Learner(field, settings, settings.steps * -(-n_initial // batch), prior)
-    history: list[dict[str, float]] = []
-    for step in range(settings.steps):
+    history = _resume(learner, source, checkpoint)
+    for step in range(len(history), settings.steps):
         window = window_at(settings, step, n_times)
         errors = []
-        for chosen in _batches(order, n_initial, batch):
+        for chosen in _batches(numbered_seed(seed, step), n_initial, batch):
             path = learner.solve(data.initial[chosen], data.times, window)
             selection = Selection(chosen, np.arange(window.first, window.last + 1))
             moments = source(path.theta[:, window.first :], selection)
@@ -137,6 +142,8 @@ def train(
         history.append({name: float(np.mean([e[name] for e in errors])) for name in errors[0]})
         if progress:
             progress({"stage": "train", "step": step + 1, "total": settings.steps, **history[-1]})
+        if checkpoint is not None and checkpoint.is_due():
+            checkpoint.save(_state(learner, source, history))
     columns = history[0] if history else {}
     return learner.field, {name: np.array([row[name] for row in history]) for name in columns}
 
@@ -208,6 +215,26 @@ class _Learner:
             self._values, gradient, self._memory, self._rates, self._optimiser
         )
 
+    def state(self) -> dict[str, dict[str, np.ndarray]]:
+        """Vertices, degrees of freedom and the memory of the optimiser."""
+        field = {f"keys {i}": np.asarray(f.keys) for i, f in enumerate(self._cells.functions)}
+        field |= {f"values {i}": np.asarray(value) for i, value in enumerate(self._values)}
+        leaves = enumerate(jax.tree.leaves(self._memory))
+        return {"field": field, "memory": {str(i): np.asarray(leaf) for i, leaf in leaves}}
+
+    def restore(self, field: Mapping[str, np.ndarray], memory: Mapping[str, np.ndarray]) -> None:
+        """Take up a state."""
+        functions = tuple(
+            HermiteFunction(f.grid, f.outputs, jnp.asarray(keys), jnp.zeros(values.shape))
+            for i, f in enumerate(self._cells.functions)
+            for keys, values in [(field[f"keys {i}"], field[f"values {i}"])]
+        )
+        self._values = tuple(jnp.asarray(field[f"values {i}"]) for i in range(len(functions)))
+        structure = jax.tree.structure(self._memory)
+        leaves = [jnp.asarray(memory[str(i)]) for i in range(structure.num_leaves)]
+        self._memory = jax.tree.unflatten(structure, leaves)
+        self._use(HermiteField(self._cells.coefficients, functions))
+
     def _use(self, cells: HermiteField) -> None:
         settings = self._settings
         self._cells = cells
@@ -222,8 +249,30 @@ class _Learner:
         return self._solver.flatten(tuple(np.asarray(value) * unit for value, unit in parts))
 
 
-def _batches(order: np.random.Generator, n: int, size: int) -> Iterator[np.ndarray]:
-    shuffled = order.permutation(n) if size < n else np.arange(n)
+def _resume(
+    learner: _Learner, source: MomentSource, checkpoint: Checkpoint | None
+) -> list[dict[str, float]]:
+    """Take up what a checkpoint holds; the history tells how many steps are done."""
+    saved = checkpoint.load() if checkpoint is not None else None
+    if saved is None:
+        return []
+    groups = split_groups(saved)
+    learner.restore(groups["field"], groups.get("memory", {}))
+    source.restore(groups.get("source", {}))
+    columns = groups["history"]
+    n_steps = len(next(iter(columns.values())))
+    return [{name: float(values[i]) for name, values in columns.items()} for i in range(n_steps)]
+
+
+def _state(
+    learner: _Learner, source: MomentSource, history: list[dict[str, float]]
+) -> dict[str, np.ndarray]:
+    columns = {name: np.array([row[name] for row in history]) for name in history[0]}
+    return join_groups({**learner.state(), "source": source.state(), "history": columns})
+
+
+def _batches(seed: np.random.SeedSequence, n: int, size: int) -> Iterator[np.ndarray]:
+    shuffled = np.random.default_rng(seed).permutation(n) if size < n else np.arange(n)
     for start in range(0, n, size):
         yield np.sort(shuffled[start : start + size])
 

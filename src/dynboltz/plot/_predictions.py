@@ -139,11 +139,18 @@ def plot_predictions(
 
 
 def _chosen(ds: xr.Dataset, moment: str, part: str, initial_condition: int) -> xr.Dataset:
-    chosen = select_part(select(ds, "moment", moment), part)
+    chosen = select_part(select(ds, "moment", moment), _known_part(ds, part))
     n = chosen.sizes["initial_condition"]
     if not 0 <= initial_condition < n:
         raise ValueError(f"`initial_condition` must be 0 to {n - 1}, got {initial_condition}.")
     return chosen.isel(initial_condition=initial_condition)
+
+
+def _known_part(ds: xr.Dataset, part: str) -> str:
+    """The part, or the one that there are predictions for, as for fits to the training set."""
+    known = ds.moments.notnull().any(["initial_condition", "time", "moment"])
+    others = [str(name) for name in ds.part.values[known.values]]
+    return others[0] if others and part not in others and part in ds.part.values else part
 
 
 def _known(chosen: xr.Dataset, variable: str) -> tuple[np.ndarray, np.ndarray]:

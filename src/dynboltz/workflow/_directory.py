@@ -17,7 +17,7 @@ from ._toml import dotted
 BASELINE = "mean_field"
 """Name of the baseline among the models."""
 
-LEARNED = ("fits", "models", "predictions", "transfers", "samples")
+LEARNED = ("fits", "models", "predictions", "transfers", "samples", "checkpoints")
 """Folders of what is made from trajectories."""
 MAX_DIFFERENCES = 5
 
@@ -54,6 +54,10 @@ class ResultDirectory:
     def model(self, name: str) -> Path:
         """A learned model."""
         return self.path / "models" / f"{name}.zarr"
+
+    def checkpoint(self, name: str) -> Path:
+        """Where an interrupted training of a model goes on from."""
+        return self.path / "checkpoints" / f"{name}.zarr"
 
     def prediction(self, name: str) -> Path:
         """Predictions of a model."""

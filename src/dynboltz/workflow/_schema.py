@@ -142,6 +142,7 @@ class FitTable(Table):
     steps: Count | None = None
     batch: Count | None = None
     prior_strength: NotNegative | None = None
+    weight_decay: NotNegative | None = None
     chains: Annotated[int, Field(ge=2)] | None = None
     sweeps: Count | None = None
     start: dict[str, Finite] | None = None

@@ -16,6 +16,7 @@ from dynboltz.learning import (
 )
 from dynboltz.store import write_dataset
 
+from ._checkpoints import StoredCheckpoint
 from ._directory import ResultDirectory
 from ._errors import ExperimentError
 from ._experiment import Experiment, ReducedModelPlan
@@ -63,7 +64,10 @@ def train(
     resumed = len(outdated) < len(experiment.plans)
 
     def train_one(plan: ReducedModelPlan) -> None:
-        learned = _learn(experiment, directory, plan, progress)
+        checkpoint = StoredCheckpoint(
+            directory.checkpoint(plan.name), model_fingerprint(experiment, plan.name)
+        )
+        learned = _learn(experiment, directory, plan, progress, checkpoint)
         dataset = reduced_model_dataset(learned)
         dataset.attrs |= {
             "kind": KIND,
@@ -72,6 +76,7 @@ def train(
             "version": version(),
         }
         write_dataset(dataset, directory.model(plan.name))
+        checkpoint.remove()
 
     with timed(directory, "train", resumed=resumed):
         side_by_side(train_one, outdated)
@@ -109,6 +114,7 @@ def _learn(
     directory: ResultDirectory,
     plan: ReducedModelPlan,
     progress: Progress,
+    checkpoint: StoredCheckpoint,
 ) -> ReducedModel:
     fits = read_current(
         directory.fit(plan.name), FIT_KIND, fit_fingerprint(experiment, plan.name), "fit"
@@ -136,6 +142,7 @@ def _learn(
         metric=_given(fits, "metric", n_initial),
         seed=model_seed(experiment, "train", LEARNING, plan.name),
         progress=report,
+        checkpoint=checkpoint,
     )
 
 
