@@ -117,7 +117,7 @@ def test_annihilating_chain(benchmark):
 def test_roessler_reactions_in_three_dimensions(benchmark, max_order):
     lattice = Lattice((10, 10, 10), "closed")
     counts = {"A": 200, "B": 200, "C": 200}
-    initial = random_counts(lattice, ROESSLER.species, counts, 10, seed=1)
+    initial = random_counts(lattice, ROESSLER.species, counts, 30, seed=1)
     measure(
         benchmark,
         ROESSLER,

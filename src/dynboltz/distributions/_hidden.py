@@ -24,9 +24,9 @@ from dynboltz.lattices import (
     Product,
     Term,
     TermCounter,
+    fill_rows,
     make_workspace,
     pack_state,
-    product_bits,
 )
 
 from ._model import LatticeModel
@@ -239,11 +239,12 @@ def _site_cells(tables, exists):
 @numba.njit(cache=True, nogil=True, parallel=True)
 def _histogram(visible, tables, weights, cells, histogram):
     for s in numba.prange(visible.shape[0]):
-        workspace = make_workspace(tables)
+        workspace = make_workspace(tables, tables.anchors.size)
         pack_state(visible[s : s + 1], tables, workspace)
+        fill_rows(0, tables, workspace)
         codes = np.zeros(tables.anchors.size * WORD, dtype=np.int64)
         for p in range(weights.size):
-            bits = product_bits(p, tables, workspace)
+            bits = workspace[2][tables.row_of_product[p]]
             for cell in cells:
                 bit = (bits[cell // WORD] >> np.uint64(cell % WORD)) & np.uint64(1)
                 codes[cell] += weights[p] * np.int64(bit)

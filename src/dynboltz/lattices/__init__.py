@@ -1,12 +1,13 @@
 """Lattices and the statistics of their states, shared by simulation and distributions."""
 
+from ._counts import BLOCK as BLOCK
 from ._counts import WORD as WORD
 from ._counts import CountTables as CountTables
 from ._counts import TermCounter as TermCounter
 from ._counts import count_terms as count_terms
+from ._counts import fill_rows as fill_rows
 from ._counts import make_workspace as make_workspace
 from ._counts import pack_state as pack_state
-from ._counts import product_bits as product_bits
 from ._lattice import Boundary as Boundary
 from ._lattice import Lattice as Lattice
 from ._random import advance as advance

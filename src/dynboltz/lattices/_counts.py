@@ -1,23 +1,28 @@
 """Counting terms in batches of lattice states.
 
-A state is copied into an array with a margin, which holds the periodic images or stays empty, so
-that every factor of a product is one constant shift. The padded state is then packed into one
-bit plane a species, and a product is a chain of shifted ANDs over machine words.
+A periodic state is copied into an array with a margin that holds the images, so that every factor
+of a product is one constant shift; on a closed lattice, anchors whose factors lie beyond an edge
+are masked instead. The bytes are packed into one bit plane a species. Rows of bits are made of
+these, a block of words at a time: first one for each species at each offset, then products of
+earlier rows, so that products that begin alike share their beginnings.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple, final, no_type_check
 
 import numba
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Bool, Int64, UInt8, UInt64
 
 from ._lattice import Lattice
 from ._term import Term
 
 WORD = 64
+BLOCK = 32
+"""Words of a row that are made at once, so that the rows of many products fit the cache."""
 
 
 class CountTables(NamedTuple):
@@ -26,19 +31,22 @@ class CountTables(NamedTuple):
     Attributes
     ----------
     row_sites
-        First site of the lattice row shown by each row of the padded array, -1 for an empty row.
+        First site of the lattice row shown by each row of the padded array; the whole lattice is
+        one row if there are no margins.
     row
-        Length of a lattice row, cells of margin before and after it, 1 if periodic else 0.
+        Length of a lattice row, cells of margin before and after it.
     anchors
         Bit mask of the padded cells that are sites.
     plane_layers, plane_species
         Layer and species of each bit plane.
-    term_of_product
-        Term that each product belongs to.
-    pointers
-        First factor of each product; one entry more than there are products.
-    planes, shifts
-        Bit plane and cell shift of each factor.
+    shift_planes, shifts
+        Bit plane and number of cells by which it is shifted, for each of the first rows.
+    masks, mask_of_shift
+        Bit masks of anchors, and the one of those that have a cell at the shift.
+    left, right
+        Earlier rows that the other rows are products of.
+    term_of_product, row_of_product
+        Term that each product belongs to, and its row.
     """
 
     row_sites: np.ndarray
@@ -46,46 +54,47 @@ class CountTables(NamedTuple):
     anchors: np.ndarray
     plane_layers: np.ndarray
     plane_species: np.ndarray
-    term_of_product: np.ndarray
-    pointers: np.ndarray
-    planes: np.ndarray
+    shift_planes: np.ndarray
     shifts: np.ndarray
+    masks: np.ndarray
+    mask_of_shift: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    term_of_product: np.ndarray
+    row_of_product: np.ndarray
 
 
 @no_type_check
 @numba.njit(cache=True, nogil=True)
-def make_workspace(tables):
+def make_workspace(tables, block):
     """Return the scratch arrays that `count_terms` needs, one set a thread.
 
     They are the padded bytes (8 bytes an element), the bit planes with spare words at both ends,
-    and the words of a product.
+    and at most `block` words of each row.
     """
     n_words = tables.anchors.size
     padded = np.zeros(n_words * (WORD // 8), dtype=np.uint64)
     planes = np.zeros((tables.plane_layers.size, 3 * n_words + 2), dtype=np.uint64)
-    product = np.zeros(n_words, dtype=np.uint64)
-    return padded, planes, product
+    rows = np.zeros((tables.shifts.size + tables.left.size, min(n_words, block)), dtype=np.uint64)
+    return padded, planes, rows
 
 
 @no_type_check
 @numba.njit(cache=True, nogil=True)
 def _fill_padded(state, row_sites, row, cells):
-    length, below, above, periodic = row[0], row[1], row[2], row[3]
+    length, below, above = row[0], row[1], row[2]
     width = below + length + above
     for r in range(row_sites.size):
         first = row_sites[r]
-        if first < 0:
-            continue
         start = r * width + below
         inside = cells[start : start + length]
         source = state[first : first + length]
         for c in range(inside.size):
             inside[c] = source[c]
-        if periodic:
-            for c in range(below):
-                cells[start - below + c] = state[first + (c - below) % length]
-            for c in range(above):
-                cells[start + length + c] = state[first + c % length]
+        for place in range(start - 1, start - 1 - below, -1):
+            cells[place] = cells[place + length]
+        for place in range(start + length, start + length + above):
+            cells[place] = cells[place - length]
 
 
 @no_type_check
@@ -131,21 +140,26 @@ def pack_state(states, tables, workspace):
 
 @no_type_check
 @numba.njit(cache=True, nogil=True)
-def product_bits(p, tables, workspace):
-    """Write the bit mask of the anchors at which product `p` holds into the workspace."""
-    _, planes, product = workspace
-    n_words = tables.anchors.size
-    product[:] = tables.anchors
-    for f in range(tables.pointers[p], tables.pointers[p + 1]):
-        position = tables.shifts[f] + WORD * (n_words + 1)
+def fill_rows(start, tables, workspace):
+    """Fill the rows of the workspace from word `start` on; return the number of words."""
+    _, planes, rows = workspace
+    n_words, n_shifts = tables.anchors.size, tables.shifts.size
+    length = min(rows.shape[1], n_words - start)
+    for s in range(n_shifts):
+        position = tables.shifts[s] + WORD * (n_words + 1 + start)
         first = position // WORD
         low = np.uint64(position % WORD)
         high = np.uint64(WORD - 1) - low
-        lower = planes[tables.planes[f], first : first + n_words]
-        upper = planes[tables.planes[f], first + 1 : first + 1 + n_words]
-        for w in range(product.size):
-            product[w] &= (lower[w] >> low) | ((upper[w] << high) << np.uint64(1))
-    return product
+        plane, mask = tables.shift_planes[s], tables.mask_of_shift[s]
+        for w in range(length):
+            above = (planes[plane, first + w + 1] << high) << np.uint64(1)
+            shifted = (planes[plane, first + w] >> low) | above
+            rows[s, w] = shifted & tables.masks[mask, start + w]
+    for p in range(tables.left.size):
+        left, right = tables.left[p], tables.right[p]
+        for w in range(length):
+            rows[n_shifts + p, w] = rows[left, w] & rows[right, w]
+    return length
 
 
 @no_type_check
@@ -153,11 +167,15 @@ def product_bits(p, tables, workspace):
 def count_terms(states, tables, workspace, counts):
     """Add the number of times that each term holds in `states` [layers, sites] to `counts`."""
     pack_state(states, tables, workspace)
-    for p in range(tables.term_of_product.size):
-        total = np.int64(0)
-        for word in product_bits(p, tables, workspace):
-            total += _count_ones(word)
-        counts[tables.term_of_product[p]] += total
+    rows = workspace[2]
+    for start in range(0, tables.anchors.size, rows.shape[1]):
+        length = fill_rows(start, tables, workspace)
+        for p in range(tables.term_of_product.size):
+            row = tables.row_of_product[p]
+            total = np.int64(0)
+            for w in range(length):
+                total += _count_ones(rows[row, w])
+            counts[tables.term_of_product[p]] += total
 
 
 @no_type_check
@@ -165,7 +183,7 @@ def count_terms(states, tables, workspace, counts):
 def _count_batch(states, tables, n_blocks, counts):
     n_states = states.shape[1]
     for block in numba.prange(n_blocks):
-        workspace = make_workspace(tables)
+        workspace = make_workspace(tables, BLOCK)
         for s in range(block * n_states // n_blocks, (block + 1) * n_states // n_blocks):
             count_terms(states[:, s], tables, workspace, counts[s])
 
@@ -257,42 +275,90 @@ def _compile(
     lattice: Lattice, species: tuple[tuple[str, ...], ...], terms: tuple[Term, ...]
 ) -> CountTables:
     products = [(index, product) for index, term in enumerate(terms) for product in term.products]
-    factors = [factor for _, product in products for factor in product]
-    offsets = np.array([factor.offset for factor in factors] or [(0,) * lattice.dim])
-    below = np.maximum(0, -offsets.min(axis=0))
-    above = np.maximum(0, offsets.max(axis=0))
-    shape = tuple(int(n) for n in np.array(lattice.shape) + below + above)
-    strides = np.array([int(np.prod(shape[axis + 1 :])) for axis in range(lattice.dim)])
-    row_sites, anchors = _pad(lattice, shape, below)
+    factors = sorted({factor for _, product in products for factor in product})
     planes = sorted({(factor.layer, factor.species) for factor in factors})
+    offsets = sorted({factor.offset for factor in factors})
+    below, above = _margins(lattice, offsets)
+    shape = tuple(int(n) for n in np.array(lattice.shape) + below + above)
+    row_sites, sites = _pad(lattice, shape, below)
+    row_length = lattice.n_sites if sites.all() else lattice.shape[-1]
+    masks = {offset: _mask(lattice, sites, offset) for offset in offsets}
+    rows, pairs = _share([product for _, product in products], factors)
     return CountTables(
         row_sites=row_sites,
-        row=np.array(
-            [lattice.shape[-1], below[-1], above[-1], lattice.boundary == "periodic"], np.int64
-        ),
-        anchors=anchors,
+        row=np.array([row_length, below[-1], above[-1]], np.int64),
+        anchors=_pack_bits(sites),
         plane_layers=np.array([layer for layer, _ in planes], np.int64),
         plane_species=np.array(
             [species[layer].index(name) + 1 for layer, name in planes], np.int64
         ),
+        shift_planes=np.array([planes.index((f.layer, f.species)) for f in factors], np.int64),
+        shifts=np.array(
+            [_distance(f.offset, shape) if masks[f.offset].any() else 0 for f in factors], np.int64
+        ),
+        masks=_pack_bits(np.array(list(masks.values()), bool).reshape(-1, sites.size)),
+        mask_of_shift=np.array([offsets.index(f.offset) for f in factors], np.int64),
+        left=np.array([left for left, _ in pairs], np.int64),
+        right=np.array([right for _, right in pairs], np.int64),
         term_of_product=np.array([index for index, _ in products], np.int64),
-        pointers=np.cumsum([0] + [len(product) for _, product in products], dtype=np.int64),
-        planes=np.array([planes.index((f.layer, f.species)) for f in factors], np.int64),
-        shifts=np.array([int(np.dot(f.offset, strides)) for f in factors], np.int64),
+        row_of_product=np.array(rows, np.int64),
     )
 
 
-def _pad(lattice: Lattice, shape: tuple[int, ...], below: np.ndarray):
+def _share(
+    products: Sequence[Product], factors: Sequence[Factor]
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """Row of each product, and the two earlier rows that each row behind the factors joins."""
+    rows: dict[Product, int] = {(factor,): row for row, factor in enumerate(factors)}
+    pairs = []
+    for product in products:
+        for length in range(2, len(product) + 1):
+            if product[:length] not in rows:
+                pairs.append((rows[product[: length - 1]], rows[product[length - 1 : length]]))
+                rows[product[:length]] = len(rows)
+    return [rows[product] for product in products], pairs
+
+
+def _margins(lattice: Lattice, offsets: Sequence[tuple[int, ...]]) -> tuple[np.ndarray, np.ndarray]:
+    """Cells that hold images, before and behind the lattice along each axis."""
+    if lattice.boundary == "closed" or not offsets:
+        return np.zeros(lattice.dim, np.int64), np.zeros(lattice.dim, np.int64)
+    return np.maximum(0, -np.min(offsets, axis=0)), np.maximum(0, np.max(offsets, axis=0))
+
+
+def _mask(
+    lattice: Lattice, sites: Bool[np.ndarray, " cells"], offset: tuple[int, ...]
+) -> Bool[np.ndarray, " cells"]:
+    """Cells that are sites and have a site at an offset."""
+    mask = sites.copy()
+    mask[sites] = lattice.translate(offset) >= 0
+    return mask
+
+
+def _distance(offset: tuple[int, ...], shape: tuple[int, ...]) -> int:
+    """Number of cells by which an offset moves in an array of the given shape."""
+    return sum(step * math.prod(shape[axis + 1 :]) for axis, step in enumerate(offset))
+
+
+def _pad(
+    lattice: Lattice, shape: tuple[int, ...], below: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """First site of each row of the padded array, and which cells are sites.
+
+    Without margins the whole lattice is one row.
+    """
     cells = np.indices(shape).reshape(lattice.dim, -1) - below[:, None]
     lengths = np.array(lattice.shape)[:, None]
-    inside = np.all((cells >= 0) & (cells < lengths), axis=0)
-
+    sites = np.all((cells >= 0) & (cells < lengths), axis=0)
+    if sites.all():
+        return np.zeros(1, np.int64), sites
     rows = cells[:, :: shape[-1]].copy()
     rows[-1] = 0
-    shown = np.all((rows >= 0) & (rows < lengths), axis=0) | (lattice.boundary == "periodic")
     first_sites = np.ravel_multi_index(tuple(rows % lengths), lattice.shape)
-    row_sites = np.where(shown, first_sites, -1).astype(np.int64)
+    return np.asarray(first_sites, dtype=np.int64), sites
 
-    bits = np.zeros(-(-inside.size // WORD) * WORD, dtype=np.uint8)
-    bits[: inside.size] = inside
-    return row_sites, np.packbits(bits, bitorder="little").view(np.uint64)
+
+def _pack_bits(cells: Bool[np.ndarray, "*masks cells"]) -> UInt64[np.ndarray, "*masks words"]:
+    bits = np.zeros((*cells.shape[:-1], -(-cells.shape[-1] // WORD) * WORD), dtype=np.uint8)
+    bits[..., : cells.shape[-1]] = cells
+    return np.packbits(bits, axis=-1, bitorder="little").view(np.uint64)

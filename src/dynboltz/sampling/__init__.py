@@ -1,4 +1,4 @@
-"""Gibbs sampling of lattice models: chains, contrastive divergence, moments, log Z."""
+"""Gibbs sampling of lattice models: chains, contrastive divergence, tempering, moments, log Z."""
 
 from ._annealing import LogPartitionEstimate as LogPartitionEstimate
 from ._annealing import anneal_log_partition as anneal_log_partition
@@ -18,3 +18,6 @@ from ._estimate import ConvergenceWarning as ConvergenceWarning
 from ._estimate import MomentEstimate as MomentEstimate
 from ._estimate import estimate_moments as estimate_moments
 from ._gibbs import GibbsSampler as GibbsSampler
+from ._tempering import Tempering as Tempering
+from ._tempering import even_ladder as even_ladder
+from ._tempering import temper as temper

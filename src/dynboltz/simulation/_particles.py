@@ -92,21 +92,24 @@ def find_reaction(reactions, members, u):
 @inlined
 @no_type_check
 def empty_neighbour(population, site, neighbours):
-    """Draw one of the empty neighbours of a site, -1 if there is none."""
+    """Draw one of the empty neighbours of a site, -1 if there is none.
+
+    Written without branches on what the neighbours hold, which cannot be predicted.
+    """
+    state, sites, n_neighbours = population.state, neighbours.sites, neighbours.counts[site]
     n_empty = 0
-    for direction in range(neighbours.counts[site]):
-        n_empty += population.state[neighbours.sites[site, direction]] == 0
+    for direction in range(sites.shape[1]):
+        n_empty += (state[sites[site, direction]] == 0) & (direction < n_neighbours)
     if n_empty == 0:
         return np.int64(-1)
     remaining = bounded(population.random, n_empty)
-    direction = 0
-    while True:
-        neighbour = neighbours.sites[site, direction]
-        if population.state[neighbour] == 0:
-            if remaining == 0:
-                return np.int64(neighbour)
-            remaining -= 1
-        direction += 1
+    chosen = np.int64(-1)
+    for direction in range(sites.shape[1]):
+        neighbour = np.int64(sites[site, direction])
+        empty = state[neighbour] == 0
+        chosen = neighbour if empty & (remaining >= 0) else chosen
+        remaining -= empty
+    return chosen
 
 
 @inlined
@@ -122,7 +125,8 @@ def react_at_site(population, site, bound, mark, tables):
     u = uniform(population.random) * bound
     if u >= reactions.totals[members]:
         return np.int64(-1)
-    first, second = reactions.products[find_reaction(reactions, members, u)]
+    reaction = find_reaction(reactions, members, u)
+    first, second = reactions.products[reaction, 0], reactions.products[reaction, 1]
     other = np.int64(-1)
     if second:
         other = empty_neighbour(population, site, tables.neighbours)

@@ -7,7 +7,7 @@ from typing import NamedTuple, no_type_check
 import numba
 import numpy as np
 
-from dynboltz.lattices import CountTables, count_terms, make_workspace
+from dynboltz.lattices import BLOCK, CountTables, count_terms, make_workspace
 
 from ._particles import SPECIES
 
@@ -36,7 +36,7 @@ def make_scratch(records, n_sites):
     """Return the arrays that `record` needs, one set a replica."""
     snapshot = np.empty((1, n_sites), dtype=np.uint8)
     counts = np.empty(records.moments.shape[2], dtype=np.int64)
-    return snapshot, counts, make_workspace(records.tables)
+    return snapshot, counts, make_workspace(records.tables, BLOCK)
 
 
 @numba.njit(cache=True, nogil=True)
