@@ -59,7 +59,8 @@ def test_a_long_chain_agrees_with_the_transfer_matrix():
     found = anneal_log_partition(
         GibbsSampler(model), theta, n_chains=300, n_temperatures=2000, seed=2
     )
-    assert found.standard_error < 0.01
+    # 0.0096, and itself uncertain by 4 percent: sqrt(1 / 600).
+    assert found.standard_error < 0.0115
     assert abs(found.value - exact) < 3 * found.standard_error
 
 

@@ -12,7 +12,7 @@ from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import streams
 
 from ._codes import make_codes
-from ._field_kernels import fill_field_thresholds, sweep_fields
+from ._field_kernels import fill_entries, sweep_fields
 from ._field_tables import FieldTables, field_tables
 from ._kernels import Conditionals, fill_thresholds, sweep_chains
 from ._local_rule import local_rule
@@ -238,16 +238,16 @@ class GibbsSampler:
         random: UInt64[np.ndarray, "chains words"],
         n_sweeps: int,
     ) -> None:
-        """Fill the records, with the thresholds of as many rows at once as memory allows."""
-        n_thresholds = int(tables.code_pointers[-1])
+        """Fill the records, with the alias tables of as many rows at once as memory allows."""
+        n_entries = int(tables.code_pointers[-1])
         per_row = records.shape[2] // len(rows)
-        batch = max(1, MAX_THRESHOLDS // n_thresholds)
+        batch = max(1, MAX_THRESHOLDS // n_entries)
         for first in range(0, len(rows), batch):
             group = rows[first : first + batch]
-            thresholds = np.empty((len(group), n_thresholds), dtype=np.uint32)
-            fill_field_thresholds(group, self._tables, tables.code_pointers, thresholds)
+            entries = np.empty((len(group), n_entries), dtype=np.uint32)
+            fill_entries(group, self._tables, tables, entries)
             chains = slice(first * per_row, (first + len(group)) * per_row)
-            sweep_fields(records[:, :, chains], thresholds, tables, n_sweeps, random[chains])
+            sweep_fields(records[:, :, chains], entries, tables, n_sweeps, random[chains])
 
     def _sweep_units(
         self,
