@@ -17,3 +17,4 @@ from ._estimate import ConvergenceWarning as ConvergenceWarning
 from ._estimate import MomentEstimate as MomentEstimate
 from ._estimate import estimate_moments as estimate_moments
 from ._gibbs import GibbsSampler as GibbsSampler
+from ._jax_gibbs import JaxGibbsSampler as JaxGibbsSampler

@@ -182,7 +182,7 @@ class GibbsSampler:
         if n_sweeps < 0:
             raise ValueError(f"GibbsSampler: `n_sweeps` must not be negative, got {n_sweeps}.")
         n_layers, n_chains, n_sites = states.shape
-        rows = self._rows(theta, n_chains)
+        rows = self.check_theta(theta, n_chains)
         records = np.empty((n_layers, n_records + 1, n_chains, n_sites), dtype=np.uint8)
         records[:, 0] = states
         advanced = random.copy()
@@ -215,9 +215,10 @@ class GibbsSampler:
                     "reaches beyond the closed edge; they do not exist and must be 0."
                 )
 
-    def _rows(
+    def check_theta(
         self, theta: Float[AnyArray, "*rows coefficients"], n_chains: int
     ) -> Float64[np.ndarray, "rows coefficients"]:
+        """Rows of coefficients; raise `ValueError` if they do not fit the model and the chains."""
         rows = np.array(theta, dtype=np.float64, ndmin=2, order="C")
         n = len(self.model.terms)
         fits = rows.ndim == 2 and rows.shape[1] == n and len(rows) > 0
