@@ -149,8 +149,16 @@ def _derive(fields, layer, positions, tables):
             for position in positions:
                 label = tables.labels[layer, fields[first, position] // STRIDE]
                 fields[f, position] = tables.increments[f, label]
-        for m in range(tables.margin_pointers[f], tables.margin_pointers[f + 1]):
-            fields[f, tables.margin_cells[m]] = fields[f, tables.margin_sources[m]]
+        margin = slice(tables.margin_pointers[f], tables.margin_pointers[f + 1])
+        _copy(fields[f], tables.margin_cells[margin], tables.margin_sources[margin])
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True)
+def _copy(field, cells, sources):
+    """Let cells of the margin repeat others."""
+    for m in range(np.uint64(cells.size)):
+        field[cells[m]] = field[sources[m]]
 
 
 @no_type_check
