@@ -57,7 +57,7 @@ def test_a_long_chain_agrees_with_the_transfer_matrix():
     with jax.enable_x64(True):
         exact = float(TransferMatrix(model).log_partition(jax.numpy.asarray(theta)))
     found = anneal_log_partition(
-        GibbsSampler(model), theta, n_chains=300, n_temperatures=2000, seed=2
+        GibbsSampler(model), theta, n_chains=400, n_temperatures=2000, seed=2
     )
     assert found.standard_error < 0.01
     assert abs(found.value - exact) < 3 * found.standard_error

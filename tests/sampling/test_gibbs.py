@@ -6,13 +6,14 @@ import itertools
 import numba
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 import dynboltz.sampling._field_tables as field_tables_module
 import dynboltz.sampling._gibbs as gibbs_module
 from dynboltz.distributions import Enumeration, LatticeModel, Layer, TransferMatrix, sample_chain
 from dynboltz.lattices import Boundary, Factor, Lattice, Term
 from dynboltz.sampling import GibbsSampler, advance, start_from_data, start_random
+from dynboltz.sampling._field_kernels import fill_entries
 
 PAIR = Layer(("X",), ((0,), (1,)))
 SQUARE = Layer(("X", "Y"), tuple(itertools.product((0, 1), repeat=2)))
@@ -157,6 +158,41 @@ def test_tabulated_and_summed_fields_draw_the_same_states(name, monkeypatch):
     summed = sampled(model, n_chains=3000, n_sweeps=5)
     # The probabilities differ by rounding, 1e-16, so a draw differs with that probability.
     np.testing.assert_array_equal(tabulated, summed)
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0])
+def test_alias_tables_hold_the_conditional_probabilities(scale, monkeypatch):
+    """Hidden units of a cube of three species, for every content of the cube."""
+    model = MODELS["cube, three species"]
+    theta = scale * coefficients(model)
+    monkeypatch.setattr(field_tables_module, "CODES_PER_UNIT", 10**9)
+    sampler = GibbsSampler(model)
+    tables = sampler._fields
+    assert tables is not None
+    entries = np.zeros((1, tables.code_pointers[-1]), dtype=np.uint32)
+    fill_entries(theta[None], sampler._tables, tables, entries)
+    hidden = entries[0, tables.code_pointers[1] :].reshape(-1, 4).astype(np.int64)
+    # Of the 2^30 draws that end in a column's number, those below its entry get that number.
+    columns = np.arange(4)
+    own = np.clip(-((columns - hidden) // 4), 0, 2**30)
+    shares = np.zeros((len(hidden), 4))
+    for column in columns:
+        shares[:, column] += own[:, column]
+        np.add.at(shares, (np.arange(len(hidden)), hidden[:, column] % 4), 2**30 - own[:, column])
+    low, high = sampler._tables.partner_pointers[1:3]
+    value = dict(zip(model.coefficients, theta, strict=True))
+    for counts in itertools.product(range(9), repeat=3):
+        if sum(counts) > 8:
+            continue
+        labels = np.repeat([0, 1, 2, 3], [8 - sum(counts), *counts])
+        code = sampler._tables.increments[np.arange(low, high), labels].sum() // 3
+        a, b, c = counts
+        fields = np.array([0, value["b.X"], value["b.Y"], value["b.Z"]])
+        fields[1:] += [value["W.A.X"] * a, value["W.B.Y"] * b, value["W.C.Z"] * c]
+        fields[2] += value["W.A.Y"] * a
+        expected = np.exp(fields - special.logsumexp(fields))
+        # Bounds of cumulative probabilities are rounded to 2^-32, and entries to a draw a column.
+        np.testing.assert_allclose(shares[code] / 2**32, expected, rtol=0, atol=5 * 2.0**-32)
 
 
 def test_a_model_without_tables_is_sampled():

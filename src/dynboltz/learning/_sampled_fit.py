@@ -55,7 +55,8 @@ def fit_trajectories_sampled(
     coefficients by $\eta (G + \pi)^{-1} [\mu - \tilde\mu - \pi (\theta - \theta_0)]$ with the
     moments $\mu$ of the data, $\tilde\mu$ of the chains, the metric $G$ that the chains show, the
     coefficients $\theta_0$ of the snapshot before and the strength $\pi$ of the prior that ties
-    them to it; the weight decay adds its own prior. The steps shrink over their second half, and the fit is the mean over it.
+    them to it; the weight decay adds its own prior. The steps shrink over their second half, and
+    the fit is the mean over it.
 
     Parameters
     ----------

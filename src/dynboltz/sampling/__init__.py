@@ -18,6 +18,7 @@ from ._estimate import ConvergenceWarning as ConvergenceWarning
 from ._estimate import MomentEstimate as MomentEstimate
 from ._estimate import estimate_moments as estimate_moments
 from ._gibbs import GibbsSampler as GibbsSampler
+from ._jax_gibbs import JaxGibbsSampler as JaxGibbsSampler
 from ._tempering import Tempering as Tempering
 from ._tempering import even_ladder as even_ladder
 from ._tempering import temper as temper

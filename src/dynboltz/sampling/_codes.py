@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from ._local_rule import LocalProduct, LocalRule
 
@@ -30,10 +30,13 @@ class Codes:
     counts
         How often each coefficient enters the field of each species, for each code; no codes if
         there would be more than `MAX_CODES`.
+    occurs
+        Whether a unit can have each code; equivalent partners hold no more labels than they are.
     """
 
     increments: Int64[np.ndarray, "partners labels"]
     counts: Int64[np.ndarray, "codes species coefficients"]
+    occurs: Bool[np.ndarray, " codes"]
 
 
 class _Digit(NamedTuple):
@@ -50,7 +53,8 @@ def make_codes(rule: LocalRule, n_coefficients: int) -> Codes:
     sizes = tuple(digit.size for digit in digits)
     increments = np.zeros((len(rule.partners), max(rule.n_labels, default=1)), dtype=np.int64)
     if np.prod(np.array(sizes, dtype=float)) > MAX_CODES:
-        return Codes(increments, np.zeros((0, rule.n_species, n_coefficients), dtype=np.int64))
+        none = np.zeros((0, rule.n_species, n_coefficients), dtype=np.int64)
+        return Codes(increments, none, np.zeros(0, dtype=bool))
     for place, digit in enumerate(digits):
         radix = int(np.prod(sizes[place + 1 :]))
         if digit.label is None:
@@ -61,7 +65,7 @@ def make_codes(rule: LocalRule, n_coefficients: int) -> Codes:
     counts = np.zeros((values.shape[1], rule.n_species, n_coefficients), dtype=np.int64)
     for product in rule.products:
         counts[:, product.species, product.coefficient] += _count(product, digits, values)
-    return Codes(increments, counts)
+    return Codes(increments, counts, _occurs(digits, values))
 
 
 def _own_digit(rule: LocalRule) -> set[int]:
@@ -106,3 +110,14 @@ def _count(
             elif digit.label == label:
                 total *= value if partner == digit.partners[0] else 0
     return total
+
+
+def _occurs(
+    digits: list[_Digit], values: Int64[np.ndarray, "digits codes"]
+) -> Bool[np.ndarray, " codes"]:
+    """Whether the counts of every group of partners add up to no more than their number."""
+    occurs = np.ones(values.shape[1], dtype=bool)
+    for partners in {digit.partners for digit in digits if digit.label is not None}:
+        counted = [d.partners == partners and d.label is not None for d in digits]
+        occurs &= values[counted].sum(axis=0) <= len(partners)
+    return occurs

@@ -1,12 +1,17 @@
 """Compiled Gibbs updates by sums of shifted fields, see `_field_tables`.
 
-Draws are compared with thresholds of 32 bits: conditional probabilities are rounded to multiples of
-2^-32.
+Units are drawn by the alias method from draws of 32 bits: conditional probabilities are rounded to
+multiples of 2^-32. The last two bits of a draw name a *column*, a label. The entry of the column
+holds a bound for the draw, and in its own last two bits another label, the *alias*; the unit gets
+the label of the column below the bound, and the alias from there on.
+
+References
+----------
+Walker (1977), ACM Trans. Math. Softw. 3, 253, for the alias method.
 """
 
 from __future__ import annotations
 
-import math
 from typing import no_type_check
 
 import numba
@@ -17,66 +22,120 @@ from dynboltz.lattices import advance
 from ._field_tables import STRIDE
 from ._kernels import tabulate_code
 
+_TWO_30 = 1 << 30
 _TWO_32 = 2.0**32
+_LABEL = np.uint32(STRIDE - 1)
 
 
 @no_type_check
 @numba.njit(cache=True, nogil=True, parallel=True)
-def fill_field_thresholds(theta, gibbs, code_pointers, thresholds):
-    """Last draws that stay below each species, for each row of `theta` and each code."""
+def fill_entries(theta, gibbs, tables, entries):
+    """Alias tables for each row of `theta` and each code, one entry a column."""
     for row in numba.prange(theta.shape[0]):
+        shares = np.empty(STRIDE, dtype=np.int64)
+        here, coefficients = entries[row], theta[row]
         for layer in range(gibbs.n_species.size):
-            n_species = gibbs.n_species[layer]
             below = np.ones(STRIDE)
-            n_codes = (code_pointers[layer + 1] - code_pointers[layer]) // STRIDE
-            for code in range(n_codes):
+            n_species = gibbs.n_species[layer]
+            below_species = below[:n_species]
+            for c in range(tables.occurring_pointers[layer], tables.occurring_pointers[layer + 1]):
+                code = tables.occurring[c]
                 first = gibbs.threshold_pointers[layer] + code * n_species
-                tabulate_code(theta[row], gibbs, first, below[:n_species])
-                place = code_pointers[layer] + code * STRIDE
-                for s in range(STRIDE):
-                    last = math.ceil(below[s] * _TWO_32) - 1.0
-                    thresholds[row, place + s] = np.uint32(min(max(last, 0.0), _TWO_32 - 1.0))
+                tabulate_code(coefficients, gibbs, first, below_species)
+                total = 0
+                for label in range(STRIDE):
+                    up_to = np.int64(below[label] * _TWO_32 + 0.5)
+                    shares[label] = up_to - total
+                    total = up_to
+                _fill_columns(shares, here, tables.code_pointers[layer] + code * STRIDE)
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True)
+def _fill_columns(shares, entries, place):
+    """Divide the draws of each column between its label and an alias.
+
+    There are 2^30 draws a column, and `shares` says how many of all draws a label has to get. The
+    label with the fewest keeps its own, and the label with the most makes up for the rest.
+    """
+    for column in range(STRIDE):
+        entries[place + column] = column
+    column, alias = _extremes(shares)
+    while shares[column] < _TWO_30:
+        # A draw that equals an entry but for its last two bits is below it if the column is.
+        bound = max(shares[column] - (column < alias), 0)
+        entries[place + column] = bound * STRIDE + alias
+        shares[alias] -= _TWO_30 - shares[column]
+        shares[column] = _TWO_30
+        column, alias = _extremes(shares)
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True)
+def _extremes(shares):
+    """Labels with the fewest and the most draws."""
+    fewest, most = 0, 0
+    for label in range(1, STRIDE):
+        fewest = label if shares[label] < shares[fewest] else fewest
+        most = label if shares[label] > shares[most] else most
+    return fewest, most
 
 
 @no_type_check
 @numba.njit(cache=True, nogil=True)
 def _add_up(codes, fields, partners, first, stop):
-    """Codes of the cells from `first` to `stop`."""
-    places, shifts = partners
+    """Codes of the cells from `first` to `stop`, four partners at a time."""
     total = codes[first:stop]
     total[:] = 0
-    for j in range(places.size):
-        seen = fields[places[j], first + shifts[j] : stop + shifts[j]]
+    n_partners = partners[0].size
+    n_fours = n_partners // 4
+    for j in range(0, 4 * n_fours, 4):
+        a = _seen(fields, partners, j, first, stop)
+        b = _seen(fields, partners, j + 1, first, stop)
+        c = _seen(fields, partners, j + 2, first, stop)
+        d = _seen(fields, partners, j + 3, first, stop)
+        for cell in range(total.size):
+            total[cell] += a[cell] + b[cell] + c[cell] + d[cell]
+    for j in range(4 * n_fours, n_partners):
+        seen = _seen(fields, partners, j, first, stop)
         for cell in range(total.size):
             total[cell] += seen[cell]
 
 
 @no_type_check
 @numba.njit(cache=True, nogil=True)
-def _label(draw, thresholds, place):
-    """Number of species whose threshold the draw is beyond."""
-    label = np.uint64(draw > thresholds[place])
-    label += np.uint64(draw > thresholds[place + np.uint64(1)])
-    return label + np.uint64(draw > thresholds[place + np.uint64(2)])
+def _seen(fields, partners, place, first, stop):
+    """What the cells from `first` to `stop` see of one partner."""
+    places, shifts = partners
+    return fields[places[place], first + shifts[place] : stop + shifts[place]]
 
 
 @no_type_check
 @numba.njit(cache=True, nogil=True)
-def _draw(codes, positions, thresholds, increments, field, words):
+def _label(draw, entries, code):
+    """Label by the alias table that begins at `code`."""
+    entry = entries[np.uint64(code) + np.uint64(draw & _LABEL)]
+    return np.uint64((draw if draw < entry else entry) & _LABEL)
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True)
+def _draw(codes, positions, entries, increments, field, words):
     """Draw the units at some cells; two draws of 32 bits are made of 64 random bits."""
     s0, s1, s2, s3 = words
-    one, two = np.uint64(1), np.uint64(2)
-    i, n = np.uint64(0), np.uint64(positions.size)
-    while i < n:
+    two = np.uint64(2)
+    n_pairs = np.uint64(positions.size) // two
+    for pair in range(n_pairs):
         bits, s0, s1, s2, s3 = advance(s0, s1, s2, s3)
-        position = positions[i]
+        first, second = positions[two * pair], positions[two * pair + np.uint64(1)]
         draw = np.uint32(bits)
-        field[position] = increments[_label(draw, thresholds, np.uint64(codes[position]))]
-        if i + one < n:
-            position = positions[i + one]
-            draw = np.uint32(bits >> np.uint64(32))
-            field[position] = increments[_label(draw, thresholds, np.uint64(codes[position]))]
-        i += two
+        field[first] = increments[_label(draw, entries, codes[first])]
+        draw = np.uint32(bits >> np.uint64(32))
+        field[second] = increments[_label(draw, entries, codes[second])]
+    if positions.size % 2:
+        bits, s0, s1, s2, s3 = advance(s0, s1, s2, s3)
+        last = positions[positions.size - 1]
+        field[last] = increments[_label(np.uint32(bits), entries, codes[last])]
     return s0, s1, s2, s3
 
 
@@ -90,13 +149,21 @@ def _derive(fields, layer, positions, tables):
             for position in positions:
                 label = tables.labels[layer, fields[first, position] // STRIDE]
                 fields[f, position] = tables.increments[f, label]
-        for m in range(tables.margin_pointers[f], tables.margin_pointers[f + 1]):
-            fields[f, tables.margin_cells[m]] = fields[f, tables.margin_sources[m]]
+        margin = slice(tables.margin_pointers[f], tables.margin_pointers[f + 1])
+        _copy(fields[f], tables.margin_cells[margin], tables.margin_sources[margin])
 
 
 @no_type_check
 @numba.njit(cache=True, nogil=True)
-def _sweep(fields, codes, thresholds, tables, words):
+def _copy(field, cells, sources):
+    """Let cells of the margin repeat others."""
+    for m in range(np.uint64(cells.size)):
+        field[cells[m]] = field[sources[m]]
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True)
+def _sweep(fields, codes, entries, tables, words):
     for b in range(tables.blocks.shape[0]):
         layer, start, end, first, stop = tables.blocks[b]
         positions = tables.positions[start:end]
@@ -104,22 +171,22 @@ def _sweep(fields, codes, thresholds, tables, words):
         partners = tables.partner_fields[low:high], tables.partner_shifts[low:high]
         _add_up(codes, fields, partners, first, stop)
         own = tables.layer_fields[layer]
-        thresholds_here = thresholds[tables.code_pointers[layer] :]
-        words = _draw(codes, positions, thresholds_here, tables.increments[own], fields[own], words)
+        own_entries = entries[tables.code_pointers[layer] :]
+        words = _draw(codes, positions, own_entries, tables.increments[own], fields[own], words)
         _derive(fields, layer, positions, tables)
     return words
 
 
 @no_type_check
 @numba.njit(cache=True, nogil=True, parallel=True)
-def sweep_fields(records, thresholds, tables, n_sweeps, random):
+def sweep_fields(records, entries, tables, n_sweeps, random):
     """Fill `records` [layers, records, chains, sites] behind the first, `n_sweeps` apart.
 
     Every chain goes on from its first record with its own stream, which is advanced; chains share
-    the rows of `thresholds` in equal groups, one after the other.
+    the rows of `entries` in equal groups, one after the other.
     """
     n_layers, n_records, n_chains, n_sites = records.shape
-    chains_per_row = n_chains // thresholds.shape[0]
+    chains_per_row = n_chains // entries.shape[0]
     for chain in numba.prange(n_chains):
         fields = np.zeros((tables.increments.shape[0], tables.n_cells), dtype=np.uint16)
         codes = np.zeros(tables.n_cells, dtype=np.uint16)
@@ -132,7 +199,7 @@ def sweep_fields(records, thresholds, tables, n_sweeps, random):
                 label = records[layer, 0, chain, site]
                 fields[own, tables.sites[site]] = tables.increments[own, label]
             _derive(fields, layer, tables.sites, tables)
-        row = thresholds[chain // chains_per_row]
+        row = entries[chain // chains_per_row]
         words = (random[chain, 0], random[chain, 1], random[chain, 2], random[chain, 3])
         for record in range(1, n_records):
             for _ in range(n_sweeps):

@@ -25,7 +25,7 @@ from ._tables import GibbsTables, pointers
 CODES_PER_UNIT = 4
 """Tables with more codes than this for each unit cost more to fill than they save."""
 STRIDE = 4
-"""Thresholds of a code: one for each of up to three species."""
+"""Entries of a code: one for each of up to four labels."""
 _NO_CELLS = np.empty(0, dtype=np.int64)
 
 
@@ -61,7 +61,9 @@ class FieldTables(NamedTuple):
         Number that a field has inside the lattice whatever the units hold; only for the fields
         behind those of the layers.
     code_pointers
-        First threshold of each layer.
+        First entry of each layer.
+    occurring, occurring_pointers
+        Codes that units can have, layer by layer, and the first of each layer.
     """
 
     n_cells: int
@@ -79,6 +81,8 @@ class FieldTables(NamedTuple):
     margin_sources: UInt32[np.ndarray, " margin"]
     constants: UInt16[np.ndarray, " fields"]
     code_pointers: Int64[np.ndarray, " pointers"]
+    occurring: Int64[np.ndarray, " codes"]
+    occurring_pointers: Int64[np.ndarray, " pointers"]
 
 
 class _Field(NamedTuple):
@@ -137,6 +141,8 @@ def _build(
             np.uint16
         ),
         code_pointers=pointers([STRIDE * len(c.counts) for c in codes]),
+        occurring=np.concatenate([np.flatnonzero(c.occurs) for c in codes]),
+        occurring_pointers=pointers([int(c.occurs.sum()) for c in codes]),
     )
 
 

@@ -12,7 +12,7 @@ from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import streams
 
 from ._codes import make_codes
-from ._field_kernels import fill_field_thresholds, sweep_fields
+from ._field_kernels import fill_entries, sweep_fields
 from ._field_tables import FieldTables, field_tables
 from ._kernels import Conditionals, fill_thresholds, sweep_chains
 from ._local_rule import local_rule
@@ -182,7 +182,7 @@ class GibbsSampler:
         if n_sweeps < 0:
             raise ValueError(f"GibbsSampler: `n_sweeps` must not be negative, got {n_sweeps}.")
         n_layers, n_chains, n_sites = states.shape
-        rows = self._rows(theta, n_chains)
+        rows = self.check_theta(theta, n_chains)
         records = np.empty((n_layers, n_records + 1, n_chains, n_sites), dtype=np.uint8)
         records[:, 0] = states
         advanced = random.copy()
@@ -215,9 +215,10 @@ class GibbsSampler:
                     "reaches beyond the closed edge; they do not exist and must be 0."
                 )
 
-    def _rows(
+    def check_theta(
         self, theta: Float[AnyArray, "*rows coefficients"], n_chains: int
     ) -> Float64[np.ndarray, "rows coefficients"]:
+        """Rows of coefficients; raise `ValueError` if they do not fit the model and the chains."""
         rows = np.array(theta, dtype=np.float64, ndmin=2, order="C")
         n = len(self.model.terms)
         fits = rows.ndim == 2 and rows.shape[1] == n and len(rows) > 0
@@ -238,16 +239,16 @@ class GibbsSampler:
         random: UInt64[np.ndarray, "chains words"],
         n_sweeps: int,
     ) -> None:
-        """Fill the records, with the thresholds of as many rows at once as memory allows."""
-        n_thresholds = int(tables.code_pointers[-1])
+        """Fill the records, with the alias tables of as many rows at once as memory allows."""
+        n_entries = int(tables.code_pointers[-1])
         per_row = records.shape[2] // len(rows)
-        batch = max(1, MAX_THRESHOLDS // n_thresholds)
+        batch = max(1, MAX_THRESHOLDS // n_entries)
         for first in range(0, len(rows), batch):
             group = rows[first : first + batch]
-            thresholds = np.empty((len(group), n_thresholds), dtype=np.uint32)
-            fill_field_thresholds(group, self._tables, tables.code_pointers, thresholds)
+            entries = np.empty((len(group), n_entries), dtype=np.uint32)
+            fill_entries(group, self._tables, tables, entries)
             chains = slice(first * per_row, (first + len(group)) * per_row)
-            sweep_fields(records[:, :, chains], thresholds, tables, n_sweeps, random[chains])
+            sweep_fields(records[:, :, chains], entries, tables, n_sweeps, random[chains])
 
     def _sweep_units(
         self,
