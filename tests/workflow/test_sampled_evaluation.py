@@ -1,12 +1,18 @@
 """Experiments whose models have no exact solution, from simulation to metrics."""
 
+import io
 import json
+import shutil
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-from dynboltz.workflow import claim, load_experiment, run, simulate
-from dynboltz.workflow._metastability import metastability_warnings, metastable_times
+from dynboltz.cli import app
+from dynboltz.store import read_dataset
+from dynboltz.workflow import ExperimentError, claim, load_experiment, run, simulate, train
+from dynboltz.workflow._checkpoints import StoredCheckpoint
+from dynboltz.workflow._sampled_models import metastability_warnings, sample_model
 
 PLANE = """
 name = "plane"
@@ -47,6 +53,47 @@ chains = 4
 long_sweeps = 200
 """
 
+FOLLOWED = """
+name = "followed"
+network = "A + A -> 0 ; k = 1"
+[lattice]
+shape = [12, 12]
+[kernel]
+kind = "continuous-time"
+hop_rate = 1.0
+interval = 0.1
+n_steps = 4
+[initial]
+source = "counts"
+counts = { A = 72 }
+train = 1
+test = 1
+replicas = 200
+[models.pairs]
+terms = ["b.A", "J.A.A"]
+initial = { "b.A" = 0.0, "J.A.A" = 0.0 }
+[models.pairs.grid]
+outside = "linear"
+arguments = ["b.A"]
+axes = { "b.A" = { cell = 0.5, lower = -8, upper = 8 } }
+[models.pairs.fit]
+moments = "persistent"
+steps = 30
+learning_rate = 0.5
+[models.pairs.learning]
+moments = "persistent"
+sweeps = 5
+until = 0.2
+learning_rate = 0.005
+steps = 6
+[evaluation]
+chains = 16
+long_sweeps = 400
+equilibrium_times = 3
+ceilings = { ceiling = "pairs" }
+transfer = { shape = [18, 18], replicas = 100 }
+"""
+
 
 @pytest.fixture
 def plane(tmp_path):
@@ -58,10 +105,10 @@ def plane(tmp_path):
 def test_a_plane_is_evaluated_by_short_runs(plane, tmp_path):
     run(load_experiment(plane), tmp_path / "out")
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    model = metrics["models"]["pairs"]
-    assert np.all(np.isfinite(model["rmse"]))
-    assert model["metastable_times"] == []
-    assert "metastable_times" not in metrics["models"]["mean_field"]
+    assert np.all(np.isfinite(metrics["models"]["pairs"]["rmse"]))
+    assert metrics["pairs"]["metastable_times"] == []
+    assert metrics["pairs"]["short_run"].keys() == {"means_rel_rms", "neighbours_rel_rms"}
+    assert "mean_field" not in metrics
     run(load_experiment(plane), tmp_path / "again")
     again = json.loads((tmp_path / "again" / "metrics.json").read_text())
     assert again["models"] == metrics["models"]
@@ -74,12 +121,137 @@ def test_models_that_remember_their_start_are_reported(plane, tmp_path):
     simulate(experiment, directory)
     weak, strong = np.array([0.5, 0.0]), np.array([-6.0, 3.0])
     theta = np.array([[weak, weak, weak, weak, weak]])
-    assert metastable_times(experiment, directory, "pairs", theta) == []
     # Far below the critical temperature, symmetric between full and empty: the lattices of time 0
     # are full and stay so, random ones end full, empty or with a wall.
     theta[0, 0] = strong
-    times = metastable_times(experiment, directory, "pairs", theta)
-    assert times == [0.0]
-    (warning,) = metastability_warnings("pairs", times)
+    found = sample_model(experiment, directory, "pairs", theta, "test").equilibrium
+    assert found.metastable.tolist() == [True, False, False, False, False]
+    assert found.r_hat[0] > 1.5
+    assert found.r_hat[1:].max() < 1.05
+    (warning,) = metastability_warnings("pairs", [0.0])
     assert "pairs: metastable at t = 0." in warning
     assert metastability_warnings("pairs", []) == []
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory):
+    """A model that is followed snapshot by snapshot, trained with persistent chains, and moved."""
+    folder = tmp_path_factory.mktemp("followed")
+    (folder / "plane.toml").write_text(FOLLOWED)
+    run(load_experiment(folder / "plane.toml"), folder / "out")
+    return folder
+
+
+def test_fits_of_snapshots_match_the_moments(learned):
+    fits = read_dataset(learned / "out" / "fits" / "pairs.zarr", "dynboltz-fit")
+    assert fits.theta.dims == ("initial_condition", "time", "coefficient")
+    np.testing.assert_allclose(fits.time.values, [0.0, 0.1, 0.2])
+    np.testing.assert_array_equal(fits.theta[0, 0], [0.0, 0.0])
+    metrics = json.loads((learned / "out" / "metrics.json").read_text())
+    # The model has one coefficient for the mean and one for the pairs, so its best fit has their
+    # moments; what is left is the noise of 200 lattices of 144 sites on either side.
+    assert metrics["ceiling"]["part"] == "train"
+    assert metrics["ceiling"]["short_run"]["means_rel_rms"] < 0.02
+    assert metrics["ceiling"]["equilibrium"]["neighbours_rel_rms"] < 0.03
+
+
+def test_predictions_go_beyond_the_training_and_the_lattice(learned):
+    metrics = json.loads((learned / "out" / "metrics.json").read_text())["pairs"]
+    assert metrics["short_run"]["means_rel_rms"] < 0.05
+    assert metrics["transfer"]["means_rel_rms"] < 0.05
+    assert metrics["beyond_training"].keys() == metrics["short_run"].keys()
+    moved = read_dataset(learned / "out" / "transfers" / "pairs.zarr", "dynboltz-prediction")
+    assert moved.attrs["lattice"] == [18, 18]
+    assert moved.moments.sizes["time"] == 3
+    ceiling = read_dataset(learned / "out" / "predictions" / "ceiling.zarr", "dynboltz-prediction")
+    known = ceiling.moments.notnull().all("moment").any("initial_condition")
+    assert known.sel(part="train").values.tolist() == [True, True, True, False, False]
+    assert not known.sel(part="test").any()
+    drawn = read_dataset(learned / "out" / "samples" / "pairs.zarr", "dynboltz-sample")
+    assert drawn.state.dims == ("layer", "replica", "x", "y")
+
+
+def test_samples_and_predictions_need_no_exact_solution(learned, tmp_path):
+    runner, out = CliRunner(), learned / "out"
+    done = runner.invoke(
+        app, ["sample", str(out), "pairs", "--time", "0.2", "--out", str(tmp_path / "s.npz")]
+    )
+    assert done.exit_code == 0, done.output
+    with np.load(tmp_path / "s.npz") as found:
+        density = (found["state"] > 0).mean()
+    done = runner.invoke(app, ["predict", str(out), "pairs"])
+    assert done.exit_code == 0, done.output
+    rows = np.genfromtxt(io.StringIO(done.output), delimiter=",", names=True)
+    assert abs(rows["A"][2] - density) < 0.02
+
+
+class Interruption(Exception):
+    """Ends a training in the middle."""
+
+
+@pytest.mark.parametrize("last", [1, 4])
+def test_an_interrupted_training_ends_with_the_same_bytes(learned, tmp_path, monkeypatch, last):
+    monkeypatch.setattr("dynboltz.workflow._checkpoints.INTERVAL", 0.0)
+    shutil.copytree(learned / "out", tmp_path / "out")
+    model = tmp_path / "out" / "models" / "pairs.zarr"
+    expected = content(model)
+    shutil.rmtree(model)
+    experiment = load_experiment(learned / "plane.toml")
+    directory = claim(experiment, tmp_path / "out")
+
+    def interrupt(state):
+        # Called before the checkpoint of this step is written, so that one step is done anew.
+        if state["stage"] == "train" and state["step"] == last + 1:
+            raise Interruption
+
+    with pytest.raises(Interruption):
+        train(experiment, directory, progress=interrupt)
+    assert directory.checkpoint("pairs").exists()
+    seen = []
+    train(experiment, directory, progress=seen.append)
+    steps = [state["step"] for state in seen if state["stage"] == "train"]
+    assert steps[0] == last + 1
+    assert content(model) == expected
+    assert not directory.checkpoint("pairs").exists()
+
+
+def test_checkpoints_of_other_settings_are_not_taken_up(tmp_path):
+    path = tmp_path / "checkpoint.zarr"
+    StoredCheckpoint(path, "one").save({"a/b": np.arange(3), "a/c": np.array(2.5)})
+    found = StoredCheckpoint(path, "one").load()
+    assert found is not None
+    np.testing.assert_array_equal(found["a/b"], [0, 1, 2])
+    assert found["a/c"] == 2.5
+    assert StoredCheckpoint(path, "other").load() is None
+    assert StoredCheckpoint(tmp_path / "nowhere", "one").load() is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (', "J.A.A" = 0.0', "", "give a value for 'J.A.A' as well"),
+        ("until = 0.2", "until = 0.01", "learning.until`: must be at least the time step 0.1"),
+        ('ceiling = "pairs"', 'ceiling = "nobody"', "names the model 'nobody'; there are pairs"),
+        ('ceiling = "pairs"', 'pairs = "pairs"', "the name 'pairs' is taken by a model"),
+        ("shape = [18, 18]", "shape = [18]", "`shape` must have 2 entries"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(tmp_path, old, new, message):
+    path = tmp_path / "plane.toml"
+    assert old in FOLLOWED
+    path.write_text(FOLLOWED.replace(old, new, 1))
+    with pytest.raises(ExperimentError, match=message):
+        load_experiment(path)
+
+
+def test_a_boundary_of_its_own_needs_sampled_moments(tmp_path):
+    path = tmp_path / "chain.toml"
+    chain = PLANE.replace("[12, 12]", "[144]")
+    path.write_text(chain.replace("[models.pairs]", '[models.pairs]\nboundary = "closed"'))
+    with pytest.raises(ExperimentError, match=r"models\.pairs\.boundary`: a boundary other"):
+        load_experiment(path)
+
+
+def content(path):
+    """Bytes of all files of a store."""
+    return {str(p.relative_to(path)): p.read_bytes() for p in path.rglob("*") if p.is_file()}

@@ -48,9 +48,12 @@ Overwrite = Annotated[
     typer.Option("--overwrite", help="Replace results in DIR that depend on other settings."),
 ]
 Initial = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--initial", metavar="b.A=0.1,...", help="Every coefficient of the model at time 0."
+        "--initial",
+        metavar="b.A=0.1,...",
+        help="Every coefficient of the model at time 0; by default those of the first test "
+        "initial condition.",
     ),
 ]
 
@@ -203,7 +206,7 @@ def predict(
     directory: DirectoryArgument,
     model: ModelArgument,
     *,
-    initial: Initial,
+    initial: Initial = None,
     times: Annotated[
         str | None,
         typer.Option(
@@ -232,16 +235,22 @@ def sample(
     directory: DirectoryArgument,
     model: ModelArgument,
     *,
-    initial: Initial,
     time: Annotated[float, typer.Option("--time", min=0.0, help="Time of the samples.")],
-    out: Annotated[Path, typer.Option("--out", help="File to write, .npz or .nc.")],
+    initial: Initial = None,
+    out: Annotated[Path, typer.Option("--out", help="File to write, .npz or .nc.")] = Path(
+        "samples.npz"
+    ),
     n_samples: Annotated[
         int, typer.Option("-n", "--samples", min=1, help="Number of samples.")
     ] = 100,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed.")] = 0,
     threads: Threads = None,
 ) -> None:
-    """Draw lattice states of a model at one time."""
+    """Draw lattice states of a model at one time.
+
+    Chains are sampled exactly; other lattices by Gibbs sampling from random units, as long as the
+    experiment's `evaluation.long_sweeps`.
+    """
     from ._sample import write_samples  # noqa: PLC0415
 
     _set_threads(threads)

@@ -15,7 +15,14 @@ import xarray as xr
 from dynboltz.learning import ReducedModel
 from dynboltz.store import StoreError, export_netcdf
 from dynboltz.store._files import replacing_file
-from dynboltz.workflow import Experiment, ResultDirectory, load_model, unvisited
+from dynboltz.workflow import (
+    Experiment,
+    ResultDirectory,
+    initial_of_test,
+    load_model,
+    short_runs,
+    unvisited,
+)
 
 
 @final
@@ -60,13 +67,17 @@ class Prediction:
         )
 
 
-def predict_table(directory: Path, name: str, initial: str, times: str | None) -> Prediction:
+def predict_table(directory: Path, name: str, initial: str | None, times: str | None) -> Prediction:
     """Predict with a learned model of a result directory."""
     experiment, learned = open_model(directory, name)
     chosen = experiment.times if times is None else _parse_times(times)
-    theta = predict_theta(learned, initial, chosen)
-    with jax.enable_x64(True):
-        moments = np.asarray(learned.moments(theta[None], experiment.moments))[0]
+    start = starting_coefficients(directory, experiment, learned, name, initial)
+    theta = predict_theta(learned, start, chosen)
+    if experiment.plans[name].is_solvable:
+        with jax.enable_x64(True):
+            moments = np.asarray(learned.moments(theta[None], experiment.moments))[0]
+    else:
+        moments = short_runs(experiment, name, theta[None], "test")[0]
     return Prediction(
         chosen,
         dict(zip(learned.field.coefficients, theta.T, strict=True)),
@@ -82,9 +93,21 @@ def open_model(directory: Path, name: str) -> tuple[Experiment, ReducedModel]:
         return experiment, load_model(experiment, results, name)
 
 
-def predict_theta(learned: ReducedModel, initial: str, times: np.ndarray) -> np.ndarray:
+def starting_coefficients(
+    directory: Path,
+    experiment: Experiment,
+    learned: ReducedModel,
+    name: str,
+    initial: str | None,
+) -> np.ndarray:
+    """Given coefficients at time 0, or those of the first test initial condition."""
+    if initial is not None:
+        return _parse_initial(initial, learned.field.coefficients)
+    return initial_of_test(experiment, ResultDirectory(directory), name)[0]
+
+
+def predict_theta(learned: ReducedModel, start: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Coefficients over time; says so if they leave the cells seen in training."""
-    start = _parse_initial(initial, learned.field.coefficients)
     with jax.enable_x64(True):
         theta = np.asarray(learned.predict(start[None], times))[0]
         strangers = unvisited(learned.field, theta)

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import jax
 import numpy as np
+import typer
 
 from dynboltz import store
-from dynboltz.lattices import TermCounter
+from dynboltz.lattices import TermCounter, child_seeds
+from dynboltz.sampling import (
+    ConvergenceWarning,
+    GibbsSampler,
+    advance,
+    estimate_moments,
+    start_random,
+)
 from dynboltz.store import StoreError
 from dynboltz.store._files import replacing_file
 from dynboltz.workflow import Experiment
 
-from ._predict import open_model, predict_theta
+from ._predict import open_model, predict_theta, starting_coefficients
 
+CHAINS, RECORDS = 16, 200
+"""Of the check whether chains have converged."""
 SUFFIXES = (".npz", ".nc")
 
 
@@ -22,7 +33,7 @@ def write_samples(
     directory: Path,
     name: str,
     *,
-    initial: str,
+    initial: str | None,
     time: float,
     n_samples: int,
     seed: int,
@@ -33,9 +44,13 @@ def write_samples(
         raise StoreError(out, f"must end in {' or '.join(SUFFIXES)}.", key="--out")
     experiment, learned = open_model(directory, name)
     steps = [0.0] if time == 0 else _steps(experiment.kernel.time_step, time)
-    theta = predict_theta(learned, initial, np.array(steps))[-1]
-    with jax.enable_x64(True):
-        states = np.asarray(learned.sample(theta, n_samples, seed=seed))
+    start = starting_coefficients(directory, experiment, learned, name, initial)
+    theta = predict_theta(learned, start, np.array(steps))[-1]
+    if experiment.plans[name].is_solvable:
+        with jax.enable_x64(True):
+            states = np.asarray(learned.sample(theta, n_samples, seed=seed))
+    else:
+        states = _gibbs_samples(experiment, name, theta, n_samples, seed)
     state = states.reshape(n_samples, 1, *experiment.lattice.shape)
     species, lattice = experiment.network.species, experiment.lattice
     if out.suffix == ".npz":
@@ -58,6 +73,23 @@ def write_samples(
         },
     )
     store.export_netcdf(dataset, out)
+
+
+def _gibbs_samples(
+    experiment: Experiment, name: str, theta: np.ndarray, n_samples: int, seed: int
+) -> np.ndarray:
+    """States of independent chains; says so if chains have not converged by then."""
+    model, n_sweeps = experiment.plans[name].model, experiment.table.evaluation.long_sweeps
+    sampler = GibbsSampler(model)
+    check, draw = child_seeds(seed, 2)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        estimate_moments(
+            sampler, theta, n_chains=CHAINS, n_samples=RECORDS, burn_in=n_sweeps, seed=check
+        )
+    for warning in caught:
+        typer.echo(f"Warning: {warning.message}", err=True)
+    return advance(sampler, start_random(model, n_samples, seed=draw), theta, n_sweeps).visible
 
 
 def _steps(time_step: float, time: float) -> list[float]:

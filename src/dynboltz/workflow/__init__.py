@@ -4,6 +4,7 @@ from ._directory import ResultDirectory as ResultDirectory
 from ._directory import claim as claim
 from ._errors import ExperimentError as ExperimentError
 from ._evaluate import evaluate as evaluate
+from ._evaluate import initial_of_test as initial_of_test
 from ._experiment import Experiment as Experiment
 from ._experiment import ReducedModelPlan as ReducedModelPlan
 from ._experiment import load_experiment as load_experiment
@@ -11,6 +12,7 @@ from ._fit import fit as fit
 from ._progress import Progress as Progress
 from ._report import report as report
 from ._run import run as run
+from ._sampled_models import short_runs as short_runs
 from ._simulate import simulate as simulate
 from ._train import load_model as load_model
 from ._train import train as train

@@ -29,11 +29,12 @@ class StoredCheckpoint:
     fingerprint
         Of the model; a checkpoint of another one is not taken up.
     interval
-        Seconds between two checkpoints.
+        Seconds between two checkpoints, `INTERVAL` if left out.
     """
 
-    def __init__(self, path: Path, fingerprint: str, interval: float = INTERVAL) -> None:
-        self._path, self._fingerprint, self._interval = path, fingerprint, interval
+    def __init__(self, path: Path, fingerprint: str, interval: float | None = None) -> None:
+        self._path, self._fingerprint = path, fingerprint
+        self._interval = INTERVAL if interval is None else interval
         self._last = time.monotonic()
 
     def load(self) -> dict[str, np.ndarray] | None:

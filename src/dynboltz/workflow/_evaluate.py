@@ -231,6 +231,15 @@ def _read_fits(experiment: Experiment, directory: ResultDirectory, name: str) ->
     return read_current(directory.fit(name), FIT_KIND, fit_fingerprint(experiment, name), "fit")
 
 
+def initial_of_test(
+    experiment: Experiment, directory: ResultDirectory, name: str
+) -> Float64[np.ndarray, "initial_conditions coefficients"]:
+    """Coefficients of a model at time 0, for the initial conditions of the test."""
+    fits = _read_fits(experiment, directory, name)
+    n_initial = fits.attrs["n_initial_conditions"]["test"]
+    return fits.initial.sel(part="test").values[:n_initial]
+
+
 def _predict(
     experiment: Experiment, directory: ResultDirectory, name: str, learned: ReducedModel
 ) -> dict[str, np.ndarray]:

@@ -70,7 +70,7 @@ def transfer_moments(
     name: str,
     theta: Float64[np.ndarray, "times coefficients"],
     data: TransferData,
-) -> Float64[np.ndarray, "times moments"]:
+) -> Float64[np.ndarray, "learned_times moments"]:
     """Moments that a model predicts there: short runs with the coefficients as they are."""
     model, table = experiment.plans[name].model, experiment.table.evaluation
     lattice = Lattice(data.lattice.shape, model.lattice.boundary)
