@@ -120,6 +120,8 @@ def train(
     FloatingPointError
         If a trajectory is not finite.
     """
+    if not settings.steps:
+        return field, {}
     n_initial, n_times = len(data.initial), len(data.times)
     order = np.random.default_rng(seed)
     batch = min(settings.batch or n_initial, n_initial)
@@ -137,8 +139,7 @@ def train(
         history.append({name: float(np.mean([e[name] for e in errors])) for name in errors[0]})
         if progress:
             progress({"stage": "train", "step": step + 1, "total": settings.steps, **history[-1]})
-    columns = history[0] if history else {}
-    return learner.field, {name: np.array([row[name] for row in history]) for name in columns}
+    return learner.field, {name: np.array([row[name] for row in history]) for name in history[0]}
 
 
 class _Learner:
@@ -188,14 +189,14 @@ class _Learner:
         path: Path,
         times: Float64[np.ndarray, " times"],
         window: Window,
-        difference: Float64[np.ndarray, "initial_conditions times coefficients"],
+        difference: Float64[np.ndarray, "initial_conditions inside coefficients"],
         step: int,
     ) -> None:
         """Change the degrees of freedom against the gradient."""
         inside = times[window.first : window.last + 1]
         theta = path.theta[:, window.first :]
         weights = _time_weights(inside) / len(theta)
-        pull = difference + self._settings.regularisation * theta
+        pull = difference + 2 * self._settings.regularisation * theta
         parts = self._solver.pull_back(
             self._u(), path, window.first, inside, pull * weights[:, None]
         )
