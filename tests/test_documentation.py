@@ -35,6 +35,7 @@ def section(title: str) -> str:
         ("`models.NAME.fit`", _schema.FitTable),
         ("`models.NAME.learning`", _schema.LearningTable),
         ("`evaluation`", _schema.EvaluationTable),
+        ("`evaluation.transfer`", _schema.TransferTable),
     ],
 )
 def test_every_key_is_documented(title, table):

@@ -24,16 +24,26 @@ def _annotations_are_not_run() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"moments": "gibbs"}, r"`moments` must be one of \('exact', 'contrastive-divergence'\)"),
+        (
+            {"moments": "gibbs"},
+            r"`moments` must be one of \('exact', 'contrastive-divergence', 'persistent'\), got",
+        ),
         ({"optimiser": "newton"}, r"`optimiser` must be one of .*'natural'.* got 'newton'"),
         ({"learning_rate": 0.0}, "`learning_rate` must be positive, got 0.0"),
         ({"learning_rate": NAN}, "`learning_rate` must be positive, got nan"),
         ({"steps": 0}, "`steps` must be positive, got 0"),
         ({"batch": 0}, "`batch` must be positive, got 0"),
         ({"prior_strength": -1e-3}, "`prior_strength` must not be negative, got -0.001"),
+        ({"chains": 1}, "`chains` must be at least 2, got 1"),
+        ({"sweeps": 0}, "`sweeps` must be positive, got 0"),
         (
             {"moments": "contrastive-divergence"},
-            'natural gradient needs `moments = "exact"`; choose the optimiser "adam" or "sgd"',
+            'natural gradient needs `moments = "exact"` or "persistent"; choose the optimiser '
+            '"adam" or "sgd"',
+        ),
+        (
+            {"moments": "persistent", "optimiser": "adam"},
+            '`moments = "persistent"` needs the optimiser "natural", got \'adam\'',
         ),
     ],
 )
@@ -45,11 +55,14 @@ def test_fit_settings_refuse(options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"moments": "cd"}, "`moments` must be one of .*'gibbs'.* got 'cd'"),
+        ({"moments": "cd"}, "`moments` must be one of .*'gibbs'.*'persistent'.* got 'cd'"),
         ({"optimiser": "natural"}, r"`optimiser` must be one of \('adam', 'sgd'\), got 'natural'"),
         ({"method": "rk45"}, r"`method` must be one of \('euler', 'heun', 'rk4'\), got 'rk45'"),
         ({"batch": 0}, "`batch` must be positive, got 0"),
         ({"replicas": -1}, "`replicas` must be positive, got -1"),
+        ({"chains": 0}, "`chains` must be positive, got 0"),
+        ({"until": 0.0}, "`until` must be positive, got 0.0"),
+        ({"until": NAN}, "`until` must be positive, got nan"),
         ({"window": 0}, "`window` must be positive, got 0"),
         ({"shift_every": 0}, "`shift_every` must be positive, got 0"),
         ({"shift_by": 0}, "`shift_by` must be positive, got 0"),
@@ -71,6 +84,8 @@ def test_edges_of_what_is_allowed():
     # Zero steps keep the warm start, zero strengths switch penalties off.
     LearningSettings(steps=0, smoothness=0.0, regularisation=0.0, batch=1, replicas=1, window=1)
     LearningSettings(learning_rate={"b.A": 1e-9})
+    LearningSettings(moments="short-run", chains=1, until=1e-9)
+    FitSettings(moments="persistent", chains=2, sweeps=1)
     FitSettings(prior_strength=0.0, steps=1, batch=1)
     FitSettings(moments="contrastive-divergence", optimiser="sgd")
 

@@ -332,6 +332,22 @@ def test_cells_that_are_allocated_later_keep_the_memory_of_the_optimiser():
     assert history["moment_error"][-1] < history["moment_error"][0]
 
 
+def test_the_size_of_the_box_does_not_matter():
+    """Neither for the cells that are allocated nor for what they learn."""
+    data, settings = exact_data(), LearningSettings(learning_rate=0.4, steps=3, smoothness=0.0)
+    learned = []
+    for reach in (2.25, 22_500.0):
+        grid = HermiteGrid(NAMES, (0.45, 0.45), (0.0, 0.0), (-reach,) * 2, (reach,) * 2)
+        field = HermiteField.zeros(NAMES, dict.fromkeys(NAMES, grid))
+        learned.append(descend(field, data, settings)[0].functions[0])
+    small, large = learned
+    assert large.grid.n_vertices > 10**7 * small.grid.n_vertices
+    assert large.n_allocated == small.n_allocated
+    assert np.abs(small.u).max() > 0.1
+    # Coordinates of 2e4 are rounded to 4e-12, and Adam divides by the size of the gradient.
+    np.testing.assert_allclose(large.u, small.u, rtol=0, atol=1e-6)
+
+
 def test_leaving_the_box_says_where():
     data = TrainingData(np.arange(3.0), np.array([[0.4]]), np.full((1, 3, 1), 0.5))
     field = one_line().allocate(np.array([[0.4]]))

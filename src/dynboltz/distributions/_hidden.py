@@ -211,7 +211,7 @@ def _partners(
     for factor, weight in zip(factors, weights, strict=True):
         increments[offsets.index(factor.offset), species.index(factor.species) + 1] += weight
     sites = np.array([model.lattice.translate(offset)[exists] for offset in offsets])
-    sites = sites.reshape(len(offsets), -1)
+    sites = sites.reshape(len(offsets), int(exists.sum()))
     return _Partners(np.where(sites < 0, model.lattice.n_sites, sites).astype(np.int64), increments)
 
 

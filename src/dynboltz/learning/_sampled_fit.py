@@ -214,4 +214,4 @@ class _SnapshotFit:
     ) -> Float64[np.ndarray, " coefficients"]:
         damping = DAMPING * np.diag(metric) + self._settings.prior_strength + self._decay
         step = np.linalg.solve(metric + np.diag(damping), gradient)
-        return step * min(1.0, LARGEST_STEP / np.abs(step).max())
+        return step / max(1.0, np.abs(step).max() / LARGEST_STEP)

@@ -126,6 +126,8 @@ def train(
     FloatingPointError
         If a trajectory is not finite.
     """
+    if not settings.steps:
+        return field, {}
     n_initial, n_times = len(data.initial), len(data.times)
     batch = min(settings.batch or n_initial, n_initial)
     learner = _Learner(field, settings, settings.steps * -(-n_initial // batch), prior)
@@ -144,8 +146,7 @@ def train(
             progress({"stage": "train", "step": step + 1, "total": settings.steps, **history[-1]})
         if checkpoint is not None and checkpoint.is_due():
             checkpoint.save(_state(learner, source, history))
-    columns = history[0] if history else {}
-    return learner.field, {name: np.array([row[name] for row in history]) for name in columns}
+    return learner.field, {name: np.array([row[name] for row in history]) for name in history[0]}
 
 
 class _Learner:
@@ -195,14 +196,14 @@ class _Learner:
         path: Path,
         times: Float64[np.ndarray, " times"],
         window: Window,
-        difference: Float64[np.ndarray, "initial_conditions times coefficients"],
+        difference: Float64[np.ndarray, "initial_conditions inside coefficients"],
         step: int,
     ) -> None:
         """Change the degrees of freedom against the gradient."""
         inside = times[window.first : window.last + 1]
         theta = path.theta[:, window.first :]
         weights = _time_weights(inside) / len(theta)
-        pull = difference + self._settings.regularisation * theta
+        pull = difference + 2 * self._settings.regularisation * theta
         parts = self._solver.pull_back(
             self._u(), path, window.first, inside, pull * weights[:, None]
         )
@@ -320,9 +321,15 @@ def _rates(field: HermiteField, settings: LearningSettings) -> tuple[Array, ...]
             "LearningSettings: `learning_rate` must be one number, or name each of the "
             f"coefficients {field.coefficients}; got {sorted(rates)}."
         )
-    return tuple(
-        jnp.array([[[rates[name] if isinstance(rates, Mapping) else rates for name in f.outputs]]])
+    of_outputs = (
+        np.array([[[rates[name] if isinstance(rates, Mapping) else rates for name in f.outputs]]])
         for f in field.functions
+    )
+    if not settings.physical_slopes:
+        return tuple(jnp.asarray(rates) for rates in of_outputs)
+    return tuple(
+        jnp.asarray(rates / dof_units(f.grid)[None, :, None] ** 2)
+        for f, rates in zip(field.functions, of_outputs, strict=True)
     )
 
 
