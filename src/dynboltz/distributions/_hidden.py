@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numba
 import numpy as np
-from jaxtyping import Array, Float, Float64, Int64, UInt8
+from jaxtyping import Array, Float, Float64, Int32, Int64, UInt8
 
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import (
@@ -77,7 +77,8 @@ class HiddenLayer:
     ) -> Float64[np.ndarray, "rows terms"]:
         r"""Mean of each term, $\sum_c w_c\, n_t(c)\, p(\beta_t \mid c)$, for weights of codes."""
         coefficients, species = np.array(self.coefficients), np.array(self.species)
-        counts = self.codes.astype(np.float64)
+        occurring = np.flatnonzero(histograms.any(axis=0))
+        histograms, counts = histograms[:, occurring], self.codes[occurring].astype(np.float64)
         fields = np.stack(
             [
                 theta[:, coefficients[species == s]] @ counts[:, species == s].T
@@ -194,12 +195,15 @@ class _Partners(NamedTuple):
     ----------
     sites
         Site at each offset from each hidden unit; the number of sites for one beyond the edge.
+    kinds
+        Row of `increments` of each offset.
     increments
-        What each label of a partner adds to the code.
+        What each label of a partner adds to the code, for each kind of partner.
     """
 
-    sites: Int64[np.ndarray, "offsets units"]
-    increments: Int64[np.ndarray, "offsets labels"]
+    sites: Int32[np.ndarray, "offsets units"]
+    kinds: Int64[np.ndarray, " offsets"]
+    increments: Int32[np.ndarray, "kinds labels"]
 
 
 def _partners(
@@ -212,7 +216,9 @@ def _partners(
         increments[offsets.index(factor.offset), species.index(factor.species) + 1] += weight
     sites = np.array([model.lattice.translate(offset)[exists] for offset in offsets])
     sites = sites.reshape(len(offsets), int(exists.sum()))
-    return _Partners(np.where(sites < 0, model.lattice.n_sites, sites).astype(np.int64), increments)
+    inside = np.where(sites < 0, model.lattice.n_sites, sites).astype(np.int32)
+    rows, kinds = np.unique(increments, axis=0, return_inverse=True)
+    return _Partners(inside, kinds.reshape(-1).astype(np.int64), rows.astype(np.int32))
 
 
 @no_type_check
@@ -220,12 +226,15 @@ def _partners(
 def _histogram_of_partners(visible, partners, histogram):
     n_offsets, n_units = partners.sites.shape
     for s in numba.prange(visible.shape[0]):
-        padded = np.zeros(visible.shape[1] + 1, dtype=np.uint8)
-        padded[:-1] = visible[s]
-        codes = np.zeros(n_units, dtype=np.int64)
+        fields = np.zeros((partners.increments.shape[0], visible.shape[1] + 1), dtype=np.int32)
+        for kind in range(fields.shape[0]):
+            for site in range(visible.shape[1]):
+                fields[kind, site] = partners.increments[kind, visible[s, site]]
+        codes = np.zeros(n_units, dtype=np.int32)
         for j in range(n_offsets):
+            field, sites = fields[partners.kinds[j]], partners.sites[j]
             for unit in range(n_units):
-                codes[unit] += partners.increments[j, padded[partners.sites[j, unit]]]
+                codes[unit] += field[sites[unit]]
         for unit in range(n_units):
             histogram[s, codes[unit]] += 1
 

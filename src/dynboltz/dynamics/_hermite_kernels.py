@@ -89,22 +89,26 @@ def _locate(theta, f, tables, factors, slopes, rows):
 @numba.njit(cache=True, nogil=True)
 def _evaluate(theta, tables, u, work, derivative):
     """Value of the field at a point; returns whether all vertices it needs are there."""
-    factors, slopes, basis, rows = work
+    factors, slopes, bases, rows, own = work
     complete = True
     for f in range(tables.dims.size):
         complete &= _locate(theta, f, tables, factors, slopes, rows)
+        basis = bases[0]
         _multiply(factors, slopes, tables.dims[f], -1, basis)
         n_corners, n_outputs = 1 << tables.dims[f], tables.n_outputs[f]
-        for o in range(n_outputs):
-            derivative[tables.outputs[f, o]] = 0.0
+        values = own[:n_outputs]
+        values[:] = 0.0
         for vertex in range(n_corners):
             if rows[vertex] < 0:
                 continue
+            first = tables.u_pointers[f] + rows[vertex] * n_corners * n_outputs
             for dof in range(n_corners):
                 weight = basis[vertex, dof]
-                place = tables.u_pointers[f] + (rows[vertex] * n_corners + dof) * n_outputs
+                here = u[first + dof * n_outputs : first + (dof + 1) * n_outputs]
                 for o in range(n_outputs):
-                    derivative[tables.outputs[f, o]] += weight * u[place + o]
+                    values[o] += weight * here[o]
+        for o in range(n_outputs):
+            derivative[tables.outputs[f, o]] = values[o]
     return complete
 
 
@@ -112,40 +116,45 @@ def _evaluate(theta, tables, u, work, derivative):
 @numba.njit(cache=True, nogil=True)
 def _pull_back(theta, source, tables, u, work, gradient, pulled):
     """Add (dF/du)^T source to `gradient`, and set `pulled` to (dF/dtheta)^T source."""
-    factors, slopes, basis, rows = work
+    factors, slopes, bases, rows, own = work
     pulled[:] = 0.0
     for f in range(tables.dims.size):
         _locate(theta, f, tables, factors, slopes, rows)
         dim = tables.dims[f]
         n_corners, n_outputs = 1 << dim, tables.n_outputs[f]
         for axis in range(-1, dim):
-            _multiply(factors, slopes, dim, axis, basis)
-            total = 0.0
-            for vertex in range(n_corners):
-                if rows[vertex] < 0:
-                    continue
-                for dof in range(n_corners):
-                    weight = basis[vertex, dof]
-                    place = tables.u_pointers[f] + (rows[vertex] * n_corners + dof) * n_outputs
-                    for o in range(n_outputs):
-                        strength = weight * source[tables.outputs[f, o]]
-                        if axis < 0:
-                            gradient[place + o] += strength
-                        else:
-                            total += strength * u[place + o]
-            if axis >= 0:
-                pulled[tables.arguments[f, axis]] += total
+            _multiply(factors, slopes, dim, axis, bases[axis + 1])
+        sources = own[:n_outputs]
+        for o in range(n_outputs):
+            sources[o] = source[tables.outputs[f, o]]
+        for vertex in range(n_corners):
+            if rows[vertex] < 0:
+                continue
+            first = tables.u_pointers[f] + rows[vertex] * n_corners * n_outputs
+            for dof in range(n_corners):
+                weight = bases[0, vertex, dof]
+                here = slice(first + dof * n_outputs, first + (dof + 1) * n_outputs)
+                values, change = u[here], gradient[here]
+                strength = 0.0
+                for o in range(n_outputs):
+                    change[o] += weight * sources[o]
+                    strength += values[o] * sources[o]
+                for axis in range(dim):
+                    slope = bases[axis + 1, vertex, dof]
+                    pulled[tables.arguments[f, axis]] += slope * strength
 
 
 @no_type_check
 @numba.njit(cache=True, nogil=True)
-def _workspace(max_dim):
+def _workspace(max_dim, n_coefficients):
+    """Factors and slopes along the axes, basis functions and their slopes, rows, one output."""
     corners = 1 << max_dim
     return (
         np.empty((max_dim, 2, 2)),
         np.empty((max_dim, 2, 2)),
-        np.empty((corners, corners)),
+        np.empty((max_dim + 1, corners, corners)),
         np.empty(corners, dtype=np.int64),
+        np.empty(n_coefficients),
     )
 
 
@@ -172,7 +181,7 @@ def solve_steps(theta0, sizes, tables, u, tableau, path, complete):
     """
     n_stages = tableau.shape[0] - 1
     for n in numba.prange(theta0.shape[0]):
-        work = _workspace(tables.sides.shape[1])
+        work = _workspace(tables.sides.shape[1], theta0.shape[1])
         points = np.empty((n_stages, theta0.shape[1]))
         stages = np.empty((n_stages, theta0.shape[1]))
         path[n, 0] = theta0[n]
@@ -195,7 +204,7 @@ def pull_back_steps(path, sizes, cotangents, tables, u, tableau, gradients):
     n_stages = tableau.shape[0] - 1
     n_groups, n_coefficients = gradients.shape[0], path.shape[2]
     for group in numba.prange(n_groups):
-        work = _workspace(tables.sides.shape[1])
+        work = _workspace(tables.sides.shape[1], n_coefficients)
         points = np.empty((n_stages, n_coefficients))
         stages = np.empty((n_stages, n_coefficients))
         pulled = np.empty((n_stages, n_coefficients))

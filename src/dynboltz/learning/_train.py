@@ -212,6 +212,10 @@ class _Learner:
             further = _penalty_gradient(self._penalties, self._cells, self._values)
             gradient = tuple(g + np.asarray(f) for g, f in zip(gradient, further, strict=True))
         _check_gradient(gradient, step)
+        if self._settings.optimiser == "sgd":
+            moved = zip(self._values, self._rates, gradient, strict=True)
+            self._values = tuple(np.asarray(v) - np.asarray(r) * g for v, r, g in moved)
+            return
         self._values, self._memory = _update(
             self._values, gradient, self._memory, self._rates, self._optimiser
         )

@@ -69,7 +69,7 @@ def start_random(
         drawn = generator.integers(
             len(layer.species) + 1, size=states[number].shape, dtype=np.uint8
         )
-        states[number] = np.where(exists, drawn, 0)
+        states[number] = drawn if exists.all() else np.where(exists, drawn, 0)
     return Chains(states, random)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple, no_type_check
 
 import numba
@@ -77,6 +78,7 @@ def compile_tables(model: LatticeModel, rules: list[LocalRule], codes: list[Code
     )
 
 
+@functools.cache
 def unit_exists(model: LatticeModel) -> Bool[np.ndarray, "layers sites"]:
     """Whether the unit at each site of each layer exists."""
     return np.stack([layer.exists(model.lattice) for layer in model.layers])
