@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
+from dynboltz._typing import AnyArray
 from dynboltz.dynamics import HermiteField, HermiteFunction, HermiteGrid
 
-Parameters = tuple[Float[Array, "_ _ _"], ...]
+Parameters = tuple[Float[AnyArray, "_ _ _"], ...]
 
 
 def dof_units(grid: HermiteGrid) -> Float64[np.ndarray, " dofs"]:
@@ -28,14 +29,14 @@ def parameters(field: HermiteField) -> Parameters:
 def with_parameters(field: HermiteField, values: Parameters) -> HermiteField:
     """The field with other degrees of freedom."""
     u = [
-        value * dof_units(f.grid)[None, :, None]
+        jnp.asarray(value * dof_units(f.grid)[None, :, None])
         for f, value in zip(field.functions, values, strict=True)
     ]
     return eqx.tree_at(lambda field: [f.u for f in field.functions], field, u)
 
 
 def move_rows(
-    array: Float[Array, "vertices dofs outputs"], old: HermiteFunction, new: HermiteFunction
+    array: Float[AnyArray, "vertices dofs outputs"], old: HermiteFunction, new: HermiteFunction
 ) -> Float[Array, "new_vertices dofs outputs"]:
     """Rows of an array that goes with `old.u`, at their places in `new.u`; new rows are zero."""
     keys = np.asarray(old.keys)[: old.n_allocated]

@@ -119,9 +119,6 @@ class LearningSettings:
         `"adam"`, with a rate that falls to zero along a cosine, or `"sgd"` with a constant rate.
     learning_rate
         One number, or one for each coefficient by name.
-    physical_slopes
-        Whether gradient descent changes the slopes at the vertices as derivatives by the
-        coefficients, the $u$ of eq. (34), and not, as otherwise, as slopes per cell; `"sgd"` only.
     steps
         Optimisation steps, each a pass over all initial conditions.
     batch
@@ -156,7 +153,6 @@ class LearningSettings:
     smoothness: float = 1e-10
     optimiser: TrainingOptimiser = "adam"
     learning_rate: float | Mapping[str, float] = 0.02
-    physical_slopes: bool = False
     steps: int = 150
     batch: int | None = None
     replicas: int | None = None
@@ -186,10 +182,6 @@ class LearningSettings:
             sweeps=self.sweeps,
             substeps=self.substeps,
         )
-        if self.physical_slopes and self.optimiser != "sgd":
-            raise ValueError(
-                f'{where}: `physical_slopes` needs the optimiser "sgd", got {self.optimiser!r}.'
-            )
         rates = self.learning_rate
         for rate in rates.values() if isinstance(rates, Mapping) else [rates]:
             _check_positive(where, learning_rate=rate)

@@ -325,15 +325,9 @@ def _rates(field: HermiteField, settings: LearningSettings) -> tuple[Array, ...]
             "LearningSettings: `learning_rate` must be one number, or name each of the "
             f"coefficients {field.coefficients}; got {sorted(rates)}."
         )
-    of_outputs = (
-        np.array([[[rates[name] if isinstance(rates, Mapping) else rates for name in f.outputs]]])
-        for f in field.functions
-    )
-    if not settings.physical_slopes:
-        return tuple(jnp.asarray(rates) for rates in of_outputs)
     return tuple(
-        jnp.asarray(rates / dof_units(f.grid)[None, :, None] ** 2)
-        for f, rates in zip(field.functions, of_outputs, strict=True)
+        jnp.array([[[rates[name] if isinstance(rates, Mapping) else rates for name in f.outputs]]])
+        for f in field.functions
     )
 
 

@@ -162,7 +162,6 @@ class LearningTable(Table):
     smoothness: NotNegative | None = None
     optimiser: Literal["adam", "sgd"] | None = None
     learning_rate: Rates | None = None
-    physical_slopes: bool | None = None
     steps: Annotated[int, Field(ge=0)] | None = None
     batch: Count | None = None
     replicas: Count | None = None
