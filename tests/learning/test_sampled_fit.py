@@ -149,29 +149,41 @@ def test_single_snapshots_start_where_they_are_told():
     np.testing.assert_allclose(still, [[0.0, 0.3]] * 2, atol=1e-14)
 
 
+def metric_of(model: LatticeModel, theta: np.ndarray) -> np.ndarray:
+    """Metric of the visible distribution; of all units where hidden layers are coupled."""
+    if model is COUPLED:
+        return moments_and_metric(model, theta)[1]
+    states, numbers = np.unique(enumeration(model).states[0], axis=0, return_inverse=True)
+    given = np.array([clamped_moments(model, theta, state[None]) for state in states])
+    weights = np.bincount(numbers, weights=probabilities(model, theta))
+    centred = given - weights @ given
+    return model.lattice.n_sites * centred.T @ (weights[:, None] * centred)
+
+
 @pytest.mark.parametrize(
     ("model", "truth", "start"),
     [
-        (HIDDEN, [-0.3, 0.4, 1.0, -0.5], {"W.A.X": 0.5}),
-        (COUPLED, [-1.4, 0.9, -0.8, 0.7, -0.4], {"W.A.X": 0.5, "W.X.Y": 0.5}),
+        (HIDDEN, [-0.3, 0.4, 1.0, -0.5], [0.0, 0.0, 0.5, 0.0]),
+        (COUPLED, [-1.4, 0.9, -0.8, 0.7, -0.4], [0.0, 0.5, 0.0, 0.5, 0.0]),
     ],
 )
 def test_with_hidden_units_the_moments_are_matched(model, truth, start):
-    data = drawn(model, np.array(truth), 400, 3)
-    chosen = settings(start=start)
-    begin = np.array([start.get(name, 0.0) for name in model.coefficients])
-    (theta,) = fit_initial_persistent(model, data[None], chosen, seed=np.random.SeedSequence(2))
+    states, begin = drawn(model, np.array(truth), 400, 3), np.array(start)
+    data = training_data(np.tile(states, (1, 2, 1, 1)), begin[None])
+    fits = fit_trajectories_sampled(model, data, settings(), seed=np.random.SeedSequence(2))
+    theta = fits.theta[0, 1]
 
     def gradient(theta):
         asleep, metric = moments_and_metric(model, theta)
-        return asleep - clamped_moments(model, theta, data), metric
+        return asleep - clamped_moments(model, theta, states), metric
 
     found, metric = gradient(theta)
-    found = found + chosen.prior_strength * (theta - begin)
-    # As for the coefficients of visible models; the metric of all units bounds that of the visible.
+    found = found + settings().prior_strength * (theta - begin)
+    # As for visible models; the metric of all units bounds that of the visible ones.
     noise = np.sqrt(3 * np.diag(metric) / model.lattice.n_sites / (N_CHAINS * STEPS / 2))
     assert np.all(np.abs(found) < 4 * noise)
     assert np.max(np.abs(gradient(begin)[0]) / noise) > 10
+    assert_same_metric(fits.metric[0, 1], metric_of(model, theta), 4 * N_CHAINS)
 
 
 def test_the_second_snapshot_starts_from_what_is_named():
