@@ -34,7 +34,8 @@ class SampledFits(NamedTuple):
     theta
         Coefficients at all times.
     metric
-        Fisher metric of the visible distribution there, per site.
+        Fisher metric there, per site: of the visible distribution, or of all units together if
+        hidden layers are coupled with each other.
     """
 
     theta: Float64[np.ndarray, "initial_conditions times coefficients"]
