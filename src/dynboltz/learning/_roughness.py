@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64, Int
 
+from dynboltz._typing import AnyArray
 from dynboltz.dynamics import HermiteFunction
 
 _VALUE = np.array([[1.0, 0, -3, 2], [0, 1, -2, 1], [0, 0, 3, -2], [0, 0, -1, 1]])
@@ -35,9 +36,9 @@ class Roughness(NamedTuple):
     rows: Int[np.ndarray, "cells vertices"]
     matrix: Float64[np.ndarray, "basis basis"]
 
-    def value(self, values: Float[Array, "vertices dofs outputs"]) -> Float[Array, ""]:
+    def value(self, values: Float[AnyArray, "vertices dofs outputs"]) -> Float[Array, ""]:
         """Half the energy, summed over the outputs."""
-        cells = values[self.rows].reshape(len(self.rows), len(self.matrix), -1)
+        cells = jnp.asarray(values)[self.rows].reshape(len(self.rows), len(self.matrix), -1)
         return 0.5 * jnp.sum(cells * jnp.einsum("ab,cbo->cao", self.matrix, cells))
 
     def assemble(self, n_vertices: int) -> Float64[np.ndarray, "unknowns unknowns"]:
