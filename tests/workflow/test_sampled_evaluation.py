@@ -3,6 +3,10 @@
 import io
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -10,7 +14,7 @@ from typer.testing import CliRunner
 
 from dynboltz.cli import app
 from dynboltz.store import read_dataset
-from dynboltz.workflow import ExperimentError, claim, load_experiment, run, simulate, train
+from dynboltz.workflow import ExperimentError, claim, fit, load_experiment, run, simulate, train
 from dynboltz.workflow._checkpoints import StoredCheckpoint
 from dynboltz.workflow._sampled_models import metastability_warnings, sample_model
 
@@ -213,6 +217,52 @@ def test_an_interrupted_training_ends_with_the_same_bytes(learned, tmp_path, mon
     assert steps[0] == last + 1
     assert content(model) == expected
     assert not directory.checkpoint("pairs").exists()
+
+
+PROGRAM = """
+import sys
+from dynboltz.workflow import _checkpoints
+_checkpoints.INTERVAL = 0.1
+from dynboltz.cli import main
+sys.argv[0] = "dynboltz"
+main()
+"""
+
+
+def start_training(directory):
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "train", str(directory)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+@pytest.mark.slow
+def test_five_kills_leave_the_same_bytes(tmp_path):
+    path = tmp_path / "plane.toml"
+    path.write_text(FOLLOWED.replace("steps = 6\n", "steps = 300\n"))
+    experiment = load_experiment(path)
+    for name in ("whole", "killed"):
+        directory = claim(experiment, tmp_path / name)
+        simulate(experiment, directory)
+        fit(experiment, directory)
+    assert start_training(tmp_path / "whole").wait() == 0
+    model, checkpoint = (tmp_path / "killed" / f / "pairs.zarr" for f in ("models", "checkpoints"))
+    random = np.random.default_rng(1)
+    kills = 0
+    while kills < 5:
+        training = start_training(tmp_path / "killed")
+        while not checkpoint.exists() and training.poll() is None:
+            time.sleep(0.01)
+        time.sleep(random.uniform(0.0, 1.0))
+        if training.poll() is not None:
+            break
+        training.send_signal(signal.SIGKILL)
+        training.wait()
+        kills += 1
+    assert kills >= 2
+    assert start_training(tmp_path / "killed").wait() == 0
+    assert content(model) == content(tmp_path / "whole" / "models" / "pairs.zarr")
 
 
 def test_checkpoints_of_other_settings_are_not_taken_up(tmp_path):
