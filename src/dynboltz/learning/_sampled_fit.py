@@ -22,6 +22,8 @@ LARGEST_STEP = 0.1
 """Of any coefficient; a longer step could carry the chains into another phase."""
 MEMORY = 0.8
 """Share of the metric that is kept from the estimates before."""
+FIRST = 5
+"""Times as many steps for a snapshot whose fit starts from afar."""
 RIDGE = 1e-6
 """Added to the metric, so that coefficients without effect have a small one."""
 
@@ -93,7 +95,8 @@ def fit_trajectories_sampled(
         metric[i, 0] = fit.metric(theta[i, 0], _states(data, i, 0), seeds[0])
         for j in range(1, n_times):
             start = _first_start(theta[i, 0], model, settings) if j == 1 else theta[i, j - 1]
-            theta[i, j], metric[i, j] = fit(start, _states(data, i, j), seeds[j])
+            n_steps = settings.steps * (FIRST if j == 1 else 1)
+            theta[i, j], metric[i, j] = fit(start, _states(data, i, j), n_steps, seeds[j])
             if progress:
                 done, total = i * (n_times - 1) + j, n_initial * (n_times - 1)
                 progress({"stage": "fit", "step": done, "total": total})
@@ -123,7 +126,9 @@ def fit_initial_persistent(
     fit = _SnapshotFit(GibbsSampler(model), settings)
     start = starting_point(model, settings)
     seeds = seed.spawn(len(states))
-    return np.array([fit(start, s, child)[0] for s, child in zip(states, seeds, strict=True)])
+    n_steps = FIRST * settings.steps
+    pairs = zip(states, seeds, strict=True)
+    return np.array([fit(start, snapshot, n_steps, child)[0] for snapshot, child in pairs])
 
 
 def _states(data: TrainingData, i: int, j: int) -> UInt8[np.ndarray, "replicas sites"]:
@@ -151,6 +156,7 @@ class _SnapshotFit:
         self,
         start: Float64[np.ndarray, " coefficients"],
         states: UInt8[np.ndarray, "replicas sites"],
+        n_steps: int,
         seed: np.random.SeedSequence,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients and metric of a snapshot."""
@@ -160,20 +166,20 @@ class _SnapshotFit:
         chains = start_from_data(self._sampler.model, states[chosen], seed=for_chains)
         awake = self._awake(states)
         theta, metric, total = start, None, np.zeros_like(start)
-        half = settings.steps // 2
-        for step, child in enumerate(for_hidden.spawn(settings.steps)):
+        half = n_steps // 2
+        for step, child in enumerate(for_hidden.spawn(n_steps)):
             chains = advance(self._sampler, chains, theta, settings.sweeps)
             values = self._values(theta, chains, child)
             seen = self._covariance(values)
             metric = seen if metric is None else MEMORY * metric + (1 - MEMORY) * seen
             gradient = awake(theta, child) - values.mean(axis=0)
             gradient -= settings.prior_strength * (theta - start) + self._decay * theta
-            rate = settings.learning_rate * min(1.0, (settings.steps - step) / (half + 1))
+            rate = settings.learning_rate * min(1.0, (n_steps - step) / (half + 1))
             theta = theta + rate * self._natural_step(metric, gradient)
             if step >= half:
                 total += theta
         assert metric is not None
-        return total / (settings.steps - half), metric
+        return total / (n_steps - half), metric
 
     def metric(
         self,

@@ -26,7 +26,7 @@ from ._portraits import plot_phase_portraits, plot_relaxation
 from ._predictions import plot_predictions
 from ._results import Results, read_results
 from ._sample import plot_sample
-from ._select import learned_times, of_order, up_to
+from ._select import of_order, up_to
 from ._snapshots import plot_raster, plot_snapshots
 from ._space import plot_initial_moments
 from ._states import lattice_dim
@@ -100,7 +100,8 @@ def _of_one_start(results: Results) -> Figures:
     for name, model in results.models.items():
         yield f"fig6-{name}", partial(plot_learned_path, predictions[name], model.field)
         yield f"fig7-{name}", partial(plot_derivatives, predictions[name], model.field)
-    known = {name: learned_times(ds) for name, ds in predictions.items()}
+    ends = [ds.attrs["learned_until"] for ds in predictions.values() if "learned_until" in ds.attrs]
+    known = {name: up_to(ds, max(ends, default=None)) for name, ds in predictions.items()}
     yield "fig8a-moments", partial(plot_predictions, known)
     if any(known[name].sizes["time"] < ds.sizes["time"] for name, ds in predictions.items()):
         yield "beyond-training", partial(plot_predictions, predictions)
