@@ -52,7 +52,7 @@ def triples(boundary: Boundary) -> LatticeModel:
 def two_layers(boundary: Boundary) -> LatticeModel:
     """Hidden layers that are coupled with each other, and units of one layer as well."""
     names = ["b.A", "W.A.X", "b.X", "J.X.X", "W.X.Y", "b.Y"]
-    layers = [Layer(("X",), PAIR), Layer(("Y",), PAIR)]
+    layers = [Layer(("X",), ((0,),)), Layer(("Y",), PAIR)]
     return LatticeModel.from_names(Lattice((4,), boundary), ["A"], names, layers)
 
 

@@ -90,6 +90,23 @@ def test_chains_of_a_strongly_coupled_plane_remember_their_start():
     assert abs(found.mean[1, 0] - 0.5) < 4 * found.standard_error[1, 0]
 
 
+def test_the_first_half_of_the_sweeps_is_not_counted():
+    # Particles with one neighbour vanish, so that full chains are eaten up from their ends, two
+    # sites or more a sweep.
+    chain = LatticeModel.from_names(Lattice((20,), "closed"), ["A"], ["b.A", "J.A.A"])
+    found = equilibrium_moments(
+        chain,
+        np.array([[-120.0, 100.0]]),
+        np.ones((1, 4, 20), np.uint8),
+        neighbour_moments(("A",), 1, 2),
+        counted_on=chain.lattice,
+        n_sweeps=20,
+        seed=np.random.SeedSequence(2),
+    )
+    np.testing.assert_array_equal(found.mean, [[0.0, 0.0]])
+    assert not found.metastable.any()
+
+
 def test_few_sweeps_still_make_records():
     found = found_at(PLANE, np.zeros((1, 2)), 3, 2)
     assert found.mean.shape == (1, len(TERMS[1]))
