@@ -165,6 +165,12 @@ def test_persistent_chains_go_on_where_they_were():
     # A chain keeps its own random numbers, too.
     np.testing.assert_array_equal(second.difference, whole(theta, ALL).difference)
     assert not np.array_equal(first.difference, second.difference)
+    # Beside snapshots that are looked at for the first time as well.
+    halves, whole = ring_moments(2), ring_moments(4)
+    halves(theta[:, :2], Selection(np.arange(2), np.array([0, 1])))
+    second = halves(theta[:, 1:], Selection(np.arange(2), np.array([1, 2])))
+    expected = whole(theta[:, :2], Selection(np.arange(2), np.array([0, 1])))
+    np.testing.assert_array_equal(second.difference[:, 0], expected.difference[:, 1])
     fresh = ring_moments(2, persistent=False)
     np.testing.assert_array_equal(fresh(theta, ALL).difference, first.difference)
     assert not np.array_equal(fresh(theta, ALL).difference, second.difference)
