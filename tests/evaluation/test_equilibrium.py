@@ -64,8 +64,8 @@ def test_long_chains_have_the_enumerated_moments(model, theta, boundary):
     assert not found.metastable.any()
     assert np.all(found.r_hat < 1.05)
     # The boundary matters for neighbours, by far more than the tolerance.
-    other = {"periodic": "closed", "closed": "periodic"}[boundary]
-    elsewhere = enumerated(model, theta[0], Lattice(model.lattice.shape, other))
+    other = Lattice(model.lattice.shape, "closed" if boundary == "periodic" else "periodic")
+    elsewhere = enumerated(model, theta[0], other)
     assert np.abs(elsewhere - exact[0]).max() > 10 * found.standard_error.max()
 
 
