@@ -52,7 +52,7 @@ def triples(boundary: Boundary) -> LatticeModel:
 def two_layers(boundary: Boundary) -> LatticeModel:
     """Hidden layers that are coupled with each other, and units of one layer as well."""
     names = ["b.A", "W.A.X", "b.X", "J.X.X", "W.X.Y", "b.Y"]
-    layers = [Layer(("X",), PAIR), Layer(("Y",), PAIR)]
+    layers = [Layer(("X",), ((0,),)), Layer(("Y",), PAIR)]
     return LatticeModel.from_names(Lattice((4,), boundary), ["A"], names, layers)
 
 
@@ -158,5 +158,5 @@ def test_probabilities_of_single_units_by_enumeration(kind, boundary):
         exists = layer.exists(model.lattice)
         assert np.all(probabilities[:, :, ~exists] == 0)
         for place, site in itertools.product(range(5), np.flatnonzero(exists)):
-            expected = conditional_by_enumeration(exact, theta, states[:, place], number, site)
+            expected = conditional_by_enumeration(exact, theta, states[:, place], number, int(site))
             np.testing.assert_allclose(probabilities[:, place, site], expected[1:], atol=1e-13)

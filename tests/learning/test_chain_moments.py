@@ -100,10 +100,10 @@ def chain_moments(name: str, replicas: int | None, sweeps: int, *, persistent: b
     )
 
 
-def assert_mean_is(batches: np.ndarray, expected: np.ndarray) -> None:
-    error = batches.std(axis=0, ddof=1) / np.sqrt(len(batches))
-    mean = batches.mean(axis=0)
-    # With 30 batches beyond 4 standard errors for one moment and seed in 2500.
+def assert_mean_is(values: np.ndarray, expected: np.ndarray) -> None:
+    error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
+    mean = values.mean(axis=0)
+    # With 30 values beyond 4 standard errors for one moment and seed in 2500.
     assert np.all(np.abs(mean - expected) < 4 * error)
     cosine = np.vdot(mean, expected) / np.linalg.norm(mean) / np.linalg.norm(expected)
     assert cosine > 0.999
@@ -117,10 +117,9 @@ def test_persistent_chains_give_the_gradient_of_the_divergence(name, replicas):
     source = chain_moments(name, replicas, 8, persistent=True)
     selection = Selection(np.array([1, 0]), np.array([0, 2]))
     theta = case(name).theta[np.ix_([1, 0], [0, 2])]
-    differences = np.array([source(theta, selection).difference for _ in range(63)])
-    # The first three forget the start; batches of two calls, 16 sweeps, are independent.
-    batches = differences[3:].reshape(30, 2, *theta.shape).mean(axis=1)
-    assert_mean_is(batches, case(name).gradient[np.ix_([1, 0], [0, 2])])
+    differences = np.array([source(theta, selection).difference for _ in range(33)])
+    # The first three forget the start; after eight sweeps chains of weak couplings are new.
+    assert_mean_is(differences[3:], case(name).gradient[np.ix_([1, 0], [0, 2])])
 
 
 @pytest.mark.parametrize("replicas", [None, 8])
@@ -165,28 +164,34 @@ def test_persistent_chains_go_on_where_they_were():
     # A chain keeps its own random numbers, too.
     np.testing.assert_array_equal(second.difference, whole(theta, ALL).difference)
     assert not np.array_equal(first.difference, second.difference)
+    # Beside snapshots that are looked at for the first time as well.
+    halves, whole = ring_moments(2), ring_moments(4)
+    halves(theta[:, :2], Selection(np.arange(2), np.array([0, 1])))
+    second = halves(theta[:, 1:], Selection(np.arange(2), np.array([1, 2])))
+    expected = whole(theta[:, :2], Selection(np.arange(2), np.array([0, 1])))
+    np.testing.assert_array_equal(second.difference[:, 0], expected.difference[:, 1])
     fresh = ring_moments(2, persistent=False)
     np.testing.assert_array_equal(fresh(theta, ALL).difference, first.difference)
     assert not np.array_equal(fresh(theta, ALL).difference, second.difference)
 
 
 def test_each_snapshot_keeps_its_own_chains():
-    source = ring_moments(3)
-    fill, frozen = np.array([60.0, 0.0]), np.array([-120.0, 100.0])
+    """Without sweeps the chains of a snapshot stay as they were drawn."""
+    source = ring_moments(0)
 
-    def density(theta, initial_conditions, times):
+    def seen(initial_conditions, times):
         selection = Selection(np.array(initial_conditions), np.array(times))
-        rows = np.tile(theta, (len(initial_conditions), len(times), 1))
-        return source(rows, selection).difference[..., 0]
+        theta = np.zeros((len(initial_conditions), len(times), 2))
+        return source(theta, selection).difference
 
-    np.testing.assert_array_equal(density(fill, [0], [0, 1]), [[1.0, 1.0]])
-    # Full lattices stay full; chains that start from random units have gaps which stay.
-    found = density(frozen, [1, 0], [2, 1])
-    assert found[1, 1] == 1
-    assert np.all(np.array([found[0, 0], found[0, 1], found[1, 0]]) < 0.99)
-    later = density(frozen, [0, 1], [0, 1, 2])
-    np.testing.assert_array_equal(later[0, :2], [1.0, 1.0])
-    assert np.all(np.array([later[0, 2], *later[1]]) < 0.99)
+    first, second = seen([0], [0, 1]), seen([1, 0], [2, 1])
+    later = seen([0, 1], [0, 1, 2])
+    np.testing.assert_array_equal(second[1, 1], first[0, 1])
+    np.testing.assert_array_equal(later[0], [first[0, 0], first[0, 1], second[1, 0]])
+    np.testing.assert_array_equal(later[1, 1:], second[0, ::-1])
+    # All are random units, and no two snapshots have the same.
+    assert np.all(np.abs(later[..., 0] - 0.5) < 0.2)
+    assert len(np.unique(later.reshape(6, 2), axis=0)) == 6
 
 
 def test_states_are_needed_to_draw_replicas_and_for_coupled_layers():

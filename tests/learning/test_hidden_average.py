@@ -13,16 +13,16 @@ from dynboltz.learning import HiddenAverage
 from dynboltz.sampling import GibbsSampler
 
 SEED = np.random.SeedSequence(4)
-CUBE = tuple(itertools.product((0, 1), repeat=3))
+SQUARE = tuple(itertools.product((0, 1), repeat=2))
 PAIR = Layer(("X",), ((0,), (1,)))
 
 
 @functools.cache
 def one_layer() -> Enumeration:
     names = ["b.A", "b.B", "W.A.X", "W.B.Y", "W.A.Y", "b.X", "b.Y"]
-    layer = Layer(("X", "Y"), CUBE)
+    layer = Layer(("X", "Y"), SQUARE)
     return Enumeration(
-        LatticeModel.from_names(Lattice((2, 2, 2), "closed"), ["A", "B"], names, [layer])
+        LatticeModel.from_names(Lattice((2, 3), "closed"), ["A", "B"], names, [layer])
     )
 
 
