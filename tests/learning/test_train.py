@@ -192,9 +192,12 @@ def test_gradient_equals_finite_differences_of_the_action(options, with_prior, s
     # What comes before the window is held fixed, whatever the change of the field.
     starts = euler(field, STARTS, TIMES)[:, first]
 
+    assert data.summaries is not None
+    summaries = data.summaries[:, inside]
+
     def objective(change):
         moved = with_values(field, [b + c for b, c in zip(before, change, strict=True)])
-        arguments = data.summaries[:, inside], TIMES[inside], settings, prior
+        arguments = summaries, TIMES[inside], settings, prior
         return action(moved, starts, *arguments)
 
     random = np.random.default_rng(6)
@@ -219,6 +222,7 @@ def test_moments_and_divergence_by_enumeration():
     theta = np.random.default_rng(2).normal(size=(2, 3, 2))
     selection = Selection(np.array([0, 2]), np.array([1, 2, 4]))
     found = ExactMoments(TransferMatrix(MODEL), data)(jnp.asarray(theta), selection)
+    assert data.summaries is not None
     summaries = data.summaries[[0, 2]][:, [1, 2, 4]]
     np.testing.assert_allclose(found.difference, moments(theta) - summaries, atol=1e-12)
     likelihood = log_partition(theta) / N - np.sum(theta * summaries, axis=-1)

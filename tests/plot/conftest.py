@@ -2,6 +2,7 @@
 
 import itertools
 from types import SimpleNamespace
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -112,7 +113,7 @@ def make_single(coefficients=VISIBLE, *, fitted=None, sampled=True):
     def both(values):
         return np.stack([values, values])[:, None]
 
-    variables = {
+    variables: dict[str, Any] = {
         "simulated": ((*dims, "moment"), both(mean)),
         "standard_error": (
             (*dims, "moment"),
@@ -166,7 +167,8 @@ def make_model(dim=3, stencil=None):
 def make_narrow_field(coefficients=("b.A", "J.A.A", "K.A.A.A", "W.A.X"), *, arguments=3):
     """A field of all coefficients in a few of them, with made-up values, along `make_single`."""
     shown = coefficients[:arguments]
-    grid = HermiteGrid(shown, *((value,) * arguments for value in (0.5, 0.0, -2.0, 2.0)))
+    cell, origin, lower, upper = ((value,) * arguments for value in (0.5, 0.0, -2.0, 2.0))
+    grid = HermiteGrid(shown, cell, origin, lower, upper)
     field = HermiteField.zeros(coefficients, dict.fromkeys(coefficients, grid))
     theta = make_single(coefficients)["theta"].values[0, 0]
     (function,) = field.allocate(theta).functions

@@ -1,5 +1,10 @@
 """Figures of experiments with one initial condition: paths, right-hand sides, predictions."""
 
+# Artists of matplotlib give arrays that its stubs do not call arrays.
+# pyright: reportIndexIssue=false, reportCallIssue=false, reportArgumentType=false
+# pyright: reportOptionalSubscript=false, reportOptionalMemberAccess=false
+# pyright: reportOptionalOperand=false, reportOperatorIssue=false
+
 import matplotlib
 import numpy as np
 import pytest

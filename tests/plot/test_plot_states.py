@@ -1,5 +1,10 @@
 """Lattices as they are drawn: which colour stands where."""
 
+# Artists of matplotlib give arrays that its stubs do not call arrays.
+# pyright: reportIndexIssue=false, reportCallIssue=false, reportArgumentType=false
+# pyright: reportOptionalSubscript=false, reportOptionalMemberAccess=false
+# pyright: reportOptionalOperand=false, reportOperatorIssue=false
+
 import itertools
 
 import numpy as np

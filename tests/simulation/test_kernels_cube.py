@@ -89,6 +89,7 @@ def outcomes(here, there):
     found, left = [], 1.0
     for reaction in ROESSLER.reactions:
         if sorted(reaction.reactants) == pair:
+            assert reaction.probability is not None
             products = [done[species.index(name)] for name in reaction.products] + [0, 0]
             found.append((reaction.probability, products[1], products[0]))
             left -= reaction.probability

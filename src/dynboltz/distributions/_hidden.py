@@ -194,7 +194,7 @@ class _Partners(NamedTuple):
     Attributes
     ----------
     sites
-        Site at each offset from each hidden unit; the number of sites for one beyond the edge.
+        Site at each offset from each hidden unit; none is beyond the edge, where no unit exists.
     kinds
         Row of `increments` of each offset.
     increments
@@ -216,9 +216,10 @@ def _partners(
         increments[offsets.index(factor.offset), species.index(factor.species) + 1] += weight
     sites = np.array([model.lattice.translate(offset)[exists] for offset in offsets])
     sites = sites.reshape(len(offsets), int(exists.sum()))
-    inside = np.where(sites < 0, model.lattice.n_sites, sites).astype(np.int32)
     rows, kinds = np.unique(increments, axis=0, return_inverse=True)
-    return _Partners(inside, kinds.reshape(-1).astype(np.int64), rows.astype(np.int32))
+    return _Partners(
+        sites.astype(np.int32), kinds.reshape(-1).astype(np.int64), rows.astype(np.int32)
+    )
 
 
 @no_type_check
@@ -226,7 +227,7 @@ def _partners(
 def _histogram_of_partners(visible, partners, histogram):
     n_offsets, n_units = partners.sites.shape
     for s in numba.prange(visible.shape[0]):
-        fields = np.zeros((partners.increments.shape[0], visible.shape[1] + 1), dtype=np.int32)
+        fields = np.empty((partners.increments.shape[0], visible.shape[1]), dtype=np.int32)
         for kind in range(fields.shape[0]):
             for site in range(visible.shape[1]):
                 fields[kind, site] = partners.increments[kind, visible[s, site]]

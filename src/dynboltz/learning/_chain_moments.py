@@ -74,7 +74,7 @@ class ChainMoments:
     ) -> MomentDifference:
         """Differences at the coefficients `theta` of the selected snapshots."""
         rows = np.asarray(theta).reshape(-1, theta.shape[-1])
-        for_awake, for_asleep, for_start = child_seeds(numbered_seed(self._seed, self._calls), 3)
+        for_awake, _, for_start = child_seeds(numbered_seed(self._seed, self._calls), 3)
         self._calls += 1
         awake = self._awake(rows, selection, for_awake)
         if self._kept is None:
@@ -84,7 +84,7 @@ class ChainMoments:
         after = advance(self._sampler, start, rows, self._sweeps)
         if self._kept is not None:
             self._kept.write(selection, after)
-        asleep = self._average.of_states(rows, after.visible, for_asleep)
+        asleep = self._average.of_chains(rows, after)
         difference = (asleep - awake).reshape(theta.shape)
         return MomentDifference(difference, np.full(theta.shape[:2], np.nan))
 

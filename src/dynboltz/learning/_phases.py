@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 
 from dynboltz.distributions import ClampedStatistics, LatticeModel
-from dynboltz.sampling import GibbsSampler
+from dynboltz.sampling import Chains, GibbsSampler
 
 HIDDEN_SWEEPS = 10
 """Sweeps over hidden layers that are coupled with each other, given the visible one."""
@@ -63,6 +63,19 @@ class HiddenAverage:
             drawn = self._sampler.sample_hidden(visible, theta, seed=seed, n_sweeps=HIDDEN_SWEEPS)
             return _group_means(self.model.statistics(drawn), len(theta))
         return self.of_summaries(theta, _group_means(self.clamped.summarise(visible), len(theta)))
+
+    def of_chains(
+        self, theta: Float64[np.ndarray, "rows coefficients"], chains: Chains
+    ) -> Float64[np.ndarray, "rows coefficients"]:
+        """Means over equal groups of chains of the model.
+
+        Where hidden units have to be drawn, the chains have done so already.
+        """
+        if self.clamped is None:
+            return _group_means(self.model.statistics(chains.states), len(theta))
+        return self.of_summaries(
+            theta, _group_means(self.clamped.summarise(chains.visible), len(theta))
+        )
 
     def of_summaries(
         self,

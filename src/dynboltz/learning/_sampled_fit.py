@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 
 from dynboltz.distributions import LatticeModel
-from dynboltz.sampling import Chains, GibbsSampler, advance, start_from_data
+from dynboltz.sampling import GibbsSampler, advance, start_from_data
 
 from ._data import TrainingData
 from ._phases import HiddenAverage
@@ -169,7 +169,7 @@ class _SnapshotFit:
         half = n_steps // 2
         for step, child in enumerate(for_hidden.spawn(n_steps)):
             chains = advance(self._sampler, chains, theta, settings.sweeps)
-            values = self._values(theta, chains, child)
+            values = self._average.of_chains(np.tile(theta, (len(chains), 1)), chains)
             seen = self._covariance(values)
             metric = seen if metric is None else MEMORY * metric + (1 - MEMORY) * seen
             gradient = awake(theta, child) - values.mean(axis=0)
@@ -190,12 +190,6 @@ class _SnapshotFit:
         """Metric that states drawn from the model show."""
         rows = np.tile(theta, (len(visible), 1))
         return self._covariance(self._average.of_states(rows, visible, seed))
-
-    def _values(
-        self, theta: Float64[np.ndarray, " coefficients"], chains: Chains, seed
-    ) -> Float64[np.ndarray, "chains coefficients"]:
-        rows = np.tile(theta, (len(chains), 1))
-        return self._average.of_states(rows, chains.visible, seed)
 
     def _awake(
         self, states: UInt8[np.ndarray, "replicas sites"]
