@@ -85,10 +85,21 @@ class HiddenLayer:
                 for s in range(max(self.species) + 1)
             ]
         )
-        highest = np.maximum(fields.max(axis=0), 0.0)
-        weights = np.exp(fields - highest)
-        occupied = histograms * weights / (np.exp(-highest) + weights.sum(axis=0))
+        weights, total = label_weights(fields)
+        occupied = histograms * weights / total
         return np.stack([occupied[s] @ counts[:, t] for t, s in enumerate(self.species)], axis=1)
+
+
+def label_weights(
+    fields: Float64[np.ndarray, "species ..."],
+) -> tuple[Float64[np.ndarray, "species ..."], Float64[np.ndarray, ...]]:
+    r"""Weights $e^{f_\beta}$ of the species of units and their sum with the 1 of an empty unit.
+
+    Both are divided by the largest weight, so that nothing overflows.
+    """
+    highest = np.maximum(fields.max(axis=0), 0.0)
+    weights = np.exp(fields - highest)
+    return weights, np.exp(-highest) + weights.sum(axis=0)
 
 
 def hidden_layers(model: LatticeModel) -> tuple[HiddenLayer, ...]:
@@ -163,7 +174,6 @@ class Surroundings:
         for t in range(len(radix) - 2, -1, -1):
             following = layer.products[t + 1]
             radix[t] = radix[t + 1] * (len(following) + 1 if all(following) else 1)
-        terms = [Term(str(i), (product,)) for i, (_, product) in enumerate(coupled)]
         self.n_codes = len(layer.codes)
         self._weights = np.array([radix[t] for t, _ in coupled], dtype=np.int64)
         exists = model.layers[layer.number].exists(model.lattice)
@@ -172,6 +182,7 @@ class Surroundings:
             factors = [product[0] for _, product in coupled]
             self._partners = _partners(model, factors, self._weights, exists)
             return
+        terms = [Term(str(i), (product,)) for i, (_, product) in enumerate(coupled)]
         self._tables = TermCounter(model.lattice, model.species[:1], terms).tables
         self._cells = _site_cells(self._tables, exists)
 

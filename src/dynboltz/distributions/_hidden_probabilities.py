@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64, UInt8
 
+from ._hidden import label_weights
 from ._model import LatticeModel
 
 
@@ -53,9 +54,8 @@ def _of_layer(
                     held = _holds(model, states, unit.offset, others)
                     fields[layer.species.index(unit.species)] += coefficient * held
     fields[:, :, ~layer.exists(model.lattice)] = -np.inf
-    highest = np.maximum(fields.max(axis=0), 0.0)
-    weights = np.exp(fields - highest)
-    return weights / (np.exp(-highest) + weights.sum(axis=0))
+    weights, total = label_weights(fields)
+    return weights / total
 
 
 def _holds(model, states, origin, others) -> Float64[np.ndarray, "states sites"]:

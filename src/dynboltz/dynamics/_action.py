@@ -8,17 +8,20 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from dynboltz._typing import AnyArray
+
 Rule = Literal["left", "trapezoid"]
 Window = tuple[int | Int[Array, ""], int | Int[Array, ""]]
 
 
 def time_weights(
-    times: Float[Array, " times"], rule: Rule = "left", *, window: Window | None = None
-) -> Float[Array, " times"]:
+    times: Float[AnyArray, " times"], rule: Rule = "left", *, window: Window | None = None
+) -> Float[AnyArray, " times"]:
     r"""Quadrature weights $w_n$ with $\int dt\, g(t) \approx \sum_n w_n g(t_n)$.
 
     They turn the divergences at the data's times into the action, Ernst et al. (2019), eq. (28),
-    and a difference of moments into the cotangents of `discrete_adjoint`.
+    and a difference of moments into the cotangents of `discrete_adjoint`. NumPy arrays give NumPy
+    arrays, JAX arrays give JAX arrays; so does `L2`.
 
     Parameters
     ----------
@@ -42,14 +45,15 @@ def time_weights(
     """
     if rule not in get_args(Rule):
         raise ValueError(f"time_weights: `rule` must be one of {get_args(Rule)}, got {rule!r}.")
-    intervals = jnp.diff(times)
+    xp = times.__array_namespace__()
+    intervals = times[1:] - times[:-1]
     if window is not None:
-        index = jnp.arange(len(intervals))
+        index = xp.arange(len(intervals))
         inside = (index >= window[0]) & (index < window[1])
-        intervals = jnp.where(inside, intervals, jnp.zeros_like(intervals))
-    none = jnp.zeros_like(times[:1])
-    left = jnp.concatenate([intervals, none])
-    return left if rule == "left" else 0.5 * (left + jnp.concatenate([none, intervals]))
+        intervals = xp.where(inside, intervals, xp.zeros_like(intervals))
+    none = xp.zeros_like(times[:1])
+    left = xp.concat([intervals, none])
+    return left if rule == "left" else 0.5 * (left + xp.concat([none, intervals]))
 
 
 @final
@@ -72,14 +76,16 @@ class L2(eqx.Module):
     """
 
     strength: float = eqx.field(static=True)
-    target: Float[Array, ...]
+    target: Float[AnyArray, ...]
 
     def __check_init__(self) -> None:
         if not self.strength >= 0:
             raise ValueError(f"L2: `strength` must not be negative, got {self.strength}.")
 
     def penalty(
-        self, theta: Float[Array, "*batch times coefficients"], weights: Float[Array, " times"]
+        self,
+        theta: Float[AnyArray, "*batch times coefficients"],
+        weights: Float[AnyArray, " times"],
     ) -> Float[Array, "*batch"]:
         r"""Penalty of a solution.
 
@@ -98,8 +104,8 @@ class L2(eqx.Module):
         return self.strength * jnp.sum(self._deviation(theta) ** 2, axis=-1) @ weights
 
     def gradient(
-        self, theta: Float[Array, "*batch times coefficients"]
-    ) -> Float[Array, "*batch times coefficients"]:
+        self, theta: Float[AnyArray, "*batch times coefficients"]
+    ) -> Float[AnyArray, "*batch times coefficients"]:
         r"""Derivative of the integrand, $2 \lambda_r (\theta - \bar\theta)$.
 
         Parameters
@@ -114,5 +120,5 @@ class L2(eqx.Module):
         """
         return 2 * self.strength * self._deviation(theta)
 
-    def _deviation(self, theta: Array) -> Array:
-        return theta - jnp.broadcast_to(self.target, theta.shape)
+    def _deviation(self, theta: AnyArray) -> AnyArray:
+        return theta - theta.__array_namespace__().broadcast_to(self.target, theta.shape)

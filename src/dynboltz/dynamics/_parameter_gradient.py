@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from dynboltz._typing import AnyArray
+
 from ._base import AbstractVectorField
 
 Field = TypeVar("Field", bound=AbstractVectorField)
@@ -18,8 +20,8 @@ _CHUNK = 4096  # points whose basis functions are in memory at a time
 
 def parameter_gradient(
     field: Field,
-    points: Float[Array, "points coefficients"],
-    cotangents: Float[Array, "points coefficients"],
+    points: Float[AnyArray, "points coefficients"],
+    cotangents: Float[AnyArray, "points coefficients"],
 ) -> Field:
     r"""Sum $(\partial F / \partial u)^T \kappa$ over points.
 

@@ -74,9 +74,8 @@ class ChainMoments:
     ) -> MomentDifference:
         """Differences at the coefficients `theta` of the selected snapshots."""
         rows = np.asarray(theta).reshape(-1, theta.shape[-1])
-        for_awake, _, for_start = child_seeds(numbered_seed(self._seed, self._calls), 3)
+        for_awake, for_start = child_seeds(numbered_seed(self._seed, self._calls), 2)
         self._calls += 1
-        awake = self._awake(rows, selection, for_awake)
         if self._kept is None:
             start = start_random(self._sampler.model, len(rows) * self._chains, seed=for_start)
         else:
@@ -84,9 +83,8 @@ class ChainMoments:
         after = advance(self._sampler, start, rows, self._sweeps)
         if self._kept is not None:
             self._kept.write(selection, after)
-        asleep = self._average.of_chains(rows, after)
-        difference = (asleep - awake).reshape(theta.shape)
-        return MomentDifference(difference, np.full(theta.shape[:2], np.nan))
+        difference = self._difference(rows, after, selection, for_awake)
+        return MomentDifference(difference.reshape(theta.shape), np.full(theta.shape[:2], np.nan))
 
     def state(self) -> dict[str, np.ndarray]:
         """Number of calls so far, and the persistent chains."""
@@ -99,25 +97,43 @@ class ChainMoments:
         if self._kept is not None:
             self._kept.restore(state)
 
-    def _awake(
+    def _difference(
         self,
         rows: Float64[np.ndarray, "rows coefficients"],
+        chains: Chains,
         selection: Selection,
         seed: np.random.SeedSequence,
     ) -> Float64[np.ndarray, "rows coefficients"]:
-        data = self._data
+        """Moments of the chains minus those of the data.
+
+        Averages over independent hidden units are linear in the summaries of the visible states, so
+        that the difference of the summaries is enough.
+        """
+        average, n_rows = self._average, len(rows)
+        for_choice, for_hidden = child_seeds(seed, 2)
+        if average.clamped is None:
+            visible = self._read(selection, for_choice)
+            return average.of_chains(rows, chains) - average.of_states(rows, visible, for_hidden)
+        asleep = average.summaries(chains.visible, n_rows)
         if self._summaries is not None:
             chosen = self._summaries[np.ix_(selection.initial_conditions, selection.times)]
-            return self._average.of_summaries(rows, chosen.reshape(len(rows), -1))
-        assert data.states is not None
-        for_choice, for_hidden = child_seeds(seed, 2)
-        choice = np.random.default_rng(for_choice)
-        replicas = choice.permutation(data.n_replicas)[: self._replicas]
+            awake = chosen.reshape(n_rows, -1)
+        else:
+            awake = average.summaries(self._read(selection, for_choice), n_rows)
+        return average.of_summaries(rows, asleep - awake)
+
+    def _read(
+        self, selection: Selection, seed: np.random.SeedSequence
+    ) -> UInt8[np.ndarray, "states sites"]:
+        """Lattices of the selected snapshots, of replicas that are drawn."""
+        assert self._data.states is not None
+        permutation = np.random.default_rng(seed).permutation(self._data.n_replicas)
+        replicas = permutation[: self._replicas]
         states = [
-            data.states(int(i), selection.times, replicas) for i in selection.initial_conditions
+            self._data.states(int(i), selection.times, replicas)
+            for i in selection.initial_conditions
         ]
-        visible = np.concatenate(states).reshape(-1, states[0].shape[-1])
-        return self._average.of_states(rows, visible, for_hidden)
+        return np.concatenate(states).reshape(-1, states[0].shape[-1])
 
 
 class _KeptChains:

@@ -62,7 +62,7 @@ class HiddenAverage:
         if self.clamped is None:
             drawn = self._sampler.sample_hidden(visible, theta, seed=seed, n_sweeps=HIDDEN_SWEEPS)
             return _group_means(self.model.statistics(drawn), len(theta))
-        return self.of_summaries(theta, _group_means(self.clamped.summarise(visible), len(theta)))
+        return self.of_summaries(theta, self.summaries(visible, len(theta)))
 
     def of_chains(
         self, theta: Float64[np.ndarray, "rows coefficients"], chains: Chains
@@ -73,16 +73,21 @@ class HiddenAverage:
         """
         if self.clamped is None:
             return _group_means(self.model.statistics(chains.states), len(theta))
-        return self.of_summaries(
-            theta, _group_means(self.clamped.summarise(chains.visible), len(theta))
-        )
+        return self.of_summaries(theta, self.summaries(chains.visible, len(theta)))
+
+    def summaries(
+        self, visible: UInt8[np.ndarray, "states sites"], n_groups: int
+    ) -> Float64[np.ndarray, "groups features"]:
+        """Mean summaries (`ClampedStatistics.summarise`) of equal groups of successive states."""
+        assert self.clamped is not None
+        return _group_means(self.clamped.summarise(visible), n_groups)
 
     def of_summaries(
         self,
         theta: Float64[np.ndarray, "rows coefficients"],
         summaries: Float64[np.ndarray, "rows features"],
     ) -> Float64[np.ndarray, "rows coefficients"]:
-        """Averages for summaries of visible states (`ClampedStatistics.summarise`)."""
+        """Averages for summaries of visible states; linear in the summaries."""
         assert self.clamped is not None
         return self.clamped.batch_moments(theta, summaries)
 

@@ -13,7 +13,15 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Float64
 
-from dynboltz.dynamics import HermiteField, HermiteFunction, HermiteSolver, Path, check_solution
+from dynboltz.dynamics import (
+    L2,
+    HermiteField,
+    HermiteFunction,
+    HermiteSolver,
+    Path,
+    check_solution,
+    time_weights,
+)
 from dynboltz.lattices import numbered_seed
 
 from ._checkpoint import Checkpoint, join_groups, split_groups
@@ -160,6 +168,8 @@ class _Learner:
         prior: VelocityPrior | None,
     ) -> None:
         self._settings, self._prior = settings, prior
+        strength = settings.regularisation
+        self._regularisation = L2(strength, np.zeros(())) if strength else None
         self._optimiser = _optimiser(settings, updates)
         self._rates = _rates(field, settings)
         self._values = parameters(field)
@@ -180,7 +190,8 @@ class _Learner:
         """Solutions up to the end of the window, in which all cells are then allocated."""
         path = self._solver.solve(self._u(), initial, times[: window.last + 1])
         inside = path.theta[:, window.first :]
-        check_solution(self._cells, inside, times[window.first : window.last + 1])
+        if not self._is_inside(inside):
+            check_solution(self._cells, inside, times[window.first : window.last + 1])
         if not path.complete.all():
             visited = path.steps[:, window.first * path.substeps :]
             bigger = self._cells.allocate(visited.reshape(-1, visited.shape[-1]))
@@ -202,8 +213,10 @@ class _Learner:
         """Change the degrees of freedom against the gradient."""
         inside = times[window.first : window.last + 1]
         theta = path.theta[:, window.first :]
-        weights = _time_weights(inside) / len(theta)
-        pull = difference + 2 * self._settings.regularisation * theta
+        weights = time_weights(inside, "trapezoid") / np.ptp(inside) / len(theta)
+        pull = difference
+        if self._regularisation is not None:
+            pull = pull + self._regularisation.gradient(theta)
         parts = self._solver.pull_back(
             self._u(), path, window.first, inside, pull * weights[:, None]
         )
@@ -242,12 +255,16 @@ class _Learner:
 
     def _use(self, cells: HermiteField) -> None:
         settings = self._settings
-        self._cells = cells
+        self._cells, self._limits = cells, cells.limits()
         self._units = [dof_units(f.grid)[None, :, None] for f in cells.functions]
         self._solver = HermiteSolver(cells, method=settings.method, substeps=settings.substeps)
         self._penalties = None
         if settings.smoothness or self._prior is not None:
             self._penalties = _penalties(cells, settings.smoothness, self._prior)
+
+    def _is_inside(self, theta: np.ndarray) -> bool:
+        lower, upper = self._limits
+        return bool(np.all(np.isfinite(theta) & (theta >= lower) & (theta <= upper)))
 
     def _u(self) -> Float64[np.ndarray, " dofs"]:
         parts = zip(self._values, self._units, strict=True)
@@ -280,12 +297,6 @@ def _batches(seed: np.random.SeedSequence, n: int, size: int) -> Iterator[np.nda
     shuffled = np.random.default_rng(seed).permutation(n) if size < n else np.arange(n)
     for start in range(0, n, size):
         yield np.sort(shuffled[start : start + size])
-
-
-def _time_weights(times: Float64[np.ndarray, " times"]) -> Float64[np.ndarray, " times"]:
-    """Weights of the trapezoidal rule for the mean over time."""
-    steps = np.diff(times)
-    return (np.append(steps, 0.0) + np.append(0.0, steps)) / (2 * np.ptp(times))
 
 
 def _check_gradient(gradient: tuple[np.ndarray, ...], step: int) -> None:
@@ -365,6 +376,6 @@ def _move_memory(memory: Any, old: HermiteField, new: HermiteField) -> Any:
 
 
 def _errors(moments) -> dict[str, float]:
-    errors = {"moment_error": float(jnp.sqrt(np.mean(np.asarray(moments.difference)[:, 1:] ** 2)))}
+    errors = {"moment_error": float(np.sqrt(np.mean(np.asarray(moments.difference)[:, 1:] ** 2)))}
     likelihood = float(np.mean(np.asarray(moments.divergence)))
     return errors if np.isnan(likelihood) else errors | {"negative_log_likelihood": likelihood}

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import final, no_type_check
 
+import numba
 import numpy as np
 from jaxtyping import Float, UInt8, UInt64
 
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
-from dynboltz.lattices import streams
+from dynboltz.lattices import bounded, streams
 
 from ._gibbs import GibbsSampler
 from ._tables import unit_exists
@@ -63,14 +64,22 @@ def start_random(
     if n_chains < 1:
         raise ValueError(f"start_random: `n_chains` must be at least 1, got {n_chains}.")
     random = streams(seed, n_chains)
-    generator = np.random.default_rng([*random[0]])
-    states = np.zeros((len(model.layers), n_chains, model.lattice.n_sites), dtype=np.uint8)
-    for number, (layer, exists) in enumerate(zip(model.layers, unit_exists(model), strict=True)):
-        drawn = generator.integers(
-            len(layer.species) + 1, size=states[number].shape, dtype=np.uint8
-        )
-        states[number] = drawn if exists.all() else np.where(exists, drawn, 0)
+    states = np.empty((len(model.layers), n_chains, model.lattice.n_sites), dtype=np.uint8)
+    n_labels = np.array([len(layer.species) + 1 for layer in model.layers])
+    _fill_at_random(states, n_labels, unit_exists(model), random)
     return Chains(states, random)
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True, parallel=True)
+def _fill_at_random(states, n_labels, exists, random):
+    """Draw all units [layers, chains, sites] with the streams of their chains."""
+    n_layers, n_chains, n_sites = states.shape
+    for chain in numba.prange(n_chains):
+        for layer in range(n_layers):
+            for site in range(n_sites):
+                drawn = bounded(random[chain], n_labels[layer])
+                states[layer, chain, site] = drawn if exists[layer, site] else 0
 
 
 def start_from_data(

@@ -188,8 +188,9 @@ class _Evaluation:
     def _transfer(self, name: str, theta: Float64[np.ndarray, "times coefficients"]) -> None:
         """States of a model, and its predictions on the other lattice, if there is one."""
         experiment, directory = self._experiment, self._directory
-        print_ = metrics_fingerprint(experiment)
-        store.write_dataset(example_states(experiment, name, theta, print_), directory.sample(name))
+        fingerprint = metrics_fingerprint(experiment)
+        drawn = example_states(experiment, name, theta, fingerprint)
+        store.write_dataset(drawn, directory.sample(name))
         if self._other_lattice is None:
             return
         moments = transfer_moments(experiment, name, theta, self._other_lattice)
@@ -197,7 +198,7 @@ class _Evaluation:
         self._sampled[name]["transfer"] = relative_summary(
             moments[None] - simulated, simulated, experiment.moments
         )
-        dataset = transfer_dataset(experiment, name, moments, self._other_lattice, print_)
+        dataset = transfer_dataset(experiment, name, moments, self._other_lattice, fingerprint)
         store.write_dataset(dataset, directory.transfer(name))
 
     @functools.cached_property
@@ -235,9 +236,12 @@ def initial_of_test(
     experiment: Experiment, directory: ResultDirectory, name: str
 ) -> Float64[np.ndarray, "initial_conditions coefficients"]:
     """Coefficients of a model at time 0, for the initial conditions of the test."""
-    fits = _read_fits(experiment, directory, name)
-    n_initial = fits.attrs["n_initial_conditions"]["test"]
-    return fits.initial.sel(part="test").values[:n_initial]
+    return _initial(_read_fits(experiment, directory, name), "test")
+
+
+def _initial(fits: xr.Dataset, part: str) -> Float64[np.ndarray, "initial_conditions coefficients"]:
+    n_initial = fits.attrs["n_initial_conditions"][part]
+    return fits.initial.sel(part=part).values[:n_initial]
 
 
 def _predict(
@@ -245,12 +249,9 @@ def _predict(
 ) -> dict[str, np.ndarray]:
     """Coefficients of all initial conditions, by part."""
     fits = _read_fits(experiment, directory, name)
-    theta = {}
-    for part in PARTS:
-        n_initial = fits.attrs["n_initial_conditions"][part]
-        initial = fits.initial.sel(part=part).values[:n_initial]
-        theta[part] = np.asarray(learned.predict(initial, experiment.times))
-    return theta
+    return {
+        part: np.asarray(learned.predict(_initial(fits, part), experiment.times)) for part in PARTS
+    }
 
 
 def _mean_field(experiment: Experiment, ensembles: dict[str, EnsembleMoments]) -> Prediction:

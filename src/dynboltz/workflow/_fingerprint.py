@@ -9,7 +9,7 @@ from typing import Any
 from ._experiment import PARTS, Experiment
 from ._schema import DistributionInitial, StoreInitial
 
-DRAWS = 3
+DRAWS = 4
 """Raised whenever the same settings begin to give other random numbers."""
 
 

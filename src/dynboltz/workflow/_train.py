@@ -63,11 +63,14 @@ def train(
         return
     resumed = len(outdated) < len(experiment.plans)
 
+    sampled = any(plan.learning.moments != "exact" for plan in outdated)
+    states = States(open_part(experiment, directory, "train")) if sampled else None
+
     def train_one(plan: ReducedModelPlan) -> None:
         checkpoint = StoredCheckpoint(
             directory.checkpoint(plan.name), model_fingerprint(experiment, plan.name)
         )
-        learned = _learn(experiment, directory, plan, progress, checkpoint)
+        learned = _learn(experiment, directory, plan, states, progress, checkpoint)
         dataset = reduced_model_dataset(learned)
         dataset.attrs |= {
             "kind": KIND,
@@ -113,6 +116,7 @@ def _learn(
     experiment: Experiment,
     directory: ResultDirectory,
     plan: ReducedModelPlan,
+    states: States | None,
     progress: Progress,
     checkpoint: StoredCheckpoint,
 ) -> ReducedModel:
@@ -120,8 +124,6 @@ def _learn(
         directory.fit(plan.name), FIT_KIND, fit_fingerprint(experiment, plan.name), "fit"
     )
     n_initial = fits.attrs["n_initial_conditions"]["train"]
-    sampled = plan.learning.moments != "exact"
-    states = States(open_part(experiment, directory, "train")) if sampled else None
     data = TrainingData(
         fits.time.values,
         fits.initial.sel(part="train").values[:n_initial],
