@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import diffrax
@@ -51,6 +52,7 @@ def test_diffrax_solver_reaches_its_tolerance():
     np.testing.assert_allclose(theta, exact(times), rtol=1e-7)
 
 
+@functools.cache
 def make_field(outside: Any = "error") -> HermiteField:
     grid = HermiteGrid(("a", "b"), (0.5, 0.5), (0.0, 0.0), (-2.0, -2.0), (2.0, 2.0), outside)
     points = np.random.default_rng(0).uniform(-2, 2, size=(300, 2))

@@ -26,6 +26,7 @@ from dynboltz.learning import (
     train,
     window_at,
 )
+from dynboltz.learning._train import _update
 from dynboltz.sampling import GibbsSampler
 
 N = 12
@@ -377,6 +378,14 @@ def test_progress_and_history_have_one_entry_a_step():
     ]
     for name in ("moment_error", "negative_log_likelihood"):
         assert [r[name] for r in reports] == history[name].tolist()
+
+
+def test_trainings_of_equal_length_share_what_is_compiled():
+    settings = LearningSettings(steps=3, batch=2)
+    descend(random_field(), exact_data(), settings)
+    compiled = _update._cache_size()
+    descend(random_field(), exact_data(), settings)
+    assert _update._cache_size() == compiled
 
 
 def test_no_steps_leave_the_field_alone():

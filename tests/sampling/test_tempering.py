@@ -3,7 +3,6 @@
 import itertools
 
 import jax
-import numba
 import numpy as np
 import pytest
 
@@ -77,16 +76,6 @@ def test_swaps_are_accepted_as_often_as_they_should_be():
         assert abs(found.swap_rates[pair] - exact) < 4 * error
 
 
-@pytest.fixture(name="one_thread")
-def fixture_one_thread():
-    """Many short rounds of few chains, in which threads would mostly wait for each other."""
-    threads = numba.get_num_threads()
-    numba.set_num_threads(1)
-    yield
-    numba.set_num_threads(threads)
-
-
-@pytest.mark.usefixtures("one_thread")
 def test_both_phases_get_their_weights():
     theta = np.array([-5.95, 3.0])
     n_ladders = 100

@@ -18,7 +18,7 @@ from dynboltz.simulation import (
     simulate,
 )
 
-N_REPLICAS = 1_000_000
+N_REPLICAS = 400_000
 N_STEPS = 2
 
 CHAIN = ReactionNetwork.parse("A + A -> 0 ; p = 0.3\nA -> A + A ; k = 2")

@@ -35,24 +35,16 @@ def predators_and_prey(lattice, n_replicas):
     return random_counts(lattice, PREDATION.species, counts, n_replicas, seed=1)
 
 
-@pytest.fixture(name="all_threads")
-def fixture_all_threads():
-    threads = numba.get_num_threads()
-    numba.set_num_threads(1)
-    yield threads
-    numba.set_num_threads(threads)
-
-
 def run(network, kernel, lattice, initial, n_steps=20, **options):
     return simulate(network, lattice, initial, kernel=kernel, n_steps=n_steps, seed=3, **options)
 
 
 @pytest.mark.parametrize(("network", "kernel"), KERNELS)
-def test_number_of_threads_does_not_matter(network, kernel, all_threads):
+def test_number_of_threads_does_not_matter(network, kernel):
     lattice = Lattice((6, 5))
     initial = predators_and_prey(lattice, 7)
     alone = run(network, kernel, lattice, initial)
-    numba.set_num_threads(all_threads)
+    numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)  # pyright: ignore[reportPrivateImportUsage]
     together = run(network, kernel, lattice, initial)
     np.testing.assert_array_equal(alone.state, together.state)
     np.testing.assert_array_equal(alone.moments, together.moments)

@@ -170,7 +170,7 @@ class _Learner:
         self._settings, self._prior = settings, prior
         strength = settings.regularisation
         self._regularisation = L2(strength, np.zeros(())) if strength else None
-        self._optimiser = _optimiser(settings, updates)
+        self._optimiser = _optimiser(settings.optimiser, updates)
         self._rates = _rates(field, settings)
         self._values = parameters(field)
         self._memory = self._optimiser.init(self._values)
@@ -319,8 +319,10 @@ def _update(values, gradient, memory, rates, optimiser):
     return tuple(value - rate * change for value, rate, change in moved), memory
 
 
-def _optimiser(settings: LearningSettings, updates: int) -> optax.GradientTransformation:
-    if settings.optimiser == "sgd":
+@functools.cache
+def _optimiser(name: str, updates: int) -> optax.GradientTransformation:
+    """Optimiser of a name and a number of updates; equal ones share what is compiled for them."""
+    if name == "sgd":
         return optax.identity()
     return optax.chain(
         optax.scale_by_adam(*_OPTIMISER_DECAYS),

@@ -167,13 +167,15 @@ def sweep_chains(records, conditionals, tables, n_sweeps, random):
         cells = np.zeros(n_layers * n_sites + 2, dtype=np.uint8)
         cells[n_layers * n_sites + 1] = 1
         for layer in range(n_layers):
-            cells[layer * n_sites : (layer + 1) * n_sites] = records[layer, 0, chain]
+            for site in range(n_sites):
+                cells[layer * n_sites + site] = records[layer, 0, chain, site]
         row = chain // (n_chains // conditionals.theta.shape[0])
         words = (random[chain, 0], random[chain, 1], random[chain, 2], random[chain, 3])
         for record in range(1, n_records):
             for _ in range(n_sweeps):
                 words = _sweep_blocks(cells, conditionals, row, tables, words)
             for layer in range(n_layers):
-                records[layer, record, chain] = cells[layer * n_sites : (layer + 1) * n_sites]
+                for site in range(n_sites):
+                    records[layer, record, chain, site] = cells[layer * n_sites + site]
         for word in range(4):
             random[chain, word] = words[word]

@@ -167,10 +167,10 @@ def _step(population, n, mark, tables):
 def _run_replica(initial, replica, random, tables, records):
     scratch = make_scratch(records, initial.size)
     population, n = populate(initial, False, random)
-    mark = FLAG
-    record(population.state, replica, 0, records, scratch)
-    for time in range(1, records.moments.shape[1]):
-        n, mark = _step(population, n, mark, tables)
+    mark = np.uint64(FLAG)
+    for time in range(records.moments.shape[1]):
+        if time:
+            n, mark = _step(population, n, mark, tables)
         record(population.state, replica, time, records, scratch)
 
 
@@ -199,4 +199,4 @@ def run_collision(
             time_step, neighbours, site_reactions, site_bound, pair_reactions, coarse
         )
         records = Records(counts, states, moments)
-        _run_replica(initial[replica], replica, random[replica], tables, records)
+        _run_replica(initial[replica], np.int64(replica), random[replica], tables, records)

@@ -117,9 +117,9 @@ def _evolve(population, n, tables):
 def _run_replica(initial, replica, random, tables, records):
     scratch = make_scratch(records, initial.size)
     population, n = populate(initial, True, random)
-    record(population.state, replica, 0, records, scratch)
-    for time in range(1, records.moments.shape[1]):
-        n = _evolve(population, n, tables)
+    for time in range(records.moments.shape[1]):
+        if time:
+            n = _evolve(population, n, tables)
         record(population.state, replica, time, records, scratch)
 
 
@@ -155,4 +155,4 @@ def run_continuous_time(
             bond_bound,
         )
         records = Records(counts, states, moments)
-        _run_replica(initial[replica], replica, random[replica], tables, records)
+        _run_replica(initial[replica], np.int64(replica), random[replica], tables, records)

@@ -46,7 +46,9 @@ def record(state, replica, time, records, scratch):
     snapshot, counts, workspace = scratch
     _strip(state, snapshot[0])
     if records.states.shape[1]:
-        records.states[replica, time] = snapshot[0]
+        recorded = records.states[replica, time]
+        for site in range(recorded.size):
+            recorded[site] = snapshot[0, site]
     counts[:] = 0
     count_terms(snapshot, records.tables, workspace, counts)
     for moment in range(counts.size):
