@@ -109,45 +109,23 @@ def _update_by_code(cells, block, increments, thresholds, words):
 
 @no_type_check
 @numba.njit(cache=True, nogil=True)
-def coefficient_of(unit, product, tables):
-    """Coefficient of a product for a unit, -1 if the unit takes no part in it."""
-    step = tables.coefficient_steps[product] * np.int64(unit)
-    return tables.coefficients[tables.coefficient_starts[product] + step]
-
-
-@no_type_check
-@numba.njit(cache=True, nogil=True)
-def holds(cells, seen, product, tables):
-    """Whether the partners of a unit, whose cells are `seen`, hold what a product asks for."""
-    held = True
-    for f in range(tables.factor_pointers[product], tables.factor_pointers[product + 1]):
-        held &= cells[seen[tables.factor_partners[f]]] == tables.factor_labels[f]
-    return held
-
-
-@no_type_check
-@numba.njit(cache=True, nogil=True)
-def sum_fields(cells, place, rule, tables, fields):
-    """Sum up the fields of a unit, product by product; `place` is the unit and whom it sees."""
-    unit, seen = place
-    theta, layer = rule
-    fields[:] = 0.0
-    for p in range(tables.product_pointers[layer], tables.product_pointers[layer + 1]):
-        coefficient = coefficient_of(unit, p, tables)
-        if coefficient >= 0 and holds(cells, seen, p, tables):
-            fields[tables.product_species[p]] += theta[coefficient]
-
-
-@no_type_check
-@numba.njit(cache=True, nogil=True)
 def _update_by_products(cells, block, rule, tables, words):
     """Update the units of a block; their fields are summed product by product."""
     units, neighbours, fields = block
+    theta, layer = rule
     s0, s1, s2, s3 = words
     n_partners = neighbours.size // max(units.size, 1)
     for i in range(units.size):
         seen = neighbours[i * n_partners : (i + 1) * n_partners]
-        sum_fields(cells, (units[i], seen), rule, tables, fields)
+        fields[:] = 0.0
+        for p in range(tables.product_pointers[layer], tables.product_pointers[layer + 1]):
+            step = tables.coefficient_steps[p] * np.int64(units[i])
+            coefficient = tables.coefficients[tables.coefficient_starts[p] + step]
+            holds = coefficient >= 0
+            for f in range(tables.factor_pointers[p], tables.factor_pointers[p + 1]):
+                holds &= cells[seen[tables.factor_partners[f]]] == tables.factor_labels[f]
+            if holds:
+                fields[tables.product_species[p]] += theta[coefficient]
         _accumulate(fields)
         bits, s0, s1, s2, s3 = advance(s0, s1, s2, s3)
         number = np.float64(bits >> np.uint64(11)) * _UNIT_53
