@@ -143,7 +143,8 @@ def mean_field_moments(
         for product in term.products:
             columns = [list(species).index(factor.species) for factor in product]
             chances = np.prod(densities[:, columns], axis=1)
-            moments[:, index] += chances * _placements(product, lattice) / lattice.n_sites
+            n_places = _placements(product, lattice) if term.at is None else 1
+            moments[:, index] += chances * n_places / lattice.n_sites
     return moments
 
 

@@ -26,8 +26,9 @@ class ClampedStatistics:
     \qquad \mu = \nabla_\theta A(\theta),$$
 
     whose gradient holds the moments of the awake phase. It is linear in a short summary of the
-    data: the visible moments and the histogram of what each hidden unit sees. Summaries may be
-    averaged over states.
+    data: the visible moments and the histogram of what the hidden units see, one for all units
+    of a layer or, with coefficients of single places, one for each unit. Summaries may be averaged
+    over states.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ class ClampedStatistics:
     Raises
     ------
     ValueError
-        If hidden units are coupled with each other.
+        If hidden units are coupled with each other, or see too much, see `hidden_layers`.
     """
 
     def __init__(self, model: LatticeModel) -> None:
@@ -94,11 +95,11 @@ class ClampedStatistics:
     ) -> Float64[np.ndarray, "rows coefficients"]:
         """Moments of the awake phase for many coefficients and summaries, on the host."""
         start = len(self._visible)
-        moments = np.empty_like(theta)
+        moments = np.zeros_like(theta)
         moments[:, self._visible] = summaries[:, :start]
         for layer, surroundings in zip(self._hidden, self._surroundings, strict=True):
             stop = start + surroundings.n_codes
             found = layer.moments(theta, summaries[:, start:stop])
-            moments[:, list(layer.coefficients)] = found
+            moments[:, list(layer.coefficients)] += found
             start = stop
         return moments

@@ -8,6 +8,7 @@ units of a layer is all that the exact expectation over the hidden units needs o
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, no_type_check
 
@@ -15,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numba
 import numpy as np
-from jaxtyping import Array, Float, Float64, Int32, Int64, UInt8
+from jaxtyping import Array, Bool, Float, Float64, Int32, Int64, UInt8
 
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import (
@@ -32,16 +33,22 @@ from dynboltz.lattices import (
 from ._model import LatticeModel
 
 MAX_CODES = 1_000_000
+MAX_FREE_UNITS = 32
+"""Units of a layer with coefficients of their own that are told apart."""
 
 
 @dataclass(frozen=True)
 class HiddenLayer:
-    """The terms of one hidden layer, seen from one of its units.
+    """The terms of hidden units of one layer that share their coefficients, seen from one of them.
 
     Attributes
     ----------
     number
         Number of the layer.
+    units
+        Which units of the layer these are.
+    n_species
+        Number of hidden species.
     coefficients
         Index of the coefficient of each term.
     species
@@ -53,6 +60,8 @@ class HiddenLayer:
     """
 
     number: int
+    units: Bool[np.ndarray, " sites"]
+    n_species: int
     coefficients: tuple[int, ...]
     species: tuple[int, ...]
     products: tuple[tuple[Product, ...], ...]
@@ -62,11 +71,11 @@ class HiddenLayer:
         self, theta: Float[AnyArray, " coefficients"], counts: Int64[np.ndarray, "... terms"]
     ) -> Float[Array, ...]:
         r"""Log weight of a unit, $\ln(1 + \sum_\beta e^{f_\beta})$, for given integers."""
-        coefficients, species = np.array(self.coefficients), np.array(self.species)
+        coefficients, species = np.array(self.coefficients, int), np.array(self.species, int)
         empty = jnp.zeros(counts.shape[:-1], theta.dtype)
         fields = [
             jnp.asarray(counts[..., species == s], theta.dtype) @ theta[coefficients[species == s]]
-            for s in range(max(self.species) + 1)
+            for s in range(self.n_species)
         ]
         return jax.nn.logsumexp(jnp.stack([empty, *fields]), axis=0)
 
@@ -76,18 +85,21 @@ class HiddenLayer:
         histograms: Float64[np.ndarray, "rows codes"],
     ) -> Float64[np.ndarray, "rows terms"]:
         r"""Mean of each term, $\sum_c w_c\, n_t(c)\, p(\beta_t \mid c)$, for weights of codes."""
-        coefficients, species = np.array(self.coefficients), np.array(self.species)
+        coefficients, species = np.array(self.coefficients, int), np.array(self.species, int)
         occurring = np.flatnonzero(histograms.any(axis=0))
         histograms, counts = histograms[:, occurring], self.codes[occurring].astype(np.float64)
         fields = np.stack(
             [
                 theta[:, coefficients[species == s]] @ counts[:, species == s].T
-                for s in range(max(self.species) + 1)
+                for s in range(self.n_species)
             ]
         )
         weights, total = label_weights(fields)
         occupied = histograms * weights / total
-        return np.stack([occupied[s] @ counts[:, t] for t, s in enumerate(self.species)], axis=1)
+        moments = np.empty((len(theta), len(self.species)))
+        for t, s in enumerate(self.species):
+            moments[:, t] = occupied[s] @ counts[:, t]
+        return moments
 
 
 def label_weights(
@@ -105,19 +117,43 @@ def label_weights(
 def hidden_layers(model: LatticeModel) -> tuple[HiddenLayer, ...]:
     """Terms of every hidden layer, for models whose hidden units are independent given the data.
 
+    A layer whose coefficients are tied by translation is one entry; one with a coefficient of a
+    single place has an entry for each of its units.
+
     Raises
     ------
     ValueError
-        If a term couples hidden units with each other, or the integers of a layer take more than
-        a million combinations.
+        If a term couples hidden units with each other, if the integers of a layer take more than
+        a million combinations, or if a layer has more than 32 units with coefficients of their own.
     """
-    return tuple(_hidden_layer(model, number) for number in range(1, len(model.layers)))
+    numbers = range(1, len(model.layers))
+    return tuple(itertools.chain.from_iterable(_of_layer(model, number) for number in numbers))
 
 
-def _hidden_layer(model: LatticeModel, number: int) -> HiddenLayer:
+def _of_layer(model: LatticeModel, number: int) -> Iterator[HiddenLayer]:
+    naming = [t for t in model.terms if any(f.layer == number for p in t.products for f in p)]
+    if not naming:
+        raise ValueError(f"LatticeModel: no term names the hidden layer {number}.")
+    exists = model.layers[number].exists(model.lattice)
+    if all(term.at is None for term in naming):
+        yield _hidden_layer(model, number, exists)
+        return
+    if exists.sum() > MAX_FREE_UNITS:
+        raise ValueError(
+            f"Layer {number}: {exists.sum()} units have coefficients of their own, more than "
+            f"{MAX_FREE_UNITS}; use sampled moments for this model."
+        )
+    for unit in np.flatnonzero(exists):
+        yield _hidden_layer(model, number, np.arange(exists.size) == unit)
+
+
+def _hidden_layer(
+    model: LatticeModel, number: int, members: Bool[np.ndarray, " sites"]
+) -> HiddenLayer:
     coefficients, species, products = [], [], []
     for index, term in enumerate(model.terms):
-        units = {f for product in term.products for f in product if f.layer == number}
+        shared = _products_of(model, term, number, members)
+        units = {f for product in shared for f in product if f.layer == number}
         if not units:
             continue
         names = {f.species for f in units}
@@ -125,13 +161,11 @@ def _hidden_layer(model: LatticeModel, number: int) -> HiddenLayer:
             raise ValueError(f"Term {term.name!r} couples several species of layer {number}.")
         coefficients.append(index)
         species.append(model.layers[number].species.index(names.pop()))
-        seen = tuple(_seen_from_unit(term, product, number) for product in term.products)
+        seen = tuple(_seen_from_unit(term, product, number) for product in shared)
         stencil = model.layers[number].stencil
         if any(f.offset not in stencil for product in seen for f in product):
             raise ValueError(f"Term {term.name!r} reaches beyond the stencil {stencil}.")
         products.append(seen)
-    if not coefficients:
-        raise ValueError(f"LatticeModel: no term names the hidden layer {number}.")
     ranges = [range(len(p) + 1) if all(p) else [len(p)] for p in products]
     if np.prod([float(len(r)) for r in ranges]) > MAX_CODES:
         raise ValueError(
@@ -139,7 +173,29 @@ def _hidden_layer(model: LatticeModel, number: int) -> HiddenLayer:
             "moments for this model."
         )
     codes = np.array(list(itertools.product(*ranges)), dtype=np.int64)
-    return HiddenLayer(number, tuple(coefficients), tuple(species), tuple(products), codes)
+    return HiddenLayer(
+        number,
+        members,
+        len(model.layers[number].species),
+        tuple(coefficients),
+        tuple(species),
+        tuple(products),
+        codes,
+    )
+
+
+def _products_of(
+    model: LatticeModel, term: Term, number: int, members: Bool[np.ndarray, " sites"]
+) -> tuple[Product, ...]:
+    """Products of a term, without those that name other units of a layer."""
+    if term.at is None:
+        return term.products
+    at = term.at
+    return tuple(
+        product
+        for product in term.products
+        if all(f.layer != number or members[model.lattice.site(f.seen_from(at))] for f in product)
+    )
 
 
 def _seen_from_unit(term: Term, product: Product, number: int) -> Product:
@@ -158,14 +214,14 @@ def _seen_from_unit(term: Term, product: Product, number: int) -> Product:
 
 
 class Surroundings:
-    """Histogram of the surroundings of the hidden units of one layer.
+    """Histogram of the surroundings of hidden units of one layer that share their coefficients.
 
     Parameters
     ----------
     model
         The model.
     layer
-        One of its hidden layers.
+        The terms of these units.
     """
 
     def __init__(self, model: LatticeModel, layer: HiddenLayer) -> None:
@@ -176,7 +232,7 @@ class Surroundings:
             radix[t] = radix[t + 1] * (len(following) + 1 if all(following) else 1)
         self.n_codes = len(layer.codes)
         self._weights = np.array([radix[t] for t, _ in coupled], dtype=np.int64)
-        exists = model.layers[layer.number].exists(model.lattice)
+        exists = layer.units
         self._partners = None
         if all(len(product) == 1 for _, product in coupled):
             factors = [product[0] for _, product in coupled]

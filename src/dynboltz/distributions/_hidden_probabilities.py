@@ -51,8 +51,12 @@ def _of_layer(
             for place, unit in enumerate(product):
                 if unit.layer == number:
                     others = product[:place] + product[place + 1 :]
-                    held = _holds(model, states, unit.offset, others)
-                    fields[layer.species.index(unit.species)] += coefficient * held
+                    field = fields[layer.species.index(unit.species)]
+                    if term.at is None:
+                        field += coefficient * _holds(model, states, unit.offset, others)
+                    else:
+                        held = _holds_at(model, states, term.at, others)
+                        field[:, model.lattice.site(unit.seen_from(term.at))] += coefficient * held
     fields[:, :, ~layer.exists(model.lattice)] = -np.inf
     weights, total = label_weights(fields)
     return weights / total
@@ -66,4 +70,13 @@ def _holds(model, states, origin, others) -> Float64[np.ndarray, "states sites"]
         sites = model.lattice.translate(offset)
         label = model.species[unit.layer].index(unit.species) + 1
         held *= (states[unit.layer][:, sites] == label) & (sites >= 0)
+    return held
+
+
+def _holds_at(model, states, at, others) -> Float64[np.ndarray, " states"]:
+    """Whether all other units of a product at one site hold their species."""
+    held = np.ones(states.shape[1])
+    for unit in others:
+        label = model.species[unit.layer].index(unit.species) + 1
+        held *= states[unit.layer][:, model.lattice.site(unit.seen_from(at))] == label
     return held

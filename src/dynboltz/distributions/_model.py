@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
@@ -12,6 +14,7 @@ from jaxtyping import Float64, UInt8
 
 from dynboltz.lattices import Factor, Lattice, Term, TermCounter, run_term
 
+from ._free_terms import free_terms, unit_exists
 from ._layer import Layer
 
 _KINDS = {"b": 1, "J": 2, "K": 3}
@@ -36,18 +39,20 @@ class LatticeModel:
     layers
         The visible layer, then the hidden layers.
     terms
-        One term a coefficient.
+        One term a coefficient. Terms of all sites tie their coefficient by translation; `with_free`
+        has one term, hence one coefficient, for each unit or edge.
 
     Raises
     ------
     ValueError
-        If two terms or two species share a name, if a term does not fit the lattice or the layers,
-        or if a hidden layer has no stencil or one that does not fit.
+        If two terms or two species share a name, if a term does not fit the lattice or the layers
+        or is placed where a hidden unit does not exist, or if a hidden layer has no stencil or one
+        that does not fit.
 
     References
     ----------
-    Ernst et al. (2019), eqs. (24), (35); the visible chain is eq. (37), the chain with one hidden
-    unit a neighbouring pair eq. (39).
+    Ernst et al. (2019), eqs. (24), (35), with free coefficients (25); the visible chain is
+    eq. (37), the chain with one hidden unit a neighbouring pair eq. (39).
     """
 
     lattice: Lattice
@@ -58,7 +63,7 @@ class LatticeModel:
         names = [term.name for term in self.terms]
         species = [name for layer in self.layers for name in layer.species]
         for kind, labels in (("coefficient", names), ("species", species)):
-            doubled = sorted({label for label in labels if labels.count(label) > 1})
+            doubled = sorted(label for label, times in Counter(labels).items() if times > 1)
             if doubled:
                 raise ValueError(f"LatticeModel: {kind} {', '.join(doubled)} is named twice.")
         if not self.layers or not self.terms:
@@ -79,6 +84,7 @@ class LatticeModel:
                     f"lattice of shape {self.lattice.shape}."
                 )
         self.counter  # noqa: B018  checks every term against the lattice and the species
+        self._check_placed_terms()
 
     @classmethod
     def from_names(
@@ -143,6 +149,48 @@ class LatticeModel:
     def with_terms(self, terms: Sequence[Term]) -> LatticeModel:
         """Model with further terms behind its own; one with coefficient 0 is only observed."""
         return replace(self, terms=(*self.terms, *terms))
+
+    def with_free(self, names: Sequence[str]) -> LatticeModel:
+        """Model in which some coefficients are free at each place instead of tied by translation.
+
+        A bias becomes one coefficient for each unit, a coupling or weight one for each edge,
+        wherever all the units exist, in the place of the tied one. Their names end with the
+        coordinates of the units: `b.A[3]`, `W.A.X[3;2]` for the site 3 and the hidden unit 2,
+        `J.A.B[0,1;0,2]` on a plane; the units come in the order of their layers and species.
+
+        Parameters
+        ----------
+        names
+            Names of coefficients of the model.
+
+        Raises
+        ------
+        ValueError
+            If the model has no coefficient of a name.
+        """
+        unknown = sorted(set(names) - set(self.coefficients))
+        if unknown:
+            raise ValueError(
+                f"LatticeModel.with_free: {', '.join(unknown)} is no coefficient of the model, "
+                f"which has {', '.join(self.coefficients)}."
+            )
+        expanded = [
+            free_terms(term, self.lattice, self.layers) if term.name in names else (term,)
+            for term in self.terms
+        ]
+        return replace(self, terms=tuple(itertools.chain.from_iterable(expanded)))
+
+    def _check_placed_terms(self) -> None:
+        exists = [layer.exists(self.lattice) for layer in self.layers]
+        for term in self.terms:
+            for factor in itertools.chain.from_iterable(term.products):
+                if term.at is None or unit_exists(factor, term.at, self.lattice, exists):
+                    continue
+                raise ValueError(
+                    f"LatticeModel: term {term.name!r}, placed at {term.at}, names a unit of layer "
+                    f"{factor.layer} that does not exist, because its stencil reaches beyond the "
+                    "closed edge; leave the term out."
+                )
 
 
 def named_term(name: str, layers: Sequence[Layer], dim: int) -> Term:

@@ -40,8 +40,9 @@ class TransferMatrix(AbstractSolution):
     Raises
     ------
     ValueError
-        If the lattice is not a chain, if the chain is shorter than a window, if hidden units are
-        coupled with each other, or if a window has more than 65536 states.
+        If the lattice is not a chain, if a term belongs to one place, if the chain is shorter than
+        a window, if hidden units are coupled with each other, or if a window has more than 65536
+        states.
     """
 
     def __init__(self, model: LatticeModel) -> None:
@@ -49,6 +50,12 @@ class TransferMatrix(AbstractSolution):
             raise ValueError(
                 f"TransferMatrix: the lattice must be a chain, got shape {model.lattice.shape}; "
                 "use sampled moments, or Enumeration for a very small lattice."
+            )
+        placed = [term.name for term in model.terms if term.at is not None]
+        if placed:
+            raise ValueError(
+                f"TransferMatrix: the coefficients must be tied by translation, but {placed[0]!r} "
+                "belongs to one place; use Enumeration for a small model, or sampled moments."
             )
         self.model = model
         hidden = hidden_layers(model)

@@ -4,7 +4,8 @@ A periodic state is copied into an array with a margin that holds the images, so
 of a product is one constant shift; on a closed lattice, anchors whose factors lie beyond an edge
 are masked instead. The bytes are packed into one bit plane a species. Rows of bits are made of
 these, a block of words at a time: first one for each species at each offset, then products of
-earlier rows, so that products that begin alike share their beginnings.
+earlier rows, so that products that begin alike share their beginnings. Terms of all sites count
+the ones of their rows, terms of one site read one bit.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import numpy as np
 from jaxtyping import Bool, Int64, UInt8, UInt64
 
 from ._lattice import Lattice
-from ._term import Term
+from ._term import Factor, Product, Term
+from ._term_checks import check_term
 
 WORD = 64
 BLOCK = 32
@@ -46,7 +48,9 @@ class CountTables(NamedTuple):
     left, right
         Earlier rows that the other rows are products of.
     term_of_product, row_of_product
-        Term that each product belongs to, and its row.
+        Term that each product of all sites belongs to, and its row.
+    placed
+        Term, row, word and bit of each product of one site, the words in increasing order.
     """
 
     row_sites: np.ndarray
@@ -62,6 +66,7 @@ class CountTables(NamedTuple):
     right: np.ndarray
     term_of_product: np.ndarray
     row_of_product: np.ndarray
+    placed: np.ndarray
 
 
 @no_type_check
@@ -168,8 +173,13 @@ def count_terms(states, tables, workspace, counts):
     """Add the number of times that each term holds in `states` [layers, sites] to `counts`."""
     pack_state(states, tables, workspace)
     rows = workspace[2]
+    next_placed = 0
     for start in range(0, tables.anchors.size, rows.shape[1]):
         length = fill_rows(start, tables, workspace)
+        while next_placed < len(tables.placed) and tables.placed[next_placed, 2] < start + length:
+            term, row, word, bit = tables.placed[next_placed]
+            counts[term] += np.int64((rows[row, word - start] >> np.uint64(bit)) & np.uint64(1))
+            next_placed += 1
         for p in range(tables.term_of_product.size):
             row = tables.row_of_product[p]
             total = np.int64(0)
@@ -206,7 +216,7 @@ class TermCounter:
     ------
     ValueError
         If a term names an unknown species or layer, has offsets of another dimension than the
-        lattice, or is wider than the lattice.
+        lattice, is wider than the lattice, or is placed where the lattice has no site for it.
 
     Attributes
     ----------
@@ -245,32 +255,6 @@ class TermCounter:
         return counts
 
 
-def check_term(term: Term, lattice: Lattice, species: tuple[tuple[str, ...], ...]) -> None:
-    """Raise `ValueError` if the term does not fit the lattice and the species of its layers."""
-    for product in term.products:
-        for factor in product:
-            if not 0 <= factor.layer < len(species):
-                raise ValueError(
-                    f"Term {term.name!r} names layer {factor.layer}; there are {len(species)}."
-                )
-            if factor.species not in species[factor.layer]:
-                raise ValueError(
-                    f"Term {term.name!r} names the species {factor.species!r}; layer "
-                    f"{factor.layer} has {', '.join(species[factor.layer])}."
-                )
-            if len(factor.offset) != lattice.dim:
-                raise ValueError(
-                    f"Term {term.name!r} has the offset {factor.offset}; the lattice has "
-                    f"{lattice.dim} axes."
-                )
-        extent = np.ptp([factor.offset for factor in product], axis=0) + 1
-        if np.any(extent > np.array(lattice.shape)):
-            raise ValueError(
-                f"Term {term.name!r} spans {tuple(int(e) for e in extent)} sites; the lattice of "
-                f"shape {lattice.shape} is too small for it."
-            )
-
-
 def _compile(
     lattice: Lattice, species: tuple[tuple[str, ...], ...], terms: tuple[Term, ...]
 ) -> CountTables:
@@ -284,6 +268,7 @@ def _compile(
     row_length = lattice.n_sites if sites.all() else lattice.shape[-1]
     masks = {offset: _mask(lattice, sites, offset) for offset in offsets}
     rows, pairs = _share([product for _, product in products], factors)
+    everywhere = [i for i, (index, _) in enumerate(products) if terms[index].at is None]
     return CountTables(
         row_sites=row_sites,
         row=np.array([row_length, below[-1], above[-1]], np.int64),
@@ -300,9 +285,28 @@ def _compile(
         mask_of_shift=np.array([offsets.index(f.offset) for f in factors], np.int64),
         left=np.array([left for left, _ in pairs], np.int64),
         right=np.array([right for _, right in pairs], np.int64),
-        term_of_product=np.array([index for index, _ in products], np.int64),
-        row_of_product=np.array(rows, np.int64),
+        term_of_product=np.array([products[i][0] for i in everywhere], np.int64),
+        row_of_product=np.array([rows[i] for i in everywhere], np.int64),
+        placed=_placed(lattice, terms, [index for index, _ in products], rows, sites),
     )
+
+
+def _placed(
+    lattice: Lattice,
+    terms: tuple[Term, ...],
+    term_of_product: Sequence[int],
+    rows: Sequence[int],
+    sites: Bool[np.ndarray, " cells"],
+) -> Int64[np.ndarray, "products entries"]:
+    """Term, row, word and bit of the products that are counted at one site."""
+    cells = np.flatnonzero(sites)
+    entries = [
+        (index, row, *divmod(int(cells[lattice.site(at)]), WORD))
+        for index, row in zip(term_of_product, rows, strict=True)
+        if (at := terms[index].at) is not None
+    ]
+    entries.sort(key=lambda entry: entry[2])
+    return np.array(entries, dtype=np.int64).reshape(-1, 4)
 
 
 def _share(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, final, get_args
 
@@ -77,6 +78,15 @@ class Lattice:
         inside = np.all((coordinates >= 0) & (coordinates < lengths), axis=0)
         clipped = np.clip(coordinates, 0, lengths - 1)
         return np.where(inside, np.ravel_multi_index(tuple(clipped), self.shape), -1)
+
+    def site(self, coordinates: Sequence[int]) -> int:
+        """Index of the site at some coordinates; -1 beyond a closed edge."""
+        place = 0
+        for coordinate, length in zip(coordinates, self.shape, strict=True):
+            if self.boundary == "closed" and not 0 <= coordinate < length:
+                return -1
+            place = place * length + coordinate % length
+        return place
 
     def neighbours(self) -> Int64[np.ndarray, "sites directions"]:
         """Nearest neighbours of each site, -1 where a closed edge is in the way.

@@ -15,6 +15,10 @@ class Factor(NamedTuple):
     offset: tuple[int, ...]
     layer: int = 0
 
+    def seen_from(self, at: tuple[int, ...]) -> tuple[int, ...]:
+        """Coordinates of the unit for a product at some site; they may lie beyond the edge."""
+        return tuple(a + o for a, o in zip(at, self.offset, strict=True))
+
 
 Product = tuple[Factor, ...]
 
@@ -22,13 +26,14 @@ Product = tuple[Factor, ...]
 @final
 @dataclass(frozen=True)
 class Term:
-    r"""A translation-invariant statistic of lattice states.
+    r"""A statistic of lattice states, the same at all sites or at one site only.
 
     $$s(x) = \sum_{\text{products } P} \; \sum_{\text{sites } a} \;
     \prod_{(\alpha, o, l) \in P} [\, x^{(l)}_{a + o} = \alpha \,]$$
 
-    Products that reach beyond a closed edge count zero. A coefficient of an energy and a moment of
-    a distribution both belong to a term; moments are quoted per visible site.
+    Products that reach beyond a closed edge count zero. With `at`, the sum over the sites has the
+    one site $a$ that it names. A coefficient of an energy and a moment of a distribution both
+    belong to a term; moments are quoted per visible site.
 
     Parameters
     ----------
@@ -36,6 +41,8 @@ class Term:
         Name of the coefficient (`b.A`, `J.A.A`, `W.A.X`) or of the moment (`A`, `A.A`).
     products
         The products that share the coefficient, each a tuple of factors.
+    at
+        Coordinates of the only site where the products are counted; all sites if left out.
 
     Raises
     ------
@@ -45,6 +52,7 @@ class Term:
 
     name: str
     products: tuple[Product, ...]
+    at: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.products or not all(self.products):

@@ -93,7 +93,9 @@ class ReducedModel:
             Whose moments.
         """
         names = set(self.model.coefficients)
-        renamed = [Term(f"moment {t.name}", t.products) if t.name in names else t for t in terms]
+        renamed = [
+            dataclasses.replace(t, name=f"moment {t.name}") if t.name in names else t for t in terms
+        ]
         solution = TransferMatrix(self.model.with_terms(renamed))
         flat = np.reshape(theta, (-1, theta.shape[-1]))
         wide = np.concatenate([flat, np.zeros((len(flat), len(terms)))], axis=1)
@@ -145,7 +147,7 @@ def reduced_model_dataset(learned: ReducedModel) -> xr.Dataset:
     specification = {
         "lattice": asdict(model.lattice),
         "layers": [asdict(layer) for layer in model.layers],
-        "terms": [{"name": term.name, "products": term.products} for term in model.terms],
+        "terms": [_specified(term) for term in model.terms],
         "functions": functions,
     }
     attributes = {
@@ -157,6 +159,11 @@ def reduced_model_dataset(learned: ReducedModel) -> xr.Dataset:
         "history": list(learned.history),
     }
     return xr.Dataset(variables, attrs=attributes)
+
+
+def _specified(term: Term) -> dict[str, Any]:
+    place = {} if term.at is None else {"at": term.at}
+    return {"name": term.name, "products": term.products, **place}
 
 
 def load_reduced_model(dataset: xr.Dataset) -> ReducedModel:
@@ -176,6 +183,7 @@ def load_reduced_model(dataset: xr.Dataset) -> ReducedModel:
                 tuple(Factor(name, tuple(offset), layer) for name, offset, layer in product)
                 for product in term["products"]
             ),
+            tuple(term["at"]) if "at" in term else None,
         )
         for term in specification["terms"]
     )

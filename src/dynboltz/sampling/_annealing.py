@@ -9,6 +9,7 @@ from jaxtyping import Float, Float64
 
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
+from dynboltz.lattices import Factor
 
 from ._chains import advance, start_random
 from ._estimate import check_numbers
@@ -119,12 +120,19 @@ def _independent_log_partition(
             for product in term.products:
                 if len(product) == 1 and product[0].layer == number:
                     species = layer.species.index(product[0].species) + 1
-                    fields[species] += coefficient * _times_counted(model, product[0].offset)
+                    fields[species] += coefficient * _times_counted(model, product[0], term.at)
         total += float(np.sum(np.logaddexp.reduce(fields[:, exists], axis=0)))
     return total
 
 
-def _times_counted(model: LatticeModel, offset: tuple[int, ...]) -> Float64[np.ndarray, " sites"]:
-    """How often a product of one factor at this offset names each site."""
-    sites = model.lattice.translate(offset)
-    return np.bincount(sites[sites >= 0], minlength=model.lattice.n_sites).astype(np.float64)
+def _times_counted(
+    model: LatticeModel, factor: Factor, at: tuple[int, ...] | None
+) -> Float64[np.ndarray, " sites"]:
+    """How often a product of this factor alone, at one site or at all of them, names each site."""
+    lattice = model.lattice
+    sites = (
+        lattice.translate(factor.offset)
+        if at is None
+        else np.array([lattice.site(factor.seen_from(at))])
+    )
+    return np.bincount(sites[sites >= 0], minlength=lattice.n_sites).astype(np.float64)

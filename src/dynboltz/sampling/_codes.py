@@ -27,14 +27,17 @@ class Codes:
     ----------
     increments
         What each partner adds to the code for each label it may hold.
+    coefficients
+        Coefficients that enter the fields, in increasing order.
     counts
-        How often each coefficient enters the field of each species, for each code; no codes if
-        there would be more than `MAX_CODES`.
+        How often each of them enters the field of each species, for each code; no codes if there
+        would be more than `MAX_CODES`, or if units have coefficients of their own.
     occurs
         Whether a unit can have each code; equivalent partners hold no more labels than they are.
     """
 
     increments: Int64[np.ndarray, "partners labels"]
+    coefficients: Int64[np.ndarray, " coefficients"]
     counts: Int64[np.ndarray, "codes species coefficients"]
     occurs: Bool[np.ndarray, " codes"]
 
@@ -47,14 +50,15 @@ class _Digit(NamedTuple):
     size: int
 
 
-def make_codes(rule: LocalRule, n_coefficients: int) -> Codes:
+def make_codes(rule: LocalRule) -> Codes:
     """Find codes for the units that obey a rule."""
+    if not rule.is_tied:
+        return _no_codes(rule)
     digits = [*_label_digits(rule), *_count_digits(rule)]
     sizes = tuple(digit.size for digit in digits)
-    increments = np.zeros((len(rule.partners), max(rule.n_labels, default=1)), dtype=np.int64)
     if np.prod(np.array(sizes, dtype=float)) > MAX_CODES:
-        none = np.zeros((0, rule.n_species, n_coefficients), dtype=np.int64)
-        return Codes(increments, none, np.zeros(0, dtype=bool))
+        return _no_codes(rule)
+    increments = _no_increments(rule)
     for place, digit in enumerate(digits):
         radix = int(np.prod(sizes[place + 1 :]))
         if digit.label is None:
@@ -62,10 +66,21 @@ def make_codes(rule: LocalRule, n_coefficients: int) -> Codes:
         else:
             increments[list(digit.partners), digit.label] = radix
     values = np.indices(sizes, dtype=np.int64).reshape(len(sizes), int(np.prod(sizes)))
-    counts = np.zeros((values.shape[1], rule.n_species, n_coefficients), dtype=np.int64)
+    coefficients = sorted({product.coefficients[0] for product in rule.products})
+    counts = np.zeros((values.shape[1], rule.n_species, len(coefficients)), dtype=np.int64)
     for product in rule.products:
-        counts[:, product.species, product.coefficient] += _count(product, digits, values)
-    return Codes(increments, counts, _occurs(digits, values))
+        place = coefficients.index(product.coefficients[0])
+        counts[:, product.species, place] += _count(product, digits, values)
+    return Codes(increments, np.array(coefficients, np.int64), counts, _occurs(digits, values))
+
+
+def _no_codes(rule: LocalRule) -> Codes:
+    none = np.zeros((0, rule.n_species, 0), dtype=np.int64)
+    return Codes(_no_increments(rule), np.zeros(0, dtype=np.int64), none, np.zeros(0, dtype=bool))
+
+
+def _no_increments(rule: LocalRule) -> Int64[np.ndarray, "partners labels"]:
+    return np.zeros((len(rule.partners), max(rule.n_labels, default=1)), dtype=np.int64)
 
 
 def _own_digit(rule: LocalRule) -> set[int]:
@@ -82,7 +97,7 @@ def _count_digits(rule: LocalRule) -> Iterator[_Digit]:
     groups: dict[tuple, list[int]] = {}
     for partner in set(range(len(rule.partners))) - own:
         role = sorted(
-            (p.factors[0][1], p.species, p.coefficient)
+            (p.factors[0][1], p.species, p.coefficients)
             for p in rule.products
             if len(p.factors) == 1 and p.factors[0][0] == partner
         )

@@ -55,7 +55,7 @@ class GibbsSampler:
     def __init__(self, model: LatticeModel) -> None:
         self.model = model
         rules = [local_rule(model, layer) for layer in range(len(model.layers))]
-        codes = [make_codes(rule, len(model.terms)) for rule in rules]
+        codes = [make_codes(rule) for rule in rules]
         self._tables = compile_tables(model, rules, codes)
         self._fields = field_tables(model, self._tables, rules, codes)
         self._exists = unit_exists(model)

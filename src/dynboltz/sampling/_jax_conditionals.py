@@ -27,7 +27,8 @@ def code_bounds(
     """Smallest draw beyond each species, for each row of coefficients and each code."""
     n_codes, n_species, n_coefficients = codes.counts.shape
     counts = jnp.asarray(codes.counts.reshape(-1, n_coefficients), dtype=np.float32)
-    fields = jnp.matmul(theta, counts.T, precision=jax.lax.Precision.HIGHEST)
+    entering = theta[:, codes.coefficients]
+    fields = jnp.matmul(entering, counts.T, precision=jax.lax.Precision.HIGHEST)
     fields = fields.reshape(len(theta) * n_codes, n_species).T
     *running, total = itertools.accumulate(_weights(list(fields)))
     below = jnp.stack(running) / total[None, :]
@@ -67,12 +68,16 @@ def _look_up(
 
 def draw_by_products(
     cells: UInt8[Array, "cells chains"],
-    neighbours: Int64[np.ndarray, "units partners"],
+    units: tuple[Int64[np.ndarray, " units"], Int64[np.ndarray, "units partners"]],
     rule: LocalRule,
     theta: Float32[Array, "rows coefficients"],
     draws: UInt32[Array, "units chains"],
 ) -> UInt8[Array, "units chains"]:
-    """Labels of the units of a block; their fields are summed product by product."""
+    """Labels of the units of a block, given by their sites and the rows of their partners.
+
+    Their fields are summed product by product.
+    """
+    sites, neighbours = units
     by_chain = jnp.repeat(theta, cells.shape[1] // len(theta), axis=0).T
     seen = [cells[neighbours[:, place]] for place in range(len(rule.partners))]
     fields = [jnp.zeros(draws.shape, np.float32) for _ in range(rule.n_species)]
@@ -80,8 +85,10 @@ def draw_by_products(
         holds = jnp.ones(draws.shape, bool)
         for place, label in product.factors:
             holds &= seen[place] == np.uint8(label)
-        coefficient = by_chain[product.coefficient][None, :]
-        fields[product.species] += jnp.where(holds, coefficient, np.float32(0))
+        coefficients = np.array(product.coefficients)
+        coefficients = coefficients[sites] if len(coefficients) > 1 else coefficients
+        holds &= (coefficients >= 0)[:, None]
+        fields[product.species] += jnp.where(holds, by_chain[coefficients], np.float32(0))
     running = list(itertools.accumulate(_weights(fields)))
     number = (draws >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24) * running[-1]
     return _count_reached(number, running[:-1])

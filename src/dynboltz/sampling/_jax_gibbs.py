@@ -87,7 +87,7 @@ class JaxGibbsSampler:
         """Whether a table of the codes of each layer costs less than it saves, and is not huge."""
         chosen = []
         for number, layer in enumerate(self.model.layers):
-            counts = make_codes(local_rule(self.model, number), len(self.model.terms)).counts
+            counts = make_codes(local_rule(self.model, number)).counts
             n_units = int(layer.exists(self.model.lattice).sum())
             few = 0 < len(counts) <= field_tables.CODES_PER_UNIT * n_units
             chosen.append(few and len(counts) * counts.shape[1] * n_rows <= MAX_THRESHOLDS)
@@ -95,10 +95,11 @@ class JaxGibbsSampler:
 
 
 class _Block(NamedTuple):
-    """A block of units: its layer, its rows of the cells, and the rows of the partners."""
+    """A block of units: its layer, its rows of the cells, its sites, and the rows of partners."""
 
     layer: int
     start: int
+    sites: Int64[np.ndarray, " units"]
     neighbours: Int64[np.ndarray, "units partners"]
 
 
@@ -112,9 +113,9 @@ def _sweep(
     n_sweeps: Int32[AnyArray, ""],
 ) -> UInt8[Array, "layers chains sites"]:
     rules = [local_rule(model, layer) for layer in range(len(model.layers))]
-    codes = [make_codes(rule, len(model.terms)) for rule in rules]
+    codes = [make_codes(rule) for rule in rules]
     tables = compile_tables(model, rules, codes)
-    blocks = _blocks(tables, rules, states.shape[0] * states.shape[2])
+    blocks = _blocks(tables, rules, states.shape[2])
     bounds = [
         code_bounds(c, theta) if chosen else None for c, chosen in zip(codes, by_code, strict=True)
     ]
@@ -123,7 +124,8 @@ def _sweep(
         bound = bounds[block.layer]
         if bound is not None:
             return draw_by_code(cells, block.neighbours, codes[block.layer], bound, draws)
-        return draw_by_products(cells, block.neighbours, rules[block.layer], theta, draws)
+        units = block.sites, block.neighbours
+        return draw_by_products(cells, units, rules[block.layer], theta, draws)
 
     def sweep(number: Array, cells: Array) -> Array:
         keys = jax.random.split(jax.random.fold_in(key, number), len(blocks))
@@ -141,9 +143,9 @@ def _sweep(
     return jnp.swapaxes(after.reshape(states.shape[0], states.shape[2], -1), 1, 2)
 
 
-def _blocks(tables: GibbsTables, rules: list[LocalRule], n_cells: int) -> list[_Block]:
+def _blocks(tables: GibbsTables, rules: list[LocalRule], n_sites: int) -> list[_Block]:
     """Blocks in terms of rows: units block by block, a row of empty cells and one of ones."""
-    n_units = tables.units.size
+    n_units, n_cells = tables.units.size, len(rules) * n_sites
     row = np.full(n_cells + 2, n_units)
     row[tables.units] = np.arange(n_units)
     row[n_cells + 1] = n_units + 1
@@ -151,5 +153,6 @@ def _blocks(tables: GibbsTables, rules: list[LocalRule], n_cells: int) -> list[_
     for layer, start, stop, first in tables.blocks:
         shape = (int(stop - start), len(rules[layer].partners))
         neighbours = tables.neighbours[first : first + shape[0] * shape[1]].reshape(shape)
-        blocks.append(_Block(int(layer), int(start), row[neighbours]))
+        sites = tables.units[start:stop].astype(np.int64) - layer * n_sites
+        blocks.append(_Block(int(layer), int(start), sites, row[neighbours]))
     return blocks

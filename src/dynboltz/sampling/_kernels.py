@@ -119,11 +119,13 @@ def _update_by_products(cells, block, rule, tables, words):
         seen = neighbours[i * n_partners : (i + 1) * n_partners]
         fields[:] = 0.0
         for p in range(tables.product_pointers[layer], tables.product_pointers[layer + 1]):
-            holds = True
+            step = tables.coefficient_steps[p] * np.int64(units[i])
+            coefficient = tables.coefficients[tables.coefficient_starts[p] + step]
+            holds = coefficient >= 0
             for f in range(tables.factor_pointers[p], tables.factor_pointers[p + 1]):
                 holds &= cells[seen[tables.factor_partners[f]]] == tables.factor_labels[f]
             if holds:
-                fields[tables.product_species[p]] += theta[tables.product_coefficients[p]]
+                fields[tables.product_species[p]] += theta[coefficient]
         _accumulate(fields)
         bits, s0, s1, s2, s3 = advance(s0, s1, s2, s3)
         number = np.float64(bits >> np.uint64(11)) * _UNIT_53

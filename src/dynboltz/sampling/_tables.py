@@ -45,8 +45,13 @@ class GibbsTables(NamedTuple):
         Coefficient of each entry, and how often it enters the field.
     product_pointers
         First product of each layer, as one of its units sees it.
-    product_species, product_coefficients
-        Species and coefficient of each product.
+    product_species
+        Species of each product.
+    coefficient_starts, coefficient_steps
+        Where the coefficient of each product is found in `coefficients`: at the start, plus the
+        step for each unit before; the step is 0 if all units share the coefficient.
+    coefficients
+        Coefficients of products, -1 where a unit takes no part.
     factor_pointers
         First factor of each product.
     factor_partners, factor_labels
@@ -65,7 +70,9 @@ class GibbsTables(NamedTuple):
     entry_counts: Int64[np.ndarray, " entries"]
     product_pointers: Int64[np.ndarray, " pointers"]
     product_species: Int64[np.ndarray, " products"]
-    product_coefficients: Int64[np.ndarray, " products"]
+    coefficient_starts: Int64[np.ndarray, " products"]
+    coefficient_steps: Int64[np.ndarray, " products"]
+    coefficients: Int64[np.ndarray, " entries_of_products"]
     factor_pointers: Int64[np.ndarray, " factor_pointers"]
     factor_partners: Int64[np.ndarray, " factors"]
     factor_labels: Int64[np.ndarray, " factors"]
@@ -74,7 +81,10 @@ class GibbsTables(NamedTuple):
 def compile_tables(model: LatticeModel, rules: list[LocalRule], codes: list[Codes]) -> GibbsTables:
     """Tables of a model; the blocks of the hidden layers come before those of the visible one."""
     return GibbsTables(
-        **_block_tables(model, rules), **_code_tables(codes), **_product_tables(rules)
+        **_block_tables(model, rules),
+        **_code_tables(codes),
+        **_product_tables(rules),
+        **_coefficient_tables(rules, model.lattice.n_sites),
     )
 
 
@@ -158,16 +168,28 @@ def _code_tables(codes: list[Codes]) -> dict[str, np.ndarray]:
         np.pad(c.increments * n, ((0, 0), (0, n_labels - c.increments.shape[1])))
         for c, n in zip(codes, n_species, strict=True)
     ]
-    counts = np.concatenate([c.counts.reshape(-1, c.counts.shape[2]) for c in codes])
-    thresholds, coefficients = np.nonzero(counts)
     return {
         "n_species": np.array(n_species, dtype=np.int64),
         "partner_pointers": pointers([len(i) for i in increments]),
         "increments": np.concatenate(increments).astype(np.uint32),
-        "threshold_pointers": pointers([c.counts.shape[0] * c.counts.shape[1] for c in codes]),
-        "entry_pointers": np.searchsorted(thresholds, np.arange(len(counts) + 1)).astype(np.int64),
-        "entry_coefficients": coefficients.astype(np.int64),
-        "entry_counts": counts[thresholds, coefficients],
+        **_entry_tables(codes),
+    }
+
+
+def _entry_tables(codes: list[Codes]) -> dict[str, np.ndarray]:
+    firsts = pointers([c.counts.shape[0] * c.counts.shape[1] for c in codes])
+    thresholds, coefficients, counts = [], [], []
+    for c, first in zip(codes, firsts[:-1], strict=True):
+        code, species, coefficient = np.nonzero(c.counts)
+        thresholds.append(first + code * c.counts.shape[1] + species)
+        coefficients.append(c.coefficients[coefficient])
+        counts.append(c.counts[code, species, coefficient])
+    behind = np.arange(firsts[-1] + 1)
+    return {
+        "threshold_pointers": firsts,
+        "entry_pointers": np.searchsorted(np.concatenate(thresholds), behind).astype(np.int64),
+        "entry_coefficients": np.concatenate(coefficients),
+        "entry_counts": np.concatenate(counts),
     }
 
 
@@ -178,8 +200,25 @@ def _product_tables(rules: list[LocalRule]) -> dict[str, np.ndarray]:
     return {
         "product_pointers": pointers([len(rule.products) for rule in rules]),
         "product_species": np.array([p.species for p in products], dtype=np.int64),
-        "product_coefficients": np.array([p.coefficient for p in products], dtype=np.int64),
         "factor_pointers": pointers([len(p.factors) for p in products]),
         "factor_partners": np.ascontiguousarray(factors[:, 0]),
         "factor_labels": np.ascontiguousarray(factors[:, 1]),
+    }
+
+
+def _coefficient_tables(rules: list[LocalRule], n_sites: int) -> dict[str, np.ndarray]:
+    """Coefficients of the products; those of one unit lie next to each other."""
+    starts, steps, tables, size = [], [], [], 0
+    for rule in rules:
+        for own in (False, True):
+            rows = [p.coefficients for p in rule.products if (len(p.coefficients) > 1) == own]
+            step = len(rows) if own else 0
+            starts += [size + row - step * rule.layer * n_sites for row in range(len(rows))]
+            steps += [step] * len(rows)
+            tables.append(np.array(rows, dtype=np.int64).T.ravel())
+            size += tables[-1].size
+    return {
+        "coefficient_starts": np.array(starts, dtype=np.int64),
+        "coefficient_steps": np.array(steps, dtype=np.int64),
+        "coefficients": np.concatenate(tables),
     }
