@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import no_type_check
 
+import numba
 import numpy as np
 from jaxtyping import Float64
 
-from dynboltz.lattices import child_seeds, numbered_seed
+from dynboltz.lattices import child_seeds, numbered_seed, streams, uniform
 
 from ._box import Box
 from ._patterns import PointPatterns
@@ -50,10 +52,17 @@ def random_particles(
         If `counts` names an unknown species or has a negative number.
     """
     _check_counts("random_particles", species, counts)
-    total = sum(counts.values())
-    lengths = np.array(box.lengths, dtype=np.float64)
-    rows = [g.random((total, box.dim)) * lengths for g in _generators(seed, n_patterns, first)]
-    return _patterns(rows, box, species, counts)
+    rows = np.empty((n_patterns, sum(counts.values()), box.dim))
+    _fill(rows.reshape(n_patterns, -1), streams(seed, n_patterns, first))
+    return _patterns(rows * np.array(box.lengths, dtype=np.float64), box, species, counts)
+
+
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def _fill(rows, random):
+    for row in range(rows.shape[0]):
+        for column in range(rows.shape[1]):
+            rows[row, column] = uniform(random[row])
 
 
 def random_pairs(
@@ -210,7 +219,10 @@ def _distances(
 
 
 def _patterns(
-    rows: Sequence[np.ndarray], box: Box, species: Sequence[str], counts: Mapping[str, int]
+    rows: Sequence[np.ndarray] | np.ndarray,
+    box: Box,
+    species: Sequence[str],
+    counts: Mapping[str, int],
 ) -> PointPatterns:
     kinds = np.repeat([list(species).index(name) + 1 for name in counts], list(counts.values()))
     labels = np.tile(kinds.astype(np.uint8), (len(rows), 1))
