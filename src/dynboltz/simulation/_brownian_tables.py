@@ -101,15 +101,17 @@ def cell_grid(box: Box, radius: float, n_slots: int) -> CellGrid:
     while math.prod(shape) > max(n_slots, 1):
         side *= 1.1
         shape = _cells_along(box, side)
-    rows = [
-        _around(place, shape, box.is_periodic)
-        for place in itertools.product(*[range(count) for count in shape])
-    ]
-    neighbours = np.zeros((len(rows), max(map(len, rows))), dtype=np.int32)
-    for cell, row in enumerate(rows):
-        neighbours[cell, : len(row)] = row
+    cells = np.stack(
+        [_shifted(shape, offset, box.is_periodic) for offset in _offsets(shape, box.is_periodic)],
+        axis=1,
+    )
+    outside = cells < 0
+    order = np.argsort(outside, axis=1, kind="stable")
+    neighbours = np.maximum(np.take_along_axis(cells, order, axis=1), 0)
     return CellGrid(
-        np.array(shape, dtype=np.int64), neighbours, np.array([len(r) for r in rows], np.int32)
+        np.array(shape, dtype=np.int64),
+        neighbours.astype(np.int32),
+        (~outside).sum(axis=1).astype(np.int32),
     )
 
 
@@ -117,13 +119,21 @@ def _cells_along(box: Box, side: float) -> tuple[int, ...]:
     return tuple(max(1, int(length / side)) for length in box.lengths)
 
 
-def _around(place: tuple[int, ...], shape: tuple[int, ...], periodic: bool) -> list[int]:
-    """Numbers of a cell and its neighbours, each once."""
-    along = []
-    for position, count in zip(place, shape, strict=True):
-        near = (position - 1, position, position + 1)
-        along.append(sorted({p % count for p in near} if periodic else {*near} & {*range(count)}))
-    return [int(np.ravel_multi_index(near, shape)) for near in itertools.product(*along)]
+def _offsets(shape: tuple[int, ...], periodic: bool) -> list[tuple[int, ...]]:
+    """Steps to a cell itself and its neighbours, each neighbour once."""
+    near = {1: (0,), 2: (0, 1) if periodic else (-1, 0, 1)}
+    return list(itertools.product(*[near.get(count, (-1, 0, 1)) for count in shape]))
+
+
+def _shifted(shape: tuple[int, ...], offset: tuple[int, ...], periodic: bool) -> np.ndarray:
+    """Number of the cell at `offset` from each cell, -1 outside."""
+    lengths = np.array(shape)[:, None]
+    places = np.indices(shape).reshape(len(shape), -1) + np.array(offset)[:, None]
+    if periodic:
+        return np.ravel_multi_index(tuple(places % lengths), shape)
+    inside = np.all((places >= 0) & (places < lengths), axis=0)
+    within = tuple(np.clip(places, 0, lengths - 1))
+    return np.where(inside, np.ravel_multi_index(within, shape), -1)
 
 
 def reaction_radii(
