@@ -130,7 +130,7 @@ def _shifted(shape: tuple[int, ...], offset: tuple[int, ...], periodic: bool) ->
     lengths = np.array(shape)[:, None]
     places = np.indices(shape).reshape(len(shape), -1) + np.array(offset)[:, None]
     if periodic:
-        return np.ravel_multi_index(tuple(places % lengths), shape)
+        return np.asarray(np.ravel_multi_index(tuple(places % lengths), shape))
     inside = np.all((places >= 0) & (places < lengths), axis=0)
     within = tuple(np.clip(places, 0, lengths - 1))
     return np.where(inside, np.ravel_multi_index(within, shape), -1)
