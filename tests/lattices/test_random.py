@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numba
 import numpy as np
 import pytest
 from scipy import stats
 
-from dynboltz.lattices import bounded, exponential, next_uint64, streams, uniform
+from dynboltz.lattices import bounded, exponential, next_uint64, normal, streams, uniform
+from dynboltz.lattices._normal import AREA, EDGES, HEIGHTS, N_LAYERS, TAIL
 
 
 @numba.njit
@@ -101,3 +104,18 @@ def test_negative_arguments_are_rejected():
         streams(-1, 1)
     with pytest.raises(ValueError, match="must not be negative, got -1"):
         streams(1, -1)
+
+
+def test_normal_distribution():
+    values = draw_many(normal, streams(4, 1)[0], 1_000_000)
+    assert stats.kstest(values, "norm").pvalue > 1e-3
+    far = np.abs(values[np.abs(values) > TAIL])
+    assert stats.binomtest(far.size, values.size, 2 * stats.norm.sf(TAIL)).pvalue > 1e-3
+    assert stats.kstest(stats.norm.sf(far) / stats.norm.sf(TAIL), "uniform").pvalue > 1e-3
+
+
+def test_layers_below_the_normal_density_have_one_area():
+    tail = math.sqrt(2 * math.pi) * stats.norm.sf(TAIL)
+    assert EDGES[1] * HEIGHTS[1] + tail == pytest.approx(AREA, rel=1e-9)
+    np.testing.assert_allclose(EDGES[1:-1] * np.diff(HEIGHTS[1:]), AREA, rtol=1e-6)
+    assert EDGES.size == N_LAYERS + 1

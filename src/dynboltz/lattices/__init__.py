@@ -10,6 +10,7 @@ from ._counts import make_workspace as make_workspace
 from ._counts import pack_state as pack_state
 from ._lattice import Boundary as Boundary
 from ._lattice import Lattice as Lattice
+from ._normal import normal as normal
 from ._random import advance as advance
 from ._random import bounded as bounded
 from ._random import child_seeds as child_seeds

@@ -1,5 +1,6 @@
-"""Lattice simulators, the exact master equation of small lattices, initial states."""
+"""Simulators on lattices and in continuous space, exact master equations, initial states."""
 
+from ._brownian import simulate_particles as simulate_particles
 from ._initial import from_states as from_states
 from ._initial import random_counts as random_counts
 from ._kernels import AbstractKernel as AbstractKernel

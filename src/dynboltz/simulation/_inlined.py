@@ -11,3 +11,6 @@ inlined = numba.njit(  # pyright: ignore[reportCallIssue]
 
 Counting the references to the arrays in the tables takes several times as long as a hop.
 """
+
+uncounted = numba.njit(cache=True, nogil=True, _nrt=False)  # pyright: ignore[reportCallIssue]
+"""Compile a function that allocates nothing, without reference counting, as one of its own."""

@@ -59,13 +59,15 @@ def neighbour_table(lattice: Lattice) -> NeighbourTable:
 def site_table(network: ReactionNetwork) -> ReactionTable:
     """Reactions at one site: set 0 on an empty one, set `i + 1` of a particle of species `i`."""
     sides = [(), *((name,) for name in network.species)]
-    return _table(network, [[r for r in network.reactions if r.reactants == s] for s in sides])
+    return reaction_table(
+        network, [[r for r in network.reactions if r.reactants == s] for s in sides]
+    )
 
 
 def pair_table(network: ReactionNetwork) -> ReactionTable:
     """Reactions of two neighbours: set `first * (n_species + 1) + second` of their bytes."""
     bytes_ = [None, *network.species]
-    return _table(
+    return reaction_table(
         network,
         [
             [r for r in network.reactions if r.reactants in ((a, b), (b, a))]
@@ -75,7 +77,8 @@ def pair_table(network: ReactionNetwork) -> ReactionTable:
     )
 
 
-def _table(network: ReactionNetwork, sets: Sequence[Sequence[Reaction]]) -> ReactionTable:
+def reaction_table(network: ReactionNetwork, sets: Sequence[Sequence[Reaction]]) -> ReactionTable:
+    """Sets of reactions, their products numbered as the species of the network."""
     byte = {name: index + 1 for index, name in enumerate(network.species)}
     products = [
         ([byte[name] for name in reaction.products] + [0, 0])[:2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -84,23 +85,28 @@ def create_trajectories(
         "block_replicas": block_replicas,
         "lattice_shape": list(lattice_shape),
     }
-    attributes = _merge(path, own, plain_json(dict(attrs), path))
-    _refuse_existing(path)
+    attributes = merge_attributes(path, own, plain_json(dict(attrs), path))
+    refuse_existing(path)
     with new_directory(path) as temporary:
         group = zarr.create_group(LocalStore(temporary), attributes=attributes, zarr_format=3)
         _create_labels(group, times, moment_names, initial_condition, time_units)
-        _create_arrays(group, n_replicas, times.size, lattice_shape, len(moment_names))
+        lattice = dict(zip(AXES, lattice_shape, strict=False))
+        moments, size = {"moment": len(moment_names)}, (n_replicas, times.size)
+        create_data(group, "state", size, lattice, np.dtype(np.uint8), NO_STATE)
+        create_data(group, "moments", size, moments, np.dtype(np.float64), np.nan)
     return TrajectoryStore(path, attributes)
 
 
-def _refuse_existing(path: Path) -> None:
+def refuse_existing(path: Path) -> None:
+    """Raise `StoreError` if something has the name already."""
     with os_errors(path, "written"):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             raise StoreError(path, "exists already; resume it, remove it or choose another name.")
 
 
-def _merge(path: Path, own: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+def merge_attributes(path: Path, own: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Attributes of the store itself and those given, which must not contradict them."""
     for key, value in own.items():
         if given.get(key, value) != value:
             raise StoreError(
@@ -119,14 +125,15 @@ def _create_labels(
     time_units: str,
 ) -> None:
     names = np.array(moment_names, dtype=np.dtypes.StringDType())
-    _create_label(group, "time", "time", times.astype(np.float64), units=time_units)
-    _create_label(group, "moment", "moment", names)
-    _create_label(group, "initial_condition", "replica", initial_condition.astype(np.int64))
+    create_label(group, "time", "time", times.astype(np.float64), units=time_units)
+    create_label(group, "moment", "moment", names)
+    create_label(group, "initial_condition", "replica", initial_condition.astype(np.int64))
 
 
-def _create_label(
+def create_label(
     group: zarr.Group, name: str, dimension: str, values: np.ndarray, **attributes: Any
 ) -> None:
+    """Create and write the coordinate of a dimension."""
     is_text = values.dtype.kind == "T"
     array = group.create_array(
         name,
@@ -141,29 +148,33 @@ def _create_label(
     array[:] = values
 
 
-def _create_arrays(
-    group: zarr.Group, n_replicas: int, n_times: int, lattice_shape: tuple[int, ...], n_moments: int
+def create_data(
+    group: zarr.Group,
+    name: str,
+    replicas_times: tuple[int, int],
+    axes: Mapping[Any, int],
+    dtype: np.dtype[Any],
+    fill: int | float,
 ) -> None:
-    for name, rest, axes, dtype, fill in (
-        ("state", lattice_shape, AXES[: len(lattice_shape)], np.dtype(np.uint8), NO_STATE),
-        ("moments", (n_moments,), ("moment",), np.dtype(np.float64), np.nan),
-    ):
-        chunks = balanced_chunks(
-            n_replicas,
-            n_times,
-            snapshot_bytes=int(np.prod(rest)) * dtype.itemsize,
-            block_replicas=group.metadata.attributes["block_replicas"],
-        )
-        group.create_array(
-            name,
-            shape=(n_replicas, n_times, *rest),
-            dtype=dtype,
-            chunks=(*chunks, *rest),
-            compressors=codecs(dtype.itemsize),
-            fill_value=fill,
-            dimension_names=("replica", "time", *axes),
-            attributes={"coordinates": "initial_condition"},
-        )
+    """Create an empty array of replicas, times and further axes."""
+    n_replicas, n_times = replicas_times
+    rest = tuple(axes.values())
+    chunks = balanced_chunks(
+        n_replicas,
+        n_times,
+        snapshot_bytes=max(1, math.prod(rest)) * dtype.itemsize,
+        block_replicas=group.metadata.attributes["block_replicas"],
+    )
+    group.create_array(
+        name,
+        shape=(n_replicas, n_times, *rest),
+        dtype=dtype,
+        chunks=(*chunks, *rest),
+        compressors=codecs(dtype.itemsize),
+        fill_value=fill,
+        dimension_names=("replica", "time", *axes),
+        attributes={"coordinates": "initial_condition"},
+    )
 
 
 def write_trajectories(

@@ -8,6 +8,7 @@ from typing import Any
 
 import xarray as xr
 
+from ._block_store import BlockStore
 from ._errors import StoreError
 from ._header import open_dataset
 from ._trajectory_store import resume_trajectories
@@ -43,7 +44,11 @@ def open_trajectories(
         If there is no store, a foreign one, one of another kind, version or experiment; if blocks
         or chunks are missing or cut off. Reading a damaged chunk later raises it too.
     """
-    store = resume_trajectories(path, expect=expect)
+    return written_replicas(resume_trajectories(path, expect=expect), allow_incomplete)
+
+
+def written_replicas(store: BlockStore, allow_incomplete: bool) -> xr.Dataset:
+    """Open the replicas of the blocks that are there, all of them unless `allow_incomplete`."""
     written = [index for index in range(store.n_blocks) if store.is_written(index)]
     expected = written if allow_incomplete else range(store.n_blocks)
     faults = [fault for fault in map(store.fault, expected) if fault is not None]

@@ -1,0 +1,113 @@
+"""The layout of particle trajectories in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float64, Integer
+
+from dynboltz.particles import Box, PointPatterns
+
+from ._errors import StoreError
+from ._layout import AXES
+
+
+def particles_dataset(
+    patterns: PointPatterns,
+    times: Float64[np.ndarray, " times"],
+    initial_condition: Integer[np.ndarray, " replicas"] | None = None,
+    *,
+    attrs: Mapping[str, Any] | None = None,
+    time_units: str = "1",
+) -> xr.Dataset:
+    """Particle trajectories in memory, in the layout that `open_particles` returns.
+
+    Parameters
+    ----------
+    patterns
+        Patterns of the batch (replicas, times).
+    times
+        Recorded times, increasing [`time_units`].
+    initial_condition
+        Number of the initial condition of each replica; 0 if left out.
+    attrs
+        Network, diffusion constants, seed and so on. Species, `box_lengths` and `boundary` are
+        taken from the patterns.
+    time_units
+        Unit of the times.
+
+    Raises
+    ------
+    ValueError
+        If the batch is not that of replicas and times.
+    """
+    if len(patterns.batch) != 2 or patterns.batch[1] != len(times):
+        raise ValueError(
+            f"particles_dataset: `patterns` must have the batch (replicas, {len(times)}), as there "
+            f"are {len(times)} times, got {patterns.batch}."
+        )
+    starts = np.zeros(patterns.batch[0]) if initial_condition is None else initial_condition
+    own = {
+        "species": list(patterns.species),
+        "box_lengths": [float(length) for length in patterns.box.lengths],
+        "boundary": patterns.box.boundary,
+    }
+    return xr.Dataset(
+        {
+            "position": (("replica", "time", "slot", "axis"), patterns.positions),
+            "label": (("replica", "time", "slot"), patterns.labels),
+        },
+        coords={
+            "time": ("time", times, {"units": time_units}),
+            "axis": ("axis", np.array(AXES[: patterns.box.dim], dtype=np.str_)),
+            "initial_condition": ("replica", starts.astype(np.int64)),
+        },
+        attrs={**(attrs or {}), **own},
+    )
+
+
+def load_patterns(trajectories: xr.Dataset) -> PointPatterns:
+    """Patterns of a dataset in the layout of `particles_dataset`, checked.
+
+    Parameters
+    ----------
+    trajectories
+        The dataset or a part of it, such as `trajectories.isel(time=-1)`.
+
+    Raises
+    ------
+    ValueError
+        If an attribute is missing, or the particles do not fit the box and the species.
+    """
+    missing = [
+        key for key in ("species", "box_lengths", "boundary") if key not in trajectories.attrs
+    ]
+    if missing:
+        raise ValueError(f"load_patterns: the dataset has no attribute {', '.join(missing)}.")
+    attrs = trajectories.attrs
+    box = Box(tuple(float(length) for length in np.ravel(attrs["box_lengths"])), attrs["boundary"])
+    return PointPatterns(
+        np.asarray(trajectories.position.values, dtype=np.float64),
+        trajectories.label.values,
+        tuple(attrs["species"]),
+        box,
+    )
+
+
+def checked_patterns(
+    path: Path,
+    positions: np.ndarray,
+    labels: np.ndarray,
+    species: tuple[str, ...],
+    box: Box,
+    key: str | None = None,
+) -> PointPatterns:
+    """Patterns, or a `StoreError` that says why there are none."""
+    try:
+        return PointPatterns(positions, labels, species, box)
+    except ValueError as error:
+        raise StoreError(path, str(error), key=key) from error
