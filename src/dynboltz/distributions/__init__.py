@@ -12,6 +12,10 @@ from ._layer import Layer as Layer
 from ._model import LatticeModel as LatticeModel
 from ._model import named_term as named_term
 from ._point_kernels import PointTables as PointTables
+from ._point_kernels import fill_squared_distances as fill_squared_distances
+from ._point_kernels import n_occupied as n_occupied
+from ._point_kernels import pair_energy as pair_energy
+from ._point_kernels import single_energy as single_energy
 from ._point_process import PairSpace as PairSpace
 from ._point_process import PointProcessModel as PointProcessModel
 from ._poisson import PoissonSolution as PoissonSolution

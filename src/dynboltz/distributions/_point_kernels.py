@@ -17,37 +17,43 @@ class PointTables(NamedTuple):
     ----------
     lengths
         Sides of the box.
-    periodic
-        Whether displacements are those of the nearest images.
+    periods
+        The same if the box is periodic, else infinite.
     n_elements
         Elements of each function along each axis; those of pairs have one axis.
     first
         Where the monomials of each function begin.
     pair
         Function of each pair of species, -1 without one.
+    squared_cutoffs
+        Of each pair of species; zero without a function.
     cutoffs
         Distance from which on each function of pairs is zero; zero for the others.
     """
 
     lengths: Float64[np.ndarray, " dim"]
-    periodic: bool
+    periods: Float64[np.ndarray, " dim"]
     n_elements: Int64[np.ndarray, "functions dim"]
     first: Int64[np.ndarray, " functions"]
     pair: Int64[np.ndarray, "species species"]
+    squared_cutoffs: Float64[np.ndarray, "species species"]
     cutoffs: Float64[np.ndarray, " functions"]
 
 
 @no_type_check
 @numba.njit(cache=True, nogil=True)
-def squared_distance(a, b, tables):
-    """Squared distance of two points [dim], of the nearest images in a periodic box."""
-    total = 0.0
-    for axis in range(a.size):
-        along = abs(a[axis] - b[axis])
-        if tables.periodic:
-            along = min(along, tables.lengths[axis] - along)
-        total += along * along
-    return total
+def fill_squared_distances(point, coordinates, n, periods, squared):
+    """Squared distances of a point [dim] to the first `n` of `coordinates` [dim, slots].
+
+    Distances are those of the nearest images where a period is finite.
+    """
+    squared[:n] = 0.0
+    for axis in range(point.size):
+        position, period = point[axis], periods[axis]
+        for i in range(n):
+            along = abs(position - coordinates[axis, i])
+            along = min(along, period - along)
+            squared[i] += along * along
 
 
 @no_type_check
@@ -134,14 +140,14 @@ def add_pair(squared, function, tables, sums):
 
 @no_type_check
 @numba.njit(cache=True, nogil=True)
-def add_pairs_with(point, species, positions, labels, stop, tables, sums):
-    """Add the pairs of a point with the particles of the slots before `stop`."""
-    for other in range(stop):
-        function = tables.pair[species, labels[other] - 1]
-        if function >= 0:
-            squared = squared_distance(point, positions[other], tables)
-            if squared < tables.cutoffs[function] * tables.cutoffs[function]:
-                add_pair(squared, function, tables, sums)
+def add_pairs_with(point, species, coordinates, labels, n, tables, squared, sums):
+    """Add the pairs of a point with the first `n` particles of `coordinates` [dim, slots]."""
+    fill_squared_distances(point, coordinates, n, tables.periods, squared)
+    limits, functions = tables.squared_cutoffs[species], tables.pair[species]
+    for other in range(n):
+        kind = labels[other] - 1
+        if squared[other] < limits[kind]:
+            add_pair(squared[other], functions[kind], tables, sums)
 
 
 @no_type_check
@@ -158,14 +164,17 @@ def n_occupied(labels):
 @numba.njit(cache=True, nogil=True, parallel=True)
 def add_patterns(positions, labels, tables, sums):
     """Add the monomials of all particles and pairs of patterns to `sums` [patterns, monomials]."""
-    n_patterns, _, dim = positions.shape
+    n_patterns, n_slots, dim = positions.shape
     for pattern in numba.prange(n_patterns):
-        local, work = np.empty(dim), np.empty(4**dim)
+        local, work, squared = np.empty(dim), np.empty(4**dim), np.empty(n_slots)
         own, kinds = positions[pattern], labels[pattern]
+        coordinates = own.T.copy()
         for i in range(n_occupied(kinds)):
             species = np.int64(kinds[i]) - 1
             add_single(own[i], species, tables, local, work, sums[pattern])
-            add_pairs_with(own[i], species, own, kinds, i, tables, sums[pattern])
+            add_pairs_with(
+                own[i], species, coordinates, kinds, i, tables, squared, sums[pattern]
+            )
 
 
 @no_type_check
@@ -177,9 +186,10 @@ def add_insertions(positions, labels, points, species, tables, sums):
     """
     n_patterns, n_points, dim = points.shape
     for pattern in numba.prange(n_patterns):
-        local, work = np.empty(dim), np.empty(4**dim)
-        n = n_occupied(labels[pattern])
+        local, work, squared = np.empty(dim), np.empty(4**dim), np.empty(labels.shape[1])
+        coordinates, kinds = positions[pattern].T.copy(), labels[pattern]
+        n = n_occupied(kinds)
         for i in range(n_points):
             point, own = points[pattern, i], sums[pattern, i]
             add_single(point, species, tables, local, work, own)
-            add_pairs_with(point, species, positions[pattern], labels[pattern], n, tables, own)
+            add_pairs_with(point, species, coordinates, kinds, n, tables, squared, own)

@@ -217,16 +217,19 @@ class PointProcessModel:
         n_elements = np.ones((len(self._functions), dim), dtype=np.int64)
         for row, function in zip(n_elements, self._functions, strict=True):
             row[: len(function.n_elements)] = function.n_elements
-        pair = np.full((n, n), -1, dtype=np.int64)
-        for number, names in enumerate(self.pair, start=n):
+        pair, squared = np.full((n, n), -1, dtype=np.int64), np.zeros((n, n))
+        for number, (names, space) in enumerate(self.pair.items(), start=n):
             a, b = (self.species.index(name) for name in names)
             pair[a, b] = pair[b, a] = number
+            squared[a, b] = squared[b, a] = space.cutoff**2
+        lengths = np.array(self.box.lengths, dtype=np.float64)
         return PointTables(
-            lengths=np.array(self.box.lengths, dtype=np.float64),
-            periodic=self.box.boundary == "periodic",
+            lengths=lengths,
+            periods=lengths if self.box.boundary == "periodic" else np.full(dim, np.inf),
             n_elements=n_elements,
             first=np.cumsum([0, *(f.matrix.shape[0] for f in self._functions[:-1])]),
             pair=pair,
+            squared_cutoffs=squared,
             cutoffs=np.array([0.0] * n + [space.cutoff for space in self.pair.values()]),
         )
 
