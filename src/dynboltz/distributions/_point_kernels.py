@@ -9,6 +9,8 @@ import numba
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from dynboltz.lattices import inlined
+
 
 class PointTables(NamedTuple):
     """A point process as arrays. Functions are numbered, those of single particles first.
@@ -40,8 +42,8 @@ class PointTables(NamedTuple):
     cutoffs: Float64[np.ndarray, " functions"]
 
 
+@inlined
 @no_type_check
-@numba.njit(cache=True, nogil=True)
 def fill_squared_distances(point, coordinates, n, periods, squared):
     """Squared distances of a point [dim] to the first `n` of `coordinates` [dim, slots].
 
@@ -50,14 +52,15 @@ def fill_squared_distances(point, coordinates, n, periods, squared):
     squared[:n] = 0.0
     for axis in range(point.size):
         position, period = point[axis], periods[axis]
-        for i in range(n):
-            along = abs(position - coordinates[axis, i])
+        row = coordinates[axis]
+        for i in range(np.uint64(n)):
+            along = abs(position - row[i])
             along = min(along, period - along)
             squared[i] += along * along
 
 
+@inlined
 @no_type_check
-@numba.njit(cache=True, nogil=True)
 def locate(point, function, tables, local):
     """Where the monomials of the element of a point begin; `local` [dim] is its place there."""
     element = 0
@@ -72,8 +75,8 @@ def locate(point, function, tables, local):
     return tables.first[function] + n_powers * element
 
 
+@inlined
 @no_type_check
-@numba.njit(cache=True, nogil=True)
 def single_energy(point, species, coefficients, tables, local, work):
     """Value of the function of a species at a point; `local` [dim], `work` [4^(dim - 1)]."""
     first = locate(point, species, tables, local)
@@ -93,8 +96,8 @@ def single_energy(point, species, coefficients, tables, local, work):
     return work[0]
 
 
+@inlined
 @no_type_check
-@numba.njit(cache=True, nogil=True)
 def pair_energy(squared, function, coefficients, tables):
     """Value of a function of pairs within its cutoff, given the squared distance."""
     n = tables.n_elements[function, 0]
@@ -106,8 +109,8 @@ def pair_energy(squared, function, coefficients, tables):
     return (high + coefficients[c + 1]) * xi + coefficients[c]
 
 
+@inlined
 @no_type_check
-@numba.njit(cache=True, nogil=True)
 def add_single(point, species, tables, local, work, sums):
     """Add the monomials of a particle; `local` [dim], `work` [4^dim]."""
     first = locate(point, species, tables, local)
@@ -124,8 +127,8 @@ def add_single(point, species, tables, local, work, sums):
         sums[first + i] += work[i]
 
 
+@inlined
 @no_type_check
-@numba.njit(cache=True, nogil=True)
 def add_pair(squared, function, tables, sums):
     """Add the monomials of a pair within the cutoff."""
     n = tables.n_elements[function, 0]
@@ -138,8 +141,8 @@ def add_pair(squared, function, tables, sums):
         value *= scaled - element
 
 
+@inlined
 @no_type_check
-@numba.njit(cache=True, nogil=True)
 def add_pairs_with(point, species, coordinates, labels, n, tables, squared, sums):
     """Add the pairs of a point with the first `n` particles of `coordinates` [dim, slots]."""
     fill_squared_distances(point, coordinates, n, tables.periods, squared)
@@ -150,8 +153,8 @@ def add_pairs_with(point, species, coordinates, labels, n, tables, squared, sums
             add_pair(squared[other], functions[kind], tables, sums)
 
 
+@inlined
 @no_type_check
-@numba.njit(cache=True, nogil=True)
 def n_occupied(labels):
     """Number of particles; occupied slots come first."""
     n = 0

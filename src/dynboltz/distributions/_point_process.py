@@ -87,7 +87,7 @@ class PointProcessModel:
         self._check_pairs()
 
     def _check_pairs(self) -> None:
-        allowed = min(self.box.lengths) / (2 if self.box.boundary == "periodic" else 1)
+        allowed = min(self.box.lengths) / (2 if self.box.is_periodic else 1)
         seen = set()
         for names, space in self.pair.items():
             if len(names) != 2 or not set(names) <= set(self.species):
@@ -151,7 +151,6 @@ class PointProcessModel:
             If the patterns have another box or other species.
         """
         self.check_patterns(patterns)
-        batch = patterns.labels.shape[:-1]
         positions, labels = flat(patterns)
         found = np.empty((len(labels), self.matrix.shape[1]))
         step = max(1, _BATCH // self.matrix.shape[0])
@@ -160,7 +159,7 @@ class PointProcessModel:
             sums = np.zeros((len(labels[some]), self.matrix.shape[0]))
             add_patterns(positions[some], labels[some], self.tables, sums)
             found[some] = (self.matrix.T @ sums.T).T
-        return found.reshape(*batch, -1)
+        return found.reshape(*patterns.batch, -1)
 
     def insertions(
         self,
@@ -225,7 +224,7 @@ class PointProcessModel:
         lengths = np.array(self.box.lengths, dtype=np.float64)
         return PointTables(
             lengths=lengths,
-            periods=lengths if self.box.boundary == "periodic" else np.full(dim, np.inf),
+            periods=lengths if self.box.is_periodic else np.full(dim, np.inf),
             n_elements=n_elements,
             first=np.cumsum([0, *(f.matrix.shape[0] for f in self._functions[:-1])]),
             pair=pair,

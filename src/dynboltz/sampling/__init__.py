@@ -3,9 +3,6 @@
 from ._annealing import LogPartitionEstimate as LogPartitionEstimate
 from ._annealing import anneal_log_partition as anneal_log_partition
 from ._birth_death_move import BirthDeathMove as BirthDeathMove
-from ._birth_death_move import PointChains as PointChains
-from ._birth_death_move import start_empty as start_empty
-from ._birth_death_move import start_from_patterns as start_from_patterns
 from ._chains import Chains as Chains
 from ._chains import advance as advance
 from ._chains import record as record
@@ -25,6 +22,10 @@ from ._estimate import MomentEstimate as MomentEstimate
 from ._estimate import estimate_moments as estimate_moments
 from ._gibbs import GibbsSampler as GibbsSampler
 from ._jax_gibbs import JaxGibbsSampler as JaxGibbsSampler
+from ._point_chains import PointChains as PointChains
+from ._point_chains import start_empty as start_empty
+from ._point_chains import start_from_patterns as start_from_patterns
+from ._point_estimate import estimate_point_moments as estimate_point_moments
 from ._tempering import Tempering as Tempering
 from ._tempering import even_ladder as even_ladder
 from ._tempering import temper as temper

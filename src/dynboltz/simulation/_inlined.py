@@ -1,13 +1,3 @@
 """How the parts of a kernel's inner loop are compiled."""
 
-from __future__ import annotations
-
-import numba
-
-inlined = numba.njit(  # pyright: ignore[reportCallIssue]
-    cache=True, nogil=True, forceinline=True, _nrt=False
-)
-"""Compile a function that allocates nothing into its callers, without reference counting.
-
-Counting the references to the arrays in the tables takes several times as long as a hop.
-"""
+from dynboltz.lattices import inlined as inlined
