@@ -20,8 +20,9 @@ from ._scalar_functions import Conserving, ScalarFunction
 
 @final
 class Equation(eqx.Module):
-    r"""Right-hand side of one species,
-    $\partial_t \nu = F_1(\nu) \nabla^2 \nu + F_2(\nu) |\nabla \nu|^2 + F_3(\nu)$.
+    r"""Right-hand side of the equation of one species.
+
+    $$\frac{\partial \nu}{\partial t} = F_1(\nu) \nabla^2 \nu + F_2(\nu) |\nabla \nu|^2 + F_3(\nu)$$
 
     With the Poisson density $\rho = e^{-\nu}$: diffusion is $F_1 = D$, $F_2 = -D$; decay at rate
     $k$ is $F_3 = k$; birth at a rate $\lambda$ per volume $F_3 = -\lambda e^\nu$; annihilation
@@ -116,11 +117,14 @@ class FunctionalField(AbstractVectorField):
     def _tested(
         self,
         number: int,
-        values: Float[Array, "species *points"],
-        slopes: Float[Array, "dim species *points"],
+        values: Array,
+        slopes: Array,
         rule: Rule,
-    ) -> Float[Array, "*coefficients"]:
-        """Integrals of the right-hand side of one species times every basis function."""
+    ) -> Array:
+        """Integrals of the right-hand side of one species times every basis function.
+
+        `values` [species, points of each axis] and `slopes` [axis, species, points of each axis].
+        """
         equation = self.equations[number]
         points = values.shape[1:]
         nu = values.reshape(len(self.species), -1).T

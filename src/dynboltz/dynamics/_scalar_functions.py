@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-
 ScalarFunction = Callable[[Float[Array, " species"]], Float[Array, ""]]
 r"""$F^{(s)}(\nu)$ of the values $\nu_\alpha$ of all species at a point, a PyTree."""
 
@@ -85,7 +84,7 @@ class Dictionary(eqx.Module):
 
 @final
 class HermiteCurve(eqx.Module):
-    r"""$F(\nu) = f(\nu_\alpha)$, a continuously differentiable piecewise cubic function of one value.
+    r"""$F(\nu) = f(\nu_\alpha)$, cubic on each element and once differentiable.
 
     Beyond its ends it goes on as a straight line.
 

@@ -254,7 +254,7 @@ class RadialSpace:
 
 
 def _polynomials(
-    theta: Float64[np.ndarray, "..."], axes: tuple[AxisElements, ...]
+    theta: np.ndarray, axes: tuple[AxisElements, ...]
 ) -> Float64[np.ndarray, "elements monomials"]:
     found = theta
     for number, axis in enumerate(axes):

@@ -13,7 +13,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Float64
 
-from dynboltz.dynamics import AbstractVectorField, time_weights
+from dynboltz.dynamics import AbstractVectorField
 
 from ._static import Progress
 
