@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,11 @@ class LocalCubics(NamedTuple):
 
     n_elements: tuple[int, ...]
     matrix: scipy.sparse.csr_array
+
+    @property
+    def n_monomials(self) -> int:
+        """Number of monomials of all elements together."""
+        return DEGREES ** len(self.n_elements) * math.prod(self.n_elements)
 
 
 def local_cubics(space: FunctionSpace, upper: tuple[float, ...]) -> LocalCubics:
@@ -90,7 +96,7 @@ def monomials(
     for axis in range(points.shape[1]):
         products = (products[:, :, None] * powers[:, axis, None, :]).reshape(len(points), -1)
     n = products.shape[1]
-    first = n * np.ravel_multi_index(tuple(elements.T), n_elements)
+    first = n * np.asarray(np.ravel_multi_index(tuple(elements.T), n_elements))
     columns = (first[:, None] + np.arange(n)).ravel()
     pointers = n * np.arange(len(points) + 1)
     shape = (len(points), n * int(np.prod(n_elements)))

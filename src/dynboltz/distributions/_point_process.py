@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, final, runtime_checkable
@@ -123,7 +124,7 @@ class PointProcessModel:
         ends = np.cumsum([0, *(space.size for space in self.spaces.values())]).tolist()
         return {
             name: slice(*bounds)
-            for name, bounds in zip(self.spaces, zip(ends[:-1], ends[1:], strict=True), strict=True)
+            for name, bounds in zip(self.spaces, itertools.pairwise(ends), strict=True)
         }
 
     @property
@@ -152,11 +153,12 @@ class PointProcessModel:
         """
         self.check_patterns(patterns)
         positions, labels = flat(patterns)
-        found = np.empty((len(labels), self.matrix.shape[1]))
-        step = max(1, _BATCH // self.matrix.shape[0])
+        n_monomials = self._n_monomials
+        found = np.empty((len(labels), len(self.coefficients)))
+        step = max(1, _BATCH // n_monomials)
         for first in range(0, len(labels), step):
             some = slice(first, first + step)
-            sums = np.zeros((len(labels[some]), self.matrix.shape[0]))
+            sums = np.zeros((len(labels[some]), n_monomials))
             add_patterns(positions[some], labels[some], self.tables, sums)
             found[some] = (self.matrix.T @ sums.T).T
         return found.reshape(*patterns.batch, -1)
@@ -185,14 +187,15 @@ class PointProcessModel:
         """
         self.check_patterns(patterns)
         positions, labels = flat(patterns)
-        found = np.empty((*points.shape[:2], self.matrix.shape[1]))
+        n_monomials = self._n_monomials
+        found = np.empty((*points.shape[:2], len(self.coefficients)))
         number = self.species.index(species)
-        step = max(1, _BATCH // (self.matrix.shape[0] * points.shape[1]))
+        step = max(1, _BATCH // (n_monomials * points.shape[1]))
         for first in range(0, len(labels), step):
             some = slice(first, first + step)
-            sums = np.zeros((*points[some].shape[:2], self.matrix.shape[0]))
+            sums = np.zeros((*points[some].shape[:2], n_monomials))
             add_insertions(positions[some], labels[some], points[some], number, self.tables, sums)
-            flattened = self.matrix.T @ sums.reshape(-1, sums.shape[2]).T
+            flattened = np.asarray(self.matrix.T @ sums.reshape(-1, n_monomials).T)
             found[some] = flattened.T.reshape(*sums.shape[:2], -1)
         return found
 
@@ -226,11 +229,15 @@ class PointProcessModel:
             lengths=lengths,
             periods=lengths if self.box.is_periodic else np.full(dim, np.inf),
             n_elements=n_elements,
-            first=np.cumsum([0, *(f.matrix.shape[0] for f in self._functions[:-1])]),
+            first=np.cumsum([0, *(f.n_monomials for f in self._functions[:-1])]),
             pair=pair,
             squared_cutoffs=squared,
             cutoffs=np.array([0.0] * n + [space.cutoff for space in self.pair.values()]),
         )
+
+    @property
+    def _n_monomials(self) -> int:
+        return sum(function.n_monomials for function in self._functions)
 
     @functools.cached_property
     def _functions(self) -> tuple[LocalCubics, ...]:

@@ -1,4 +1,4 @@
-"""Sampling of lattice models and point processes: chains, contrastive divergence, tempering, moments, log Z."""
+"""Sampling of lattice models and point processes: chains, tempering, moments, log Z."""
 
 from ._annealing import LogPartitionEstimate as LogPartitionEstimate
 from ._annealing import anneal_log_partition as anneal_log_partition
