@@ -104,7 +104,7 @@ POISSON = PointProcessModel(
 )
 N_POINTS = len(POISSON.single["A"].quadrature()[1])
 LEVEL = np.append(POISSON.single["A"].project(np.full(N_POINTS, -1.0)), -1.0)
-THETA = LEVEL + np.random.default_rng(1).normal(0.0, 0.1, len(LEVEL))
+THETA = LEVEL + np.random.default_rng(1).normal(0.0, 0.04, len(LEVEL))
 
 
 def divergence(true, theta):
@@ -127,7 +127,7 @@ def divergence(true, theta):
 
 def test_gradient_of_the_divergence_is_data_minus_model():
     """The minus sign of the exponent turns the printed eq. (7) around."""
-    true = THETA + np.random.default_rng(2).normal(0, 0.1, len(THETA))
+    true = THETA + np.random.default_rng(2).normal(0, 0.04, len(THETA))
     solution = PoissonSolution(POISSON)
     data = np.asarray(solution.moments(true))
     gradient = np.asarray(solution.divergence_gradient(THETA, data))

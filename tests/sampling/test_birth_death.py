@@ -103,20 +103,19 @@ def test_mean_of_any_function_of_a_particle_and_the_others(lengths, walls):
     # Repulsion at contact, attraction of A and B further out.
     theta[-10:] = [2.0, 0.0, 0.8, -0.5, 0.2, 0.3, 1.0, -0.6, 1.5, 0.4]
     sampler = BirthDeathMove(model, displacement=0.3)
-    chains = sampler.advance(start_empty(model, 4, 50, seed=3), theta, 1000)
-    patterns, _ = sampler.record(chains, theta, 40, 400)
+    chains = sampler.advance(start_empty(model, 4, 80, seed=3), theta, 1000)
+    patterns, _ = sampler.record(chains, theta, 80, 200)
     n_points = 4
+    positions, labels = patterns.positions.reshape(-1, 80, box.dim), patterns.labels.reshape(-1, 80)
+    together = PointPatterns(positions, labels, model.species, box)
+    own = neighbours(box, positions, positions, labels) - 1
     differences = []
     for number, name in enumerate(model.species):
-        flat_patterns = patterns[:].positions.reshape(-1, 50, box.dim)
-        labels = patterns.labels.reshape(-1, 50)
-        together = PointPatterns(flat_patterns, labels, model.species, box)
         points = rng.uniform(0, box.lengths, (len(labels), n_points, box.dim))
         weights = np.exp(-model.insertions(together, name, points) @ theta)
         weights *= box.volume / n_points
         inside = labels == number + 1
-        own = neighbours(box, flat_patterns, flat_patterns, labels) - 1
-        there = neighbours(box, points, flat_patterns, labels)
+        there = neighbours(box, points, positions, labels)
         left = np.stack([inside.sum(1), (own * inside).sum(1)], axis=-1)
         right = np.stack([weights.sum(1), (there * weights).sum(1)], axis=-1)
         differences.append((left - right).reshape(*patterns.batch, 2))
