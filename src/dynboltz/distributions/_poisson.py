@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import final
 
-import jax
 import jax.numpy as jnp
+import jax.scipy.linalg
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
@@ -24,8 +24,8 @@ class PoissonSolution:
     \tilde\mu_k = \langle s_k \rangle = -\frac{\partial \ln Z}{\partial \theta_k}
     = \int \varphi_k(x)\, e^{-\nu_\alpha(x)}\, dx .$$
 
-    Integrals are those of `quadrature` of the spaces: exact for the derivatives among each other,
-    and as accurate as the rule for the integrals. Moments and metric are totals over the box.
+    Integrals are those of `quadrature` of the spaces; as such, moments and metric are the exact
+    derivatives of the log partition function. Moments and metric are totals over the box.
     Everything is differentiable in JAX.
 
     Parameters
@@ -52,23 +52,18 @@ class PoissonSolution:
 
     def log_partition(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, ""]:
         r"""$\ln Z(\theta)$, which is also the mean number of particles."""
-        theta = jnp.asarray(theta)
-        total = jnp.zeros((), theta.dtype)
-        for name, own in self.model.slices.items():
-            basis = jnp.asarray(self._basis[name], theta.dtype)
-            weights = jnp.asarray(self._weights[name], theta.dtype)
-            total += jnp.dot(weights, jnp.exp(-(basis @ theta[own])))
-        return total
+        return jnp.sum(jnp.concatenate([rho for _, rho in self._weighted(theta)]))
 
     def moments(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, " coefficients"]:
         r"""Moments $\tilde\mu_k = \langle s_k \rangle$."""
-        return -jax.grad(self.log_partition)(jnp.asarray(theta))
+        return jnp.concatenate([basis.T @ rho for basis, rho in self._weighted(theta)])
 
     def fisher(
         self, theta: Float[AnyArray, " coefficients"]
     ) -> Float[Array, "coefficients coefficients"]:
         r"""Fisher metric $G_{kl} = \mathrm{Cov}(s_k, s_l)$."""
-        return jax.hessian(self.log_partition)(jnp.asarray(theta))
+        weighted = self._weighted(theta)
+        return jax.scipy.linalg.block_diag(*(b.T @ (rho[:, None] * b) for b, rho in weighted))
 
     def divergence_gradient(
         self, theta: Float[AnyArray, " coefficients"], data: Float[AnyArray, " coefficients"]
@@ -97,3 +92,14 @@ class PoissonSolution:
     ) -> Float64[np.ndarray, " points"]:
         r"""Intensity $\rho_\alpha(x) = e^{-\nu_\alpha(x)}$ at points [per volume]."""
         return np.exp(-self.model.values(theta, f"nu.{species}", points))
+
+    def _weighted(
+        self, theta: Float[AnyArray, " coefficients"]
+    ) -> list[tuple[Float[Array, "points functions"], Float[Array, " points"]]]:
+        """Basis of each species, and the intensity times the weights, at the points of the rule."""
+        theta, found = jnp.asarray(theta), []
+        for name, own in self.model.slices.items():
+            basis = jnp.asarray(self._basis[name], theta.dtype)
+            weights = jnp.asarray(self._weights[name], theta.dtype)
+            found.append((basis, weights * jnp.exp(-(basis @ theta[own]))))
+        return found

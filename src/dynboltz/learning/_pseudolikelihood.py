@@ -86,7 +86,7 @@ def fit_pseudolikelihood(
     n_points
         Points of the integral, for each species and pattern; by default at least four a particle.
     seed
-        Seed of the points; pattern `i` does not depend on how many there are.
+        Seed of the points; those of pattern `i` depend on the seed, `i` and their number only.
 
     Returns
     -------
