@@ -16,9 +16,13 @@ from ._integrate import check_finite, check_times
 from ._parameter_gradient import parameter_gradient
 from ._runge_kutta import step_sizes
 
-AdjointMethod = Literal["euler", "heun"]
+AdjointMethod = Literal["euler", "heun", "trapezoid"]
 
-_RULES: dict[AdjointMethod, Rule] = {"euler": "left", "heun": "trapezoid"}
+_RULES: dict[AdjointMethod, Rule] = {
+    "euler": "left",
+    "heun": "trapezoid",
+    "trapezoid": "trapezoid",
+}
 
 
 class ExplicitAdjoint(NamedTuple):
@@ -60,7 +64,12 @@ def explicit_adjoint(
     for $p \propto e^{+\theta s}$: Ernst et al. (2019), eqs. (30), (31) and (33). Restricted to a
     window, eq. (41), the sensitivity equation keeps the minus sign of (30), which is missing in
     print; it then is the gradient of the action in the window with $\theta$ at its start held
-    fixed. The integral follows the left rule for `"euler"` and the trapezoidal for `"heun"`.
+    fixed. The integral follows the left rule for `"euler"` and the trapezoidal for the others.
+
+    For a field made of partial differential equations by Galerkin's method this is the adjoint
+    equation (12): $\phi_i = \int \varphi_i \zeta\, dx$ are the integrals of the adjoint function
+    against the elements. For interaction functions, $p \propto e^{-\theta s}$, the derivative of
+    the divergence is $\mu - \tilde\mu$, data minus model.
 
     Parameters
     ----------
@@ -71,9 +80,11 @@ def explicit_adjoint(
     times
         At least two strictly increasing times [time].
     moment_difference
-        $\tilde\mu - \mu$, model minus data, at all times.
+        $\tilde\mu - \mu$, model minus data, at all times: the derivative of the divergence with
+        respect to $\theta$.
     method
-        `"euler"` (order 1, the paper's choice) or `"heun"` (order 2).
+        `"euler"` (order 1, the paper's choice), `"heun"` (order 2) or `"trapezoid"` (order 2,
+        implicit, for stiff fields).
     substeps
         Equal steps between successive times, at least 1; $\theta$ and the moments are
         interpolated linearly.
@@ -165,12 +176,20 @@ def _all_steps_back(
         _, pullback = jax.vjp(jax.vmap(field), theta)
         return source - pullback(phi)[0]
 
+    def solve_earlier(theta: Array, size: Array, known: Array) -> Array:
+        jacobians = jax.vmap(jax.jacfwd(field))(theta)
+        identity = jnp.eye(theta.shape[-1], dtype=theta.dtype)[None]
+        matrices = identity - 0.5 * size * jnp.swapaxes(jacobians, -1, -2)
+        return jnp.linalg.solve(matrices, known[..., None])[..., 0]
+
     def step_back(phi: Array, step: tuple[Array, ...]) -> tuple[Array, Array]:
         size, later_theta, later_source, theta, source = step
         last = slope(later_theta, later_source, phi)
         earlier = phi - size * last
         if method == "heun":
             earlier = phi - 0.5 * size * (last + slope(theta, source, earlier))
+        elif method == "trapezoid":
+            earlier = solve_earlier(theta, size, phi - 0.5 * size * (last + source))
         return earlier, earlier
 
     steps = (sizes, theta[1:], source[1:], theta[:-1], source[:-1])

@@ -8,6 +8,8 @@ from ._counts import count_terms as count_terms
 from ._counts import fill_rows as fill_rows
 from ._counts import make_workspace as make_workspace
 from ._counts import pack_state as pack_state
+from ._inlined import inlined as inlined
+from ._inlined import uncounted as uncounted
 from ._lattice import Boundary as Boundary
 from ._lattice import Lattice as Lattice
 from ._normal import normal as normal

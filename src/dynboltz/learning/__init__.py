@@ -17,6 +17,10 @@ from ._objective import Selection as Selection
 from ._parameters import allocate_with_margin as allocate_with_margin
 from ._phases import HiddenAverage as HiddenAverage
 from ._phases import clamped_statistics as clamped_statistics
+from ._point_process_fit import PointFitSettings as PointFitSettings
+from ._point_process_fit import fit_point_process as fit_point_process
+from ._pseudolikelihood import PointProcessFit as PointProcessFit
+from ._pseudolikelihood import fit_pseudolikelihood as fit_pseudolikelihood
 from ._reduced_model import ReducedModel as ReducedModel
 from ._reduced_model import load_reduced_model as load_reduced_model
 from ._reduced_model import reduced_model_dataset as reduced_model_dataset

@@ -1,7 +1,8 @@
-"""Gibbs sampling of lattice models: chains, contrastive divergence, tempering, moments, log Z."""
+"""Sampling of lattice models and point processes: chains, tempering, moments, log Z."""
 
 from ._annealing import LogPartitionEstimate as LogPartitionEstimate
 from ._annealing import anneal_log_partition as anneal_log_partition
+from ._birth_death_move import BirthDeathMove as BirthDeathMove
 from ._chains import Chains as Chains
 from ._chains import advance as advance
 from ._chains import record as record
@@ -10,6 +11,8 @@ from ._chains import start_random as start_random
 from ._compare_starts import StartComparison as StartComparison
 from ._compare_starts import compare_starts as compare_starts
 from ._compare_starts import compare_values as compare_values
+from ._condensation import CondensationError as CondensationError
+from ._condensation import stability as stability
 from ._contrastive_divergence import Moments as Moments
 from ._contrastive_divergence import contrastive_divergence as contrastive_divergence
 from ._contrastive_divergence import persistent_moments as persistent_moments
@@ -19,6 +22,10 @@ from ._estimate import MomentEstimate as MomentEstimate
 from ._estimate import estimate_moments as estimate_moments
 from ._gibbs import GibbsSampler as GibbsSampler
 from ._jax_gibbs import JaxGibbsSampler as JaxGibbsSampler
+from ._point_chains import PointChains as PointChains
+from ._point_chains import start_empty as start_empty
+from ._point_chains import start_from_patterns as start_from_patterns
+from ._point_estimate import estimate_point_moments as estimate_point_moments
 from ._tempering import Tempering as Tempering
 from ._tempering import even_ladder as even_ladder
 from ._tempering import temper as temper

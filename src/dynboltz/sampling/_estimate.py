@@ -30,7 +30,7 @@ class ConvergenceWarning(UserWarning):
 @final
 @dataclass(frozen=True)
 class MomentEstimate:
-    r"""Moments estimated from chains, per visible site.
+    r"""Moments estimated from chains: per visible site of a lattice, or totals over a box.
 
     Attributes
     ----------
@@ -119,8 +119,7 @@ def estimate_moments(
     chains = advance(sampler, _start(sampler, start, n_chains, seed), theta, burn_in)
     values = record_statistics(sampler, observed, chains, theta, n_samples=n_samples, thin=thin)
     estimate = summarise_statistics(values, observed.coefficients)
-    if not estimate.converged:
-        warnings.warn(_message(estimate), ConvergenceWarning, stacklevel=2)
+    warn_unless_converged("estimate_moments", estimate)
     return estimate
 
 
@@ -181,9 +180,15 @@ def summarise_statistics(
     )
 
 
+def warn_unless_converged(function: str, estimate: MomentEstimate) -> None:
+    """Warn in the name of a public function if chains have not converged."""
+    if not estimate.converged:
+        warnings.warn(f"{function}: {_message(estimate)}", ConvergenceWarning, stacklevel=3)
+
+
 def _message(estimate: MomentEstimate) -> str:
     return (
-        f"estimate_moments: the chains have not converged in {', '.join(estimate._unconverged())}: "
+        f"the chains have not converged in {', '.join(estimate._unconverged())}: "
         f"the largest R-hat is {estimate.r_hat.max():.3g} (allowed: less than {MAX_R_HAT}), the "
         f"smallest effective sample size {estimate.effective_sample_size.min():.3g} (allowed: at "
         f"least {MIN_EFFECTIVE_SAMPLES}). Take more samples, a longer burn-in or a larger `thin`; "

@@ -6,9 +6,7 @@ from typing import NamedTuple, no_type_check
 
 import numpy as np
 
-from dynboltz.lattices import normal, uniform
-
-from ._inlined import inlined, uncounted
+from dynboltz.lattices import inlined, normal, uncounted, uniform
 
 
 class Cloud(NamedTuple):

@@ -8,10 +8,9 @@ from typing import NamedTuple, no_type_check
 import numba
 import numpy as np
 
-from dynboltz.lattices import bounded, uniform
+from dynboltz.lattices import bounded, inlined, uncounted, uniform
 
 from ._brownian_motion import inside, move, separation
-from ._inlined import inlined, uncounted
 
 
 class Workspace(NamedTuple):

@@ -11,11 +11,12 @@ from typing import no_type_check
 import numba
 import numpy as np
 
+from dynboltz.lattices import uncounted
+
 from ._brownian_motion import Cloud, diffuse
 from ._brownian_pairs import make_pair_workspace, react_in_pairs
 from ._brownian_singles import FULL, react_alone
 from ._brownian_tables import CellGrid, PairTable
-from ._inlined import uncounted
 from ._tables import ReactionTable
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from typing import no_type_check
 
-from dynboltz.lattices import exponential, uniform
+from dynboltz.lattices import exponential, inlined, uncounted, uniform
 
 from ._brownian_motion import move, split
-from ._inlined import inlined, uncounted
 from ._particles import find_reaction
 
 FULL = -1

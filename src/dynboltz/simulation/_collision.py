@@ -14,9 +14,8 @@ from typing import NamedTuple, no_type_check
 import numba
 import numpy as np
 
-from dynboltz.lattices import advance, exponential, uniform
+from dynboltz.lattices import advance, exponential, inlined, uniform
 
-from ._inlined import inlined
 from ._particles import FLAG, SPECIES, find_reaction, populate, site_event
 from ._records import Records, make_scratch, record
 from ._tables import NeighbourTable, ReactionTable

@@ -12,9 +12,8 @@ from typing import NamedTuple, no_type_check
 import numba
 import numpy as np
 
-from dynboltz.lattices import bounded, exponential, uniform
+from dynboltz.lattices import bounded, exponential, inlined, uniform
 
-from ._inlined import inlined
 from ._particles import find_reaction, populate, remove, site_event
 from ._records import Records, make_scratch, record
 from ._tables import NeighbourTable, ReactionTable

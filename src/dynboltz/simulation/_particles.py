@@ -11,9 +11,7 @@ from typing import NamedTuple, no_type_check
 import numba
 import numpy as np
 
-from dynboltz.lattices import bounded, uniform
-
-from ._inlined import inlined
+from dynboltz.lattices import bounded, inlined, uniform
 
 FLAG = np.uint8(0x80)
 SPECIES = np.uint8(0x7F)

@@ -1,0 +1,267 @@
+"""Spaces of functions of the position, or of the distance, with a linear parameterisation."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from dataclasses import dataclass
+from typing import Protocol, final, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float64
+
+from dynboltz.particles import Box
+
+from ._axis import AxisElements, Family
+
+
+@runtime_checkable
+class FunctionSpace(Protocol):
+    r"""Functions $f(x) = \sum_j \theta_j \varphi_j(x)$."""
+
+    @property
+    def size(self) -> int:
+        """Number of coefficients."""
+        ...
+
+    def evaluate(
+        self, points: Float64[np.ndarray, "points dim"]
+    ) -> Float64[np.ndarray, "points coefficients"]:
+        r"""Values of all $\varphi_j$ at some points."""
+        ...
+
+    def quadrature(
+        self,
+    ) -> tuple[Float64[np.ndarray, "points dim"], Float64[np.ndarray, " points"]]:
+        """Points and weights of a rule for integrals over the whole domain."""
+        ...
+
+
+@final
+@dataclass(frozen=True)
+class UniformSpace:
+    """Constant functions in a box: one coefficient.
+
+    Parameters
+    ----------
+    box
+        The box.
+    """
+
+    box: Box
+
+    @property
+    def size(self) -> int:
+        """One."""
+        return 1
+
+    def evaluate(
+        self, points: Float64[np.ndarray, "points dim"]
+    ) -> Float64[np.ndarray, "points coefficients"]:
+        """One at every point."""
+        return np.ones((len(points), 1))
+
+    def quadrature(
+        self,
+    ) -> tuple[Float64[np.ndarray, "points dim"], Float64[np.ndarray, " points"]]:
+        """The centre of the box with the weight of its volume."""
+        return np.array([self.box.lengths]) / 2, np.array([self.box.volume])
+
+
+@final
+@dataclass(frozen=True)
+class ElementSpace:
+    r"""Tensor products of finite elements along the axes of a box.
+
+    Coefficients are in C order: those of the last axis are next to each other.
+
+    Parameters
+    ----------
+    box
+        The box; a periodic one makes periodic functions.
+    n_elements
+        Number of elements along each axis.
+    family
+        "P1" for continuous, "Hermite" for continuously differentiable functions.
+
+    Raises
+    ------
+    ValueError
+        If `n_elements` does not have one entry an axis, or an axis is not possible.
+    """
+
+    box: Box
+    n_elements: tuple[int, ...]
+    family: Family = "Hermite"
+
+    def __post_init__(self) -> None:
+        if len(self.n_elements) != self.box.dim:
+            raise ValueError(
+                f"ElementSpace: `n_elements` must have {self.box.dim} entries, one an axis of the "
+                f"box, got {self.n_elements}."
+            )
+        self.axes  # noqa: B018  checks every axis
+
+    @functools.cached_property
+    def axes(self) -> tuple[AxisElements, ...]:
+        """Elements along each axis."""
+        periodic = self.box.boundary == "periodic"
+        sides = zip(self.box.lengths, self.n_elements, strict=True)
+        return tuple(AxisElements(length, n, self.family, periodic) for length, n in sides)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of coefficients along each axis."""
+        return tuple(axis.size for axis in self.axes)
+
+    @property
+    def size(self) -> int:
+        """Number of coefficients."""
+        return int(np.prod(self.shape))
+
+    def evaluate(
+        self, points: Float64[np.ndarray, "points dim"], derivative: tuple[int, ...] | None = None
+    ) -> Float64[np.ndarray, "points coefficients"]:
+        r"""Values of all $\varphi_j$ at some points.
+
+        Parameters
+        ----------
+        points
+            Points in the box.
+        derivative
+            Order of the derivative along each axis, 0 to 2; none by default.
+        """
+        orders = derivative or (0,) * len(self.axes)
+        found = np.ones((len(points), 1))
+        for axis, order, positions in zip(self.axes, orders, points.T, strict=True):
+            values = axis.matrix(np.ascontiguousarray(positions), order)
+            found = (found[:, :, None] * values[:, None, :]).reshape(len(points), -1)
+        return found
+
+    def sums(
+        self, points: Float64[np.ndarray, "points dim"], weights: Float64[np.ndarray, " points"]
+    ) -> Float64[np.ndarray, " coefficients"]:
+        r"""Weighted sums $\sum_i w_i \varphi_j(x_i)$, without the values at all points at once."""
+        places = np.zeros((len(points), 1), dtype=np.int64)
+        values = weights[:, None]
+        for axis, positions in zip(self.axes, points.T, strict=True):
+            own, factors = axis.values(np.ascontiguousarray(positions))
+            places = (places[:, :, None] * axis.size + own[:, None, :]).reshape(len(points), -1)
+            values = (values[:, :, None] * factors[:, None, :]).reshape(len(points), -1)
+        return np.bincount(places.ravel(), weights=values.ravel(), minlength=self.size)
+
+    def quadrature(
+        self,
+    ) -> tuple[Float64[np.ndarray, "points dim"], Float64[np.ndarray, " points"]]:
+        """Products of Gauss-Legendre rules on the elements along each axis, in C order."""
+        rules = [axis.quadrature() for axis in self.axes]
+        points = np.array(list(itertools.product(*(positions for positions, _ in rules))))
+        weights = functools.reduce(np.multiply.outer, (w for _, w in rules))
+        return points, np.ravel(weights)
+
+    def project(
+        self, values: Float64[np.ndarray, "*functions points"]
+    ) -> Float64[np.ndarray, "*functions coefficients"]:
+        """Coefficients of the closest functions in the mean square.
+
+        Parameters
+        ----------
+        values
+            Values at the points of `quadrature`.
+        """
+        found = values.reshape(*values.shape[:-1], *(len(a.quadrature()[0]) for a in self.axes))
+        for axis in self.axes:
+            positions, weights = axis.quadrature()
+            values_there = axis.matrix(positions)
+            solve = np.linalg.solve(axis.mass(), values_there.T * weights)
+            first = found.ndim - len(self.axes)
+            found = np.tensordot(found, solve, axes=(first, 1))
+        return found.reshape(*values.shape[:-1], self.size)
+
+    def polynomials(
+        self, theta: Float64[np.ndarray, " coefficients"]
+    ) -> Float64[np.ndarray, "elements monomials"]:
+        r"""A function as one polynomial an element, in the positions $\xi$ within it.
+
+        Elements, and the powers of the axes up to 3 each, are in C order.
+        """
+        return _polynomials(theta.reshape(self.shape), self.axes)
+
+
+@final
+@dataclass(frozen=True)
+class RadialSpace:
+    r"""Functions of a distance $r$ that vanish from a cutoff on.
+
+    "Hermite" functions also have no slope there; so all are as smooth at the cutoff as elsewhere.
+
+    Parameters
+    ----------
+    cutoff
+        Distance $R$ from which on the functions are zero [length].
+    n_elements
+        Number of elements of $[0, R]$.
+    family
+        "P1" for continuous, "Hermite" for continuously differentiable functions.
+    """
+
+    cutoff: float
+    n_elements: int
+    family: Family = "Hermite"
+
+    def __post_init__(self) -> None:
+        self.axis  # noqa: B018  checks the elements
+
+    @functools.cached_property
+    def axis(self) -> AxisElements:
+        """Elements of the distance; the coefficients of the last vertex are zero."""
+        return AxisElements(self.cutoff, self.n_elements, self.family, periodic=False)
+
+    @property
+    def size(self) -> int:
+        """Number of coefficients."""
+        return self.axis.size - self.axis.per_vertex
+
+    def evaluate(
+        self, points: Float64[np.ndarray, "points 1"], derivative: int = 0
+    ) -> Float64[np.ndarray, "points coefficients"]:
+        r"""Values of all $\varphi_j$ at some distances, zero beyond the cutoff.
+
+        Parameters
+        ----------
+        points
+            Distances.
+        derivative
+            Order of the derivative, 0 to 2.
+        """
+        distances = points[:, 0]
+        within = distances < self.cutoff
+        found = self.axis.matrix(np.where(within, distances, 0.0), derivative)[:, : self.size]
+        return np.where(within[:, None], found, 0.0)
+
+    def quadrature(
+        self,
+    ) -> tuple[Float64[np.ndarray, "points 1"], Float64[np.ndarray, " points"]]:
+        r"""Distances and weights for $\int_0^R f(r)\, dr$."""
+        positions, weights = self.axis.quadrature()
+        return positions[:, None], weights
+
+    def polynomials(
+        self, theta: Float64[np.ndarray, " coefficients"]
+    ) -> Float64[np.ndarray, "elements monomials"]:
+        r"""A function as one cubic an element, in the position $\xi$ within it."""
+        return _polynomials(np.append(theta, np.zeros(self.axis.per_vertex)), (self.axis,))
+
+
+def _polynomials(
+    theta: np.ndarray, axes: tuple[AxisElements, ...]
+) -> Float64[np.ndarray, "elements monomials"]:
+    found = theta
+    for number, axis in enumerate(axes):
+        # Axis `number` of what is found so far holds coefficients; it becomes elements, and the
+        # powers go to the end.
+        gathered = np.moveaxis(found, number, 0)[axis.members]
+        powers = np.einsum("ef...,fp->e...p", gathered, axis.monomials)
+        found = np.moveaxis(powers, 0, number)
+    n_elements = int(np.prod([axis.n_elements for axis in axes]))
+    return np.ascontiguousarray(found.reshape(n_elements, -1))

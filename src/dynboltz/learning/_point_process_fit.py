@@ -1,0 +1,168 @@
+"""Maximum likelihood of point processes by natural gradients that chains estimate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from jaxtyping import Float64
+
+from dynboltz.distributions import PointProcessModel
+from dynboltz.lattices import child_seeds
+from dynboltz.particles import PointPatterns
+from dynboltz.sampling import BirthDeathMove, start_from_patterns
+
+from ._pseudolikelihood import (
+    PointProcessFit,
+    check_fit,
+    fit_pseudolikelihood,
+    ridge_around_independence,
+)
+
+DAMPING = 1e-3
+"""Added to the metric, relative to its diagonal."""
+LARGEST_STEP = 0.3
+"""Of any coefficient; a longer step could make the chains condense."""
+MEMORY = 0.9
+"""Share of the metric that is kept from the estimates before."""
+
+
+@final
+@dataclass(frozen=True)
+class PointFitSettings:
+    """How the coefficients of a point process are learned from chains.
+
+    Parameters
+    ----------
+    steps
+        Number of natural steps.
+    learning_rate
+        Share of a natural step that is taken in the first half of the steps.
+    chains
+        Persistent chains, which start from the patterns.
+    proposals
+        Proposals of a chain between two steps, for each particle of a mean pattern.
+    ridge
+        Precision of the prior, see `fit_pseudolikelihood`.
+    slots
+        Slots of a chain; by default twice the largest number of particles, and 50 more.
+
+    Raises
+    ------
+    ValueError
+        If a value is not positive, or there are less than 2 chains.
+    """
+
+    steps: int = 60
+    learning_rate: float = 0.3
+    chains: int = 64
+    proposals: float = 4.0
+    ridge: float = 0.1
+    slots: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "learning_rate", "proposals", "ridge"):
+            if not getattr(self, name) > 0:
+                raise ValueError(
+                    f"PointFitSettings: `{name}` must be positive, got {getattr(self, name)}."
+                )
+        if self.chains < 2:
+            raise ValueError(f"PointFitSettings: `chains` must be at least 2, got {self.chains}.")
+
+
+def fit_point_process(
+    model: PointProcessModel,
+    patterns: PointPatterns,
+    settings: PointFitSettings | None = None,
+    *,
+    start: Float64[np.ndarray, " coefficients"] | None = None,
+    seed: int | np.random.SeedSequence,
+) -> PointProcessFit:
+    r"""Fit a model to patterns by maximum likelihood.
+
+    Chains start from the patterns and go on while the coefficients move. A step changes them by
+
+    $$\delta\theta = -\eta\, \big(G + P / N\big)^{-1}
+    \big[\mu - \tilde\mu + P (\theta - \theta_0) / N \big]$$
+
+    with the moments $\mu$ of the data and $\tilde\mu$ of the chains, the Fisher metric $G$ that
+    the chains show, the number $N$ of patterns, and the precision $P$ and the centre $\theta_0$ of
+    the prior. The steps shrink over their second half, and the fit is the mean over it.
+
+    Parameters
+    ----------
+    model
+        The model.
+    patterns
+        Independent patterns along one batch axis.
+    settings
+        How to fit.
+    start
+        Coefficients to start from, by default those of `fit_pseudolikelihood`. Not $-\ln g(r)$,
+        see there.
+    seed
+        Seed.
+
+    Returns
+    -------
+    fit
+        The covariance is $(N G + P)^{-1}$: that of maximum likelihood if the model is right.
+
+    Raises
+    ------
+    ValueError
+        If the patterns or the start do not fit the model.
+    CondensationError
+        If the number of particles of a chain runs away.
+    """
+    settings = settings or PointFitSettings()
+    check_fit("fit_point_process", model, patterns, settings.ridge)
+    for_points, for_chains = child_seeds(seed, 2)
+    if start is None:
+        ridge = settings.ridge
+        start = fit_pseudolikelihood(model, patterns, ridge=ridge, seed=for_points).theta
+    return _climb(model, patterns, settings, start, for_chains)
+
+
+def _climb(
+    model: PointProcessModel,
+    patterns: PointPatterns,
+    settings: PointFitSettings,
+    start: Float64[np.ndarray, " coefficients"],
+    seed: np.random.SeedSequence,
+) -> PointProcessFit:
+    n = patterns.batch[0]
+    prior = ridge_around_independence(model, patterns, settings.ridge)
+    precision = prior.precision / n
+    counts = patterns.counts().sum(axis=-1)
+    n_proposals = int(np.ceil(settings.proposals * max(1.0, counts.mean())))
+    sampler = BirthDeathMove(model)
+    chosen = patterns[np.resize(np.arange(n), settings.chains)]
+    slots = settings.slots or 2 * int(counts.max()) + 50
+    chains = start_from_patterns(model, chosen, slots, seed=seed)
+    data = model.statistics(patterns).mean(axis=0)
+    theta, metric, total = start, None, np.zeros_like(start)
+    half = settings.steps // 2
+    for step in range(settings.steps):
+        chains = sampler.advance(chains, theta, n_proposals)
+        values = model.statistics(chains.patterns)
+        seen = np.atleast_2d(np.cov(values.T))
+        metric = seen if metric is None else MEMORY * metric + (1 - MEMORY) * seen
+        gradient = data - values.mean(axis=0) + precision @ (theta - prior.centre)
+        rate = settings.learning_rate * min(1.0, (settings.steps - step) / (half + 1))
+        theta = theta - rate * _natural_step(metric + precision, gradient)
+        if step >= half:
+            total += theta
+    assert metric is not None
+    return PointProcessFit(
+        total / (settings.steps - half), np.linalg.inv(n * metric + prior.precision)
+    )
+
+
+def _natural_step(
+    metric: Float64[np.ndarray, "coefficients coefficients"],
+    gradient: Float64[np.ndarray, " coefficients"],
+) -> Float64[np.ndarray, " coefficients"]:
+    step = np.linalg.solve(metric + DAMPING * np.diag(np.diag(metric)), gradient)
+    return step / max(1.0, np.abs(step).max() / LARGEST_STEP)
