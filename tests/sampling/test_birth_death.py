@@ -250,9 +250,7 @@ def test_estimates_say_whether_chains_converged():
     model = ring(5.0, RadialSpace(0.5, 2, "P1"))
     theta = np.array([-1.0, 1.0, 0.5])
     sampler, chains = BirthDeathMove(model), start_empty(model, 4, 60, seed=8)
-    estimate = estimate_point_moments(
-        sampler, theta, chains, n_samples=1000, burn_in=1000, thin=50
-    )
+    estimate = estimate_point_moments(sampler, theta, chains, n_samples=1000, burn_in=1000, thin=50)
     assert estimate.converged
     assert estimate.names == ("nu.A[0]", "nu.A.A[0]", "nu.A.A[1]")
     with pytest.warns(ConvergenceWarning, match="estimate_point_moments: the chains have not"):

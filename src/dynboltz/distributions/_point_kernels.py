@@ -175,9 +175,7 @@ def add_patterns(positions, labels, tables, sums):
         for i in range(n_occupied(kinds)):
             species = np.int64(kinds[i]) - 1
             add_single(own[i], species, tables, local, work, sums[pattern])
-            add_pairs_with(
-                own[i], species, coordinates, kinds, i, tables, squared, sums[pattern]
-            )
+            add_pairs_with(own[i], species, coordinates, kinds, i, tables, squared, sums[pattern])
 
 
 @no_type_check
