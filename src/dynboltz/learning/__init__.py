@@ -4,6 +4,11 @@ from ._chain_moments import ChainMoments as ChainMoments
 from ._checkpoint import Checkpoint as Checkpoint
 from ._data import TrainingData as TrainingData
 from ._data import summarise as summarise
+from ._gauss_newton import GaussNewtonResult as GaussNewtonResult
+from ._gauss_newton import GaussNewtonSettings as GaussNewtonSettings
+from ._gauss_newton import LikelihoodSource as LikelihoodSource
+from ._gauss_newton import Local as Local
+from ._gauss_newton import gauss_newton as gauss_newton
 from ._learn import learn as learn
 from ._moment_regression import MomentRegression as MomentRegression
 from ._moment_regression import fit_moment_regression as fit_moment_regression
@@ -19,6 +24,7 @@ from ._phases import HiddenAverage as HiddenAverage
 from ._phases import clamped_statistics as clamped_statistics
 from ._point_process_fit import PointFitSettings as PointFitSettings
 from ._point_process_fit import fit_point_process as fit_point_process
+from ._poisson_likelihood import PoissonLikelihood as PoissonLikelihood
 from ._pseudolikelihood import PointProcessFit as PointProcessFit
 from ._pseudolikelihood import fit_pseudolikelihood as fit_pseudolikelihood
 from ._reduced_model import ReducedModel as ReducedModel
