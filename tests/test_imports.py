@@ -18,6 +18,7 @@ NUMERICS = (
     "lattices",
     "reactions",
     "particles",
+    "elements",
     "simulation",
     "distributions",
     "sampling",
