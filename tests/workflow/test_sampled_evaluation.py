@@ -19,6 +19,7 @@ from dynboltz.workflow import ExperimentError, claim, fit, load_experiment, run,
 from dynboltz.workflow._checkpoints import StoredCheckpoint
 from dynboltz.workflow._sampled_models import sample_model
 from dynboltz.workflow._schema import RESERVED
+from dynboltz.workflow._verdicts import fit_warnings
 
 PLANE = """
 name = "plane"
@@ -162,6 +163,23 @@ def test_fits_of_snapshots_match_the_moments(learned):
     assert metrics["ceiling"]["part"] == "train"
     assert metrics["ceiling"]["short_run"]["means_rel_rms"] < 0.02
     assert metrics["ceiling"]["equilibrium"]["neighbours_rel_rms"] < 0.03
+
+
+def test_fits_from_afar_that_are_cut_short_are_told(tmp_path):
+    path = tmp_path / "plane.toml"
+    text = FOLLOWED.replace('initial = { "b.A" = 0.0, "J.A.A" = 0.0 }', "")
+    text = text.replace("train = 1", "train = 2").replace("steps = 30", "steps = 1")
+    path.write_text(text.replace("counts = { A = 72 }", "counts = { A = [1, 14] }"))
+    experiment = load_experiment(path)
+    directory = claim(experiment, tmp_path / "out")
+    simulate(experiment, directory)
+    fit(experiment, directory)
+    fits = read_dataset(directory.fit("pairs"), "dynboltz-fit")
+    known = fits.initial_residual.notnull()
+    assert known.values.tolist() == [[True, True], [True, False]]
+    # Five steps of at most 0.05 from a half-full lattice; a tenth of the sites or fewer are.
+    first, *_ = fit_warnings(experiment.plans["pairs"], fits)
+    assert "the fit at time 0 of the train initial conditions has not converged" in first
 
 
 def test_predictions_go_beyond_the_training_and_the_lattice(learned):
