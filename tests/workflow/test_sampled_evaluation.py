@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dynboltz.cli import app
-from dynboltz.cli._show import show_metrics
+from dynboltz.cli._show import progress_display, show_metrics
 from dynboltz.store import read_dataset
 from dynboltz.workflow import ExperimentError, claim, fit, load_experiment, run, simulate, train
 from dynboltz.workflow._checkpoints import StoredCheckpoint
@@ -165,7 +165,7 @@ def test_fits_of_snapshots_match_the_moments(learned):
     assert metrics["ceiling"]["equilibrium"]["neighbours_rel_rms"] < 0.03
 
 
-def test_fits_from_afar_that_are_cut_short_are_told(tmp_path):
+def test_fits_from_afar_that_are_cut_short_are_told(tmp_path, capsys):
     path = tmp_path / "plane.toml"
     text = FOLLOWED.replace('initial = { "b.A" = 0.0, "J.A.A" = 0.0 }', "")
     text = text.replace("train = 1", "train = 2").replace("steps = 30", "steps = 1")
@@ -173,7 +173,10 @@ def test_fits_from_afar_that_are_cut_short_are_told(tmp_path):
     experiment = load_experiment(path)
     directory = claim(experiment, tmp_path / "out")
     simulate(experiment, directory)
-    fit(experiment, directory)
+    with progress_display(tmp_path / "out") as progress:
+        fit(experiment, directory, progress=progress)
+    last = "fit pairs 4/4 snapshots residual "
+    assert any(line.startswith(last) for line in capsys.readouterr().err.splitlines())
     fits = read_dataset(directory.fit("pairs"), "dynboltz-fit")
     known = fits.initial_residual.notnull()
     assert known.values.tolist() == [[True, True], [True, False]]

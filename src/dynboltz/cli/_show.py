@@ -27,7 +27,7 @@ def progress_display(directory: Path) -> Iterator[Callable[[dict[str, Any]], Non
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[unit]}"),
         TimeElapsedColumn(),
         TextColumn("{task.fields[errors]}"),
     )
@@ -45,12 +45,13 @@ class _Bars:
     def __call__(self, report: dict[str, Any]) -> None:
         name = _task(report)
         if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=report["total"], errors="")
+            self._tasks[name] = self._bars.add_task(name, total=report["total"], errors="", unit="")
         self._bars.update(
             self._tasks[name],
             completed=report["step"],
             total=report["total"],
             errors=_errors(report),
+            unit=report.get("unit", ""),
         )
 
 
@@ -67,7 +68,8 @@ class _Lines:
         if self._said.get(name) == fifth:
             return
         self._said[name] = fifth
-        line = f"{name} {report['step']}/{report['total']} {_errors(report)}".rstrip()
+        done = f"{report['step']}/{report['total']}"
+        line = " ".join(filter(None, (name, done, report.get("unit"), _errors(report))))
         self._console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 

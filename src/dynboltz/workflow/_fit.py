@@ -202,7 +202,7 @@ def _follow(
         return {"theta": np.asarray(fit_trajectories(plan.model, data, plan.fit))}
 
     def report(step: dict[str, Any]) -> None:
-        progress({**step, "model": plan.name})
+        progress({**step, "model": plan.name, "unit": "snapshots"})
 
     seed = model_seed(experiment, "train", FOLLOWING, plan.name)
     fits = fit_trajectories_sampled(plan.model, data, plan.fit, seed=seed, progress=report)
