@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dynboltz.learning import FitSettings, LearningSettings
-from dynboltz.workflow import _schema
+from dynboltz.workflow import ExperimentError, _schema, load_experiment
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "experiment-files.md"
 
@@ -57,3 +57,17 @@ def test_defaults_are_those_of_the_settings(title, settings):
             assert not getattr(settings, names[0])
         else:
             assert [getattr(settings, name) for name in names] == values
+
+
+def test_the_deep_model_is_a_complete_file(tmp_path):
+    path = tmp_path / "deep.toml"
+    (code,) = re.findall(r"^```toml\n(.*?)^```", section("A deep model"), re.M | re.S)
+    path.write_text(code)
+    plan = load_experiment(path).plans["deep"]
+    assert len(plan.model.layers) == 3
+    assert set(plan.grids) == set(plan.model.coefficients)
+    assert plan.fit.weight_decay > 0
+    for key in ("fit", "learning"):
+        exact = f'models.deep.{key}.moments = "exact"'
+        with pytest.raises(ExperimentError, match=rf"`models\.deep\.{key}\.moments`"):
+            load_experiment(path, overrides=[exact])

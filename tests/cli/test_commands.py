@@ -128,6 +128,18 @@ def test_predict_says_when_it_extrapolates(results):
     assert "no training trajectory visited" in result.stderr
 
 
+def test_predict_looks_at_all_steps_on_the_way(results):
+    """Times of the steps are told even where they are not asked for; training ended at 0.4."""
+    arguments = ("predict", results, "visible", "--initial", INITIAL, "--times")
+    found = [dynboltz(*arguments, times) for times in ("0:0.4:0.1", "0,2", "0:2:0.1")]
+    assert "was learned from" not in found[0].stderr
+    for result in found[1:]:
+        assert result.exit_code == 0, result.output
+        assert "visible was learned from times up to 0.4;" in result.stderr
+    assert found[1].stderr == found[2].stderr
+    assert found[1].stdout.splitlines()[-1] == found[2].stdout.splitlines()[-1]
+
+
 @pytest.mark.parametrize("suffix", ["npz", "nc"])
 def test_samples_are_states_that_others_can_read(results, tmp_path, suffix):
     out = tmp_path / f"samples.{suffix}"
@@ -137,6 +149,9 @@ def test_samples_are_states_that_others_can_read(results, tmp_path, suffix):
     reader = read_npz if suffix == "npz" else read_netcdf
     found = reader(out, boundary="closed")
     assert found.state.shape == (500, 1, 12)
+    before = out.read_bytes()
+    refused(*arguments, "--out", out, message="is there already")
+    assert out.read_bytes() == before
     first = dynboltz("predict", results, "visible", "--initial", INITIAL, "--times", "0")
     density = float(first.stdout.splitlines()[1].split(",")[3])
     # 6000 sites of variance at most 1/4, anticorrelated neighbours: 4 standard errors are 0.026.
@@ -152,6 +167,7 @@ def test_samples_are_states_that_others_can_read(results, tmp_path, suffix):
         (("--initial", INITIAL, "--times", "1,0"), "must begin at 0 and increase"),
         (("--initial", INITIAL, "--times", "0:1"), "start:stop:step"),
         (("--initial", INITIAL, "--out", "p.txt"), "must end in .csv or .nc"),
+        (("--initial", INITIAL, "--out", "p"), "`--out`: must end in .csv or .nc"),
     ],
 )
 def test_predict_refuses_what_it_cannot_use(results, options, message):
@@ -253,6 +269,24 @@ def test_experiments_and_version_are_listed():
     assert "annihilation" in listed.stdout
     assert "quick, paper" in listed.stdout
     assert dynboltz("--version").stdout.startswith("dynboltz 0.")
+
+
+def test_wrong_names_are_told_before_the_numerics_are_imported(tmp_path):
+    (tmp_path / "experiment.toml").write_text("[models.visible]")
+    for arguments, message in (
+        (("predict", tmp_path, "visble"), "has no model 'visble'; there are visible"),
+        (("sample", tmp_path, "visible", "--time", 0, "--out", "s.txt"), "must end in .npz or .nc"),
+    ):
+        code = (
+            f"import sys; sys.argv[1:] = {[str(a) for a in arguments]!r}\n"
+            "from dynboltz.cli import main\n"
+            "try: main()\n"
+            "except SystemExit as end: print(end.code, 'jax' in sys.modules)"
+        )
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.stdout.strip() == "2 False"
+        assert message in done.stderr
 
 
 def test_help_does_not_import_the_numerics():

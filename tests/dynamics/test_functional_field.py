@@ -18,7 +18,7 @@ from dynboltz.dynamics import (
     explicit_adjoint,
     solve_implicit,
 )
-from dynboltz.elements import ElementSpace
+from dynboltz.elements import ElementSpace, Family
 from dynboltz.particles import Box
 
 D, K = 0.1, 1.0
@@ -41,7 +41,7 @@ def density(x, t):
     return 100 * np.exp(-K * t) * (1 + amplitude * np.cos(2 * np.pi * x))
 
 
-def largest_error(n_elements, family="Hermite", substeps=1):
+def largest_error(n_elements, family: Family = "Hermite", substeps=1):
     space = ElementSpace(RING, (n_elements,), family)
     points, _ = space.quadrature()
     field = diffusion_and_decay(space)

@@ -42,9 +42,8 @@ def test_exact_fits_match_the_sites_below_hidden_units():
 def test_chains_fit_each_site():
     states = data(400)
     settings = FitSettings(steps=30, chains=200, learning_rate=0.3)
-    (theta,) = fit_initial_persistent(
-        VISIBLE, states[None], settings, seed=np.random.SeedSequence(1)
-    )
+    fits = fit_initial_persistent(VISIBLE, states[None], settings, seed=np.random.SeedSequence(1))
+    (theta,) = fits.theta
     found = 3 * np.asarray(Enumeration(VISIBLE).moments(theta))[:3]
     # The fit is a mean over 75 steps of 200 chains. If only every third step counted:
     errors = np.sqrt(CHANCES * (1 - CHANCES) / (25 * 200))

@@ -112,6 +112,9 @@ def test_fits_of_trajectories_are_those_of_maximum_likelihood():
     assert [(r["stage"], r["step"], r["total"]) for r in reports] == [
         ("fit", done, 4) for done in (1, 2, 3, 4)
     ]
+    assert [r["residual"] for r in reports] == found.residual[:, 1:].ravel().tolist()
+    assert np.all(np.isnan(found.residual[:, 0]))
+    assert np.nanmax(found.residual) < 0.04  # as for single snapshots
     np.testing.assert_array_equal(found.theta[:, 0], TRUTH[:, 0])
     for i, j in np.ndindex(2, 3):
         _, metric = moments_and_metric(PLANE, found.theta[i, j])
@@ -137,16 +140,35 @@ def test_single_snapshots_start_where_they_are_told():
         fit_initial_persistent(PLANE, states, chosen, seed=np.random.SeedSequence(seed))
         for seed in (1, 1, 2)
     ]
-    np.testing.assert_array_equal(runs[0], runs[1])
-    assert not np.array_equal(runs[0], runs[2])
-    for theta, data, truth in zip(runs[0], states, TRUTH[0], strict=False):
+    np.testing.assert_array_equal(runs[0].theta, runs[1].theta)
+    assert not np.array_equal(runs[0].theta, runs[2].theta)
+    for theta, data, truth in zip(runs[0].theta, states, TRUTH[0], strict=False):
         exact = most_likely(PLANE, data, truth)
         variance = np.diag(np.linalg.inv(moments_and_metric(PLANE, exact)[1])) / N
         assert np.all(np.abs(theta - exact) < 4 * np.sqrt(3 * variance / (N_CHAINS * 30)))
     # Steps as short as nothing stay at the start.
     stay = settings(start={"J.A.A": 0.3}, steps=2, learning_rate=1e-15)
     still = fit_initial_persistent(PLANE, states, stay, seed=np.random.SeedSequence(1))
-    np.testing.assert_allclose(still, [[0.0, 0.3]] * 2, atol=1e-14)
+    np.testing.assert_allclose(still.theta, [[0.0, 0.3]] * 2, atol=1e-14)
+
+
+def test_the_residual_is_what_is_left_of_the_difference_of_moments():
+    """Of fits that never left their start, whose moments are known; and of finished ones."""
+    states = np.array([drawn(PLANE, theta, 200, 7) for theta in TRUTH[0, :2]])
+    start = np.array([-1.0, 0.3])
+    chosen = settings(
+        start=dict(zip(PLANE.coefficients, start, strict=True)), steps=20, learning_rate=1e-15
+    )
+    still = fit_initial_persistent(PLANE, states, chosen, seed=SEED)
+    moments, _ = moments_and_metric(PLANE, start)
+    data = np.array([PLANE.statistics(snapshot[None]).mean(axis=0) for snapshot in states])
+    left = np.linalg.norm(data - moments, axis=1) / np.linalg.norm(data, axis=1)
+    assert np.all(left > 0.2)
+    # 50 steps of 500 chains count, every third as if independent. The moments per site have a
+    # variance below 1/2 and the data a norm above 1/2: four standard errors are below 0.04.
+    np.testing.assert_allclose(still.residual, left, atol=0.04)
+    done = fit_initial_persistent(PLANE, states, settings(steps=20), seed=SEED)
+    assert np.all(done.residual < 0.04)
 
 
 def metric_of(model: LatticeModel, theta: np.ndarray) -> np.ndarray:

@@ -196,7 +196,8 @@ def test_chains_do_not_depend_on_threads_nor_on_how_they_are_cut():
     chains = start_empty(model, 6, 60, seed=6)
     before = numba.get_num_threads()
     found = []
-    for threads in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
+    available = numba.config.NUMBA_NUM_THREADS  # pyright: ignore[reportPrivateImportUsage]
+    for threads in (1, min(2, available)):
         numba.set_num_threads(threads)
         found.append(sampler.advance(chains, theta, 500))
     numba.set_num_threads(before)

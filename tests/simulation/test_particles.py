@@ -288,11 +288,11 @@ def test_cells_find_the_pairs_that_brute_force_finds(dim, boundary):
     for radius in (0.05, 0.4, 1.2):
         start = random_particles(box, network.species, {"A": 60, "B": 5}, 5, seed=dim)
         end = simulate(network, box, start, [0.1], dt=0.1, diffusion=0.0, reaction_radius=radius)
-        for points, left in zip(start.positions[:, :60], end[:, 0], strict=True):
+        for replica, points in enumerate(start.positions[:, :60]):
             gaps = np.linalg.norm(box.displacement(points[:, None], points[None]), axis=-1)
             close = gaps + 9 * np.eye(60) <= radius
             lonely = points[~close.any(axis=1)]
-            remaining = left.points("A")
+            remaining = end[replica, 0].points("A")
             assert {*map(tuple, lonely)} <= {*map(tuple, remaining)}
             kept = (points[:, None] == remaining[None]).all(axis=-1).any(axis=1)
             assert not np.any(close[np.ix_(kept, kept)])
@@ -319,7 +319,12 @@ def test_blocks_of_replicas_equal_one_run(counted):
     start = {"A": 9} if counted else random_particles(box, ("A",), {"A": 9}, 5, seed=4)
     whole = simulate(network, box, start, [0.0, 0.2], replicas=5)
     block = simulate(
-        network, box, start if counted else start[3:], [0.0, 0.2], replicas=2, first_replica=3
+        network,
+        box,
+        start[3:] if isinstance(start, PointPatterns) else start,
+        [0.0, 0.2],
+        replicas=2,
+        first_replica=3,
     )
     np.testing.assert_array_equal(whole.positions[3:], block.positions)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import h5py
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import xarray as xr
 from numcodecs import blosc
 
-from dynboltz.particles import Box, PointPatterns, random_particles
+from dynboltz.particles import Box, PointPatterns, Walls, random_particles
 from dynboltz.store import (
     StoreError,
     create_particles,
@@ -28,7 +29,7 @@ SPECIES = ("A", "B")
 TIMES = np.array([0.0, 0.5, 2.0])
 
 
-def trajectories(dim=2, boundary="periodic", n_replicas=5) -> xr.Dataset:
+def trajectories(dim=2, boundary: Walls = "periodic", n_replicas=5) -> xr.Dataset:
     box = Box((2.0, 3.0, 4.0)[:dim], boundary)
     flat = random_particles(box, SPECIES, {"A": 4, "B": 2}, 3 * n_replicas, seed=1)
     shape = (n_replicas, 3, 6)
@@ -57,7 +58,7 @@ def test_what_is_written_is_read(tmp_path, dim, boundary):
 
 def test_blocks_are_written_one_by_one(tmp_path):
     patterns = load_patterns(trajectories())
-    options = {
+    options: dict[str, Any] = {
         "n_replicas": 5,
         "times": TIMES,
         "n_slots": 6,

@@ -102,8 +102,13 @@ def test_a_derivative_may_depend_on_some_coefficients(tiny):
         ('models.visible.terms = ["q.A"]', "models.visible.terms", "not understood"),
         (
             'models.visible.layers = [{species = ["X"], stencil = [[0], [20]]}]',
-            "models.visible.terms",
+            "models.visible.layers",
             "does not fit a lattice",
+        ),
+        (
+            'models.visible.layers = [{species = ["X"], stencil = [[0, 0]]}]',
+            "models.visible.layers",
+            "must have 1 entries an offset",
         ),
         (
             'models.visible.grid.axes."b.A".lower = 7.0',
@@ -123,6 +128,51 @@ def test_bad_settings_name_file_field_and_what_is_allowed(tiny, override, field,
     first = str(error.value).splitlines()[0]
     assert first.startswith(f"{tiny}, `{field}`: " if field else f"{tiny}: ")
     assert message in str(error.value)
+
+
+def test_sampled_moments_are_asked_for_where_exact_ones_are_set(tiny):
+    """Hidden layers that are coupled with each other have no exact solution."""
+    deep = """
+        terms = ["b.A", "J.A.A", "W.A.X", "W.X.U"]
+        initial = "fitted"
+        layers = [
+            { species = ["X"], stencil = [[0], [1]] }, { species = ["U"], stencil = [[0], [1]] },
+        ]
+        [models.visible.grid]"""
+    head, tail = tiny.read_text().split("[models.visible]")
+    counts = '[initial]\nsource = "counts"\ncounts = { A = 3 }\ntrain = 1\ntest = 1\nreplicas = 2'
+    body = tail.partition("[models.visible.grid]")[2]
+    arguments = '\narguments = ["b.A", "J.A.A"]'
+    text = f"{head.split('[initial]')[0]}{counts}\n[models.visible]{deep}{arguments}{body}"
+    tiny.write_text(text)
+    fit, learning = 'models.visible.fit.moments="{}"', 'models.visible.learning.moments="{}"'
+    for overrides, field, value in (
+        ([], "fit", "exact"),
+        ([learning.format("persistent")], "fit", "exact"),
+        (
+            [fit.format("contrastive-divergence"), 'models.visible.fit.optimiser="sgd"'],
+            "fit",
+            "contrastive-divergence",
+        ),
+        ([fit.format("persistent")], "learning", "exact"),
+    ):
+        with pytest.raises(ExperimentError) as error:
+            load_experiment(tiny, overrides=overrides)
+        assert f'`models.visible.{field}.moments`: "{value}" needs' in str(error.value)
+        assert 'write "persistent"' in str(error.value)
+    load_experiment(tiny, overrides=[m.format("persistent") for m in (fit, learning)])
+
+
+@pytest.mark.parametrize("name", ["train", "warnings", "mean_field", "wall_seconds"])
+def test_names_that_metrics_hold_already_are_refused(tiny, name):
+    text = tiny.read_text()
+    with pytest.raises(ExperimentError, match=rf"`evaluation\.ceilings\.{name}` is taken in"):
+        load_experiment(tiny, overrides=[f'evaluation.ceilings.{name} = "visible"'])
+    tiny.write_text(
+        text.replace("models.visible", f"models.{name}").replace('"visible"', f'"{name}"')
+    )
+    with pytest.raises(ExperimentError, match=rf"`models\.{name}` is taken in `metrics.json`"):
+        load_experiment(tiny)
 
 
 def test_counts_that_do_not_fit_are_refused(tiny):

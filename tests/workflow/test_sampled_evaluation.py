@@ -13,10 +13,13 @@ import pytest
 from typer.testing import CliRunner
 
 from dynboltz.cli import app
+from dynboltz.cli._show import progress_display, show_metrics
 from dynboltz.store import read_dataset
 from dynboltz.workflow import ExperimentError, claim, fit, load_experiment, run, simulate, train
 from dynboltz.workflow._checkpoints import StoredCheckpoint
-from dynboltz.workflow._sampled_models import metastability_warnings, sample_model
+from dynboltz.workflow._sampled_models import sample_model
+from dynboltz.workflow._schema import RESERVED
+from dynboltz.workflow._verdicts import fit_warnings
 
 PLANE = """
 name = "plane"
@@ -112,7 +115,7 @@ def test_a_plane_is_evaluated_by_short_runs(plane, tmp_path):
     assert np.all(np.isfinite(metrics["models"]["pairs"]["rmse"]))
     assert metrics["pairs"]["metastable_times"] == []
     assert metrics["pairs"]["short_run"].keys() == {"means_rel_rms", "neighbours_rel_rms"}
-    assert "mean_field" not in metrics
+    assert set(metrics) == {*RESERVED, "pairs"} - {"mean_field"}
     run(load_experiment(plane), tmp_path / "again")
     again = json.loads((tmp_path / "again" / "metrics.json").read_text())
     assert again["models"] == metrics["models"]
@@ -132,9 +135,6 @@ def test_models_that_remember_their_start_are_reported(plane, tmp_path):
     assert found.metastable.tolist() == [True, False, False, False, False]
     assert found.r_hat[0] > 1.5
     assert found.r_hat[1:].max() < 1.05
-    (warning,) = metastability_warnings("pairs", [0.0])
-    assert "pairs: metastable at t = 0." in warning
-    assert metastability_warnings("pairs", []) == []
 
 
 @pytest.fixture(scope="module")
@@ -154,9 +154,35 @@ def test_fits_of_snapshots_match_the_moments(learned):
     metrics = json.loads((learned / "out" / "metrics.json").read_text())
     # The model has one coefficient for the mean and one for the pairs, so its best fit has their
     # moments; what is left is the noise of 200 lattices of 144 sites on either side.
+    # Coefficients at time 0 are given; the residuals of the others are those of the progress.
+    assert np.isnan(fits.initial_residual).all()
+    residual = fits.residual.values[0]
+    assert np.isnan(residual[0])
+    assert metrics["models"]["pairs"]["fit_residual"] == {"later": residual[1:].max()}
+    assert metrics["models"]["pairs"]["learned_until"] == pytest.approx(0.2)
     assert metrics["ceiling"]["part"] == "train"
     assert metrics["ceiling"]["short_run"]["means_rel_rms"] < 0.02
     assert metrics["ceiling"]["equilibrium"]["neighbours_rel_rms"] < 0.03
+
+
+def test_fits_from_afar_that_are_cut_short_are_told(tmp_path, capsys):
+    path = tmp_path / "plane.toml"
+    text = FOLLOWED.replace('initial = { "b.A" = 0.0, "J.A.A" = 0.0 }', "")
+    text = text.replace("train = 1", "train = 2").replace("steps = 30", "steps = 1")
+    path.write_text(text.replace("counts = { A = 72 }", "counts = { A = [1, 14] }"))
+    experiment = load_experiment(path)
+    directory = claim(experiment, tmp_path / "out")
+    simulate(experiment, directory)
+    with progress_display(tmp_path / "out") as progress:
+        fit(experiment, directory, progress=progress)
+    last = "fit pairs 4/4 snapshots residual "
+    assert any(line.startswith(last) for line in capsys.readouterr().err.splitlines())
+    fits = read_dataset(directory.fit("pairs"), "dynboltz-fit")
+    known = fits.initial_residual.notnull()
+    assert known.values.tolist() == [[True, True], [True, False]]
+    # Five steps of at most 0.05 from a half-full lattice; a tenth of the sites or fewer are.
+    first, *_ = fit_warnings(experiment.plans["pairs"], fits)
+    assert "the fit at time 0 of the train initial conditions has not converged" in first
 
 
 def test_predictions_go_beyond_the_training_and_the_lattice(learned):
@@ -185,8 +211,36 @@ def test_samples_and_predictions_need_no_exact_solution(learned, tmp_path):
         density = (found["state"] > 0).mean()
     done = runner.invoke(app, ["predict", str(out), "pairs"])
     assert done.exit_code == 0, done.output
-    rows = np.genfromtxt(io.StringIO(done.output), delimiter=",", names=True)
+    assert "means over 100 chains, 25 sweeps from random units" in done.stderr
+    rows = np.genfromtxt(io.StringIO(done.stdout), delimiter=",", names=True)
     assert abs(rows["A"][2] - density) < 0.02
+    # 100 lattices of 144 sites that are weakly coupled: the error of a mean is about 0.005.
+    assert np.all((rows["errorA"] > 0.001) & (rows["errorA"] < 0.01))
+
+
+def test_relative_errors_are_printed_as_they_are_documented(learned, capsys):
+    metrics = json.loads((learned / "out" / "metrics.json").read_text())
+    show_metrics(metrics)
+    printed = capsys.readouterr().out
+    assert "40% of them beyond the last learned one, 0.2" in " ".join(printed.split())
+    assert "pairs (test)" in printed
+    assert "ceiling (train)" in printed
+    assert f"{100 * metrics['ceiling']['short_run']['means_rel_rms']:.3g} % / " in printed
+
+
+def test_samples_that_have_not_converged_name_the_setting(learned, tmp_path):
+    shutil.copytree(learned / "out", tmp_path / "out")
+    path = tmp_path / "out" / "experiment.toml"
+    text = path.read_text()
+    assert "long_sweeps = 400" in text
+    path.write_text(text.replace("long_sweeps = 400", "long_sweeps = 8"))
+    # Far below the critical temperature, symmetric between full and empty.
+    arguments = ["sample", str(tmp_path / "out"), "pairs", "--time", "0", "-n", "2"]
+    arguments += ["--initial", "b.A=-6,J.A.A=3", "--out", str(tmp_path / "s.npz")]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "chains of 8 sweeps have not converged" in done.stderr
+    assert "Raise `evaluation.long_sweeps`" in done.stderr
 
 
 class Interruption(Exception):

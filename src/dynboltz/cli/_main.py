@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ._checks import check_file, check_model
 from ._group import ReportingGroup
 
 app = typer.Typer(
@@ -46,6 +47,9 @@ Overrides = Annotated[
 Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace results in DIR that depend on other settings."),
+]
+OverwriteFile = Annotated[
+    bool, typer.Option("--overwrite", help="Replace the file of --out if it is there already.")
 ]
 Initial = Annotated[
     str | None,
@@ -218,8 +222,15 @@ def predict(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write a .csv or .nc file instead of a table.")
     ] = None,
+    overwrite: OverwriteFile = False,
 ) -> None:
-    """Predict coefficients and moments over time from given coefficients."""
+    """Predict coefficients and moments over time from given coefficients.
+
+    Moments of chains are exact; those of other lattices come from short runs and have errors.
+    """
+    check_model(directory, model)
+    if out is not None:
+        check_file(out, (".csv", ".nc"), overwrite=overwrite)
     from ._predict import predict_table, write_prediction  # noqa: PLC0415
 
     table = predict_table(directory, model, initial, times)
@@ -245,12 +256,15 @@ def sample(
     ] = 100,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed.")] = 0,
     threads: Threads = None,
+    overwrite: OverwriteFile = False,
 ) -> None:
     """Draw lattice states of a model at one time.
 
     Chains are sampled exactly; other lattices by Gibbs sampling from random units, as long as the
     experiment's `evaluation.long_sweeps`.
     """
+    check_model(directory, model)
+    check_file(out, (".npz", ".nc"), overwrite=overwrite)
     from ._sample import write_samples  # noqa: PLC0415
 
     _set_threads(threads)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import jax
 import numpy as np
@@ -13,7 +13,7 @@ import typer
 import xarray as xr
 
 from dynboltz.learning import ReducedModel
-from dynboltz.store import StoreError, export_netcdf
+from dynboltz.store import export_netcdf
 from dynboltz.store._files import replacing_file
 from dynboltz.workflow import (
     Experiment,
@@ -36,29 +36,37 @@ class Prediction:
         Times.
     coefficients, moments
         Names and values over time; moments per site.
+    standard_errors
+        Of sampled moments; empty for exact ones.
     """
 
     times: np.ndarray
     coefficients: dict[str, np.ndarray]
     moments: dict[str, np.ndarray]
+    standard_errors: dict[str, np.ndarray]
 
     def to_csv(self) -> str:
-        """Comma-separated columns: time, coefficients, moments."""
+        """Comma-separated columns: time, coefficients, moments, their errors if sampled."""
         columns = {"time": self.times, **self.coefficients, **self.moments}
+        columns |= {f"error({name})": error for name, error in self.standard_errors.items()}
         text = io.StringIO()
         text.write(",".join(columns) + "\n")
         np.savetxt(text, np.column_stack(list(columns.values())), fmt="%.8g", delimiter=",")
         return text.getvalue()
 
     def to_dataset(self) -> xr.Dataset:
-        """Dataset with `theta` and `moments` over time."""
+        """Dataset with `theta` and `moments` over time, and `standard_error` of sampled ones."""
         theta = np.column_stack(list(self.coefficients.values()))
         moments = np.column_stack(list(self.moments.values()))
+        variables: dict[str, Any] = {
+            "theta": (("time", "coefficient"), theta),
+            "moments": (("time", "moment"), moments, {"units": "per site"}),
+        }
+        if self.standard_errors:
+            errors = np.column_stack(list(self.standard_errors.values()))
+            variables["standard_error"] = (("time", "moment"), errors, {"units": "per site"})
         return xr.Dataset(
-            {
-                "theta": (("time", "coefficient"), theta),
-                "moments": (("time", "moment"), moments, {"units": "per site"}),
-            },
+            variables,
             coords={
                 "time": self.times,
                 "coefficient": list(self.coefficients),
@@ -72,16 +80,27 @@ def predict_table(directory: Path, name: str, initial: str | None, times: str | 
     experiment, learned = open_model(directory, name)
     chosen = experiment.times if times is None else _parse_times(times)
     start = starting_coefficients(directory, experiment, learned, name, initial)
-    theta = predict_theta(learned, start, chosen)
+    theta = predict_theta(experiment, learned, name, start, chosen)
+    names = [term.name for term in experiment.moments]
+    errors: dict[str, np.ndarray] = {}
     if experiment.plans[name].is_solvable:
         with jax.enable_x64(True):
             moments = np.asarray(learned.moments(theta[None], experiment.moments))[0]
     else:
-        moments = short_runs(experiment, name, theta[None], "test")[0]
+        table = experiment.table.evaluation
+        typer.echo(
+            f"Moments are means over {table.samples} chains, {table.sweeps} sweeps from random "
+            "units (`evaluation.samples`, `evaluation.sweeps`); error(...) are standard errors.",
+            err=True,
+        )
+        sampled = short_runs(experiment, name, theta[None], "test")
+        moments = sampled.mean[0]
+        errors = dict(zip(names, sampled.standard_error[0].T, strict=True))
     return Prediction(
         chosen,
         dict(zip(learned.field.coefficients, theta.T, strict=True)),
-        {term.name: moments[:, k] for k, term in enumerate(experiment.moments)},
+        dict(zip(names, moments.T, strict=True)),
+        errors,
     )
 
 
@@ -106,30 +125,42 @@ def starting_coefficients(
     return initial_of_test(experiment, ResultDirectory(directory), name)[0]
 
 
-def predict_theta(learned: ReducedModel, start: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Coefficients over time; says so if they leave the cells seen in training."""
+def predict_theta(
+    experiment: Experiment,
+    learned: ReducedModel,
+    name: str,
+    start: np.ndarray,
+    times: np.ndarray,
+) -> np.ndarray:
+    """Coefficients over time; says so where they are later, or elsewhere, than in training."""
     with jax.enable_x64(True):
-        theta = np.asarray(learned.predict(start[None], times))[0]
+        steps, places = learned.steps(times)
+        theta = np.asarray(learned.predict(start[None], steps))[0]
         strangers = unvisited(learned.field, theta)
+    last = experiment.plans[name].learned_times(experiment.times)[-1]
+    if times[-1] > last * (1 + 1e-9):
+        typer.echo(
+            f"Warning: {name} was learned from times up to {last:g}; what comes later is beyond "
+            "its training.",
+            err=True,
+        )
     if strangers.any():
         typer.echo(
-            f"Warning: from time {times[strangers.argmax()]:g} on, the coefficients visit cells "
+            f"Warning: from time {steps[strangers.argmax()]:g} on, the coefficients visit cells "
             "that no training trajectory visited. Nothing is known there: the prediction "
             "extrapolates, and where no vertex of the cells is known the coefficients stand still.",
             err=True,
         )
-    return theta
+    return theta[places]
 
 
 def write_prediction(prediction: Prediction, path: Path) -> None:
-    """Write a prediction as CSV or NetCDF, by the name of the file."""
+    """Write a prediction as `.csv` or `.nc`, by the name of the file."""
     if path.suffix == ".csv":
         with replacing_file(path) as temporary:
             temporary.write_text(prediction.to_csv(), encoding="utf-8")
-    elif path.suffix == ".nc":
-        export_netcdf(prediction.to_dataset(), path)
     else:
-        raise StoreError(path, "must end in .csv or .nc.", key="--out")
+        export_netcdf(prediction.to_dataset(), path)
 
 
 def _parse_initial(text: str, coefficients: tuple[str, ...]) -> np.ndarray:

@@ -18,7 +18,7 @@ from dynboltz.sampling import (
     estimate_moments,
     start_random,
 )
-from dynboltz.store import StoreError
+from dynboltz.sampling._estimate import MAX_R_HAT, MIN_EFFECTIVE_SAMPLES
 from dynboltz.store._files import replacing_file
 from dynboltz.workflow import Experiment
 
@@ -26,7 +26,6 @@ from ._predict import open_model, predict_theta, starting_coefficients
 
 CHAINS, RECORDS = 16, 200
 """Of the check whether chains have converged."""
-SUFFIXES = (".npz", ".nc")
 
 
 def write_samples(
@@ -39,13 +38,14 @@ def write_samples(
     seed: int,
     out: Path,
 ) -> None:
-    """Write visible states that a model draws at one time, as `read_npz` or `read_netcdf` take."""
-    if out.suffix not in SUFFIXES:
-        raise StoreError(out, f"must end in {' or '.join(SUFFIXES)}.", key="--out")
+    """Write visible states that a model draws at one time, as `read_npz` or `read_netcdf` take.
+
+    The name of the file ends in `.npz` or `.nc`.
+    """
     experiment, learned = open_model(directory, name)
     steps = [0.0] if time == 0 else _steps(experiment.kernel.time_step, time)
     start = starting_coefficients(directory, experiment, learned, name, initial)
-    theta = predict_theta(learned, start, np.array(steps))[-1]
+    theta = predict_theta(experiment, learned, name, start, np.array(steps))[-1]
     if experiment.plans[name].is_solvable:
         with jax.enable_x64(True):
             states = np.asarray(learned.sample(theta, n_samples, seed=seed))
@@ -82,13 +82,21 @@ def _gibbs_samples(
     model, n_sweeps = experiment.plans[name].model, experiment.table.evaluation.long_sweeps
     sampler = GibbsSampler(model)
     check, draw = child_seeds(seed, 2)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConvergenceWarning)
-        estimate_moments(
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        estimate = estimate_moments(
             sampler, theta, n_chains=CHAINS, n_samples=RECORDS, burn_in=n_sweeps, seed=check
         )
-    for warning in caught:
-        typer.echo(f"Warning: {warning.message}", err=True)
+    if not estimate.converged:
+        typer.echo(
+            f"Warning: chains of {n_sweeps} sweeps have not converged (largest R-hat "
+            f"{estimate.r_hat.max():.3g}, allowed: less than {MAX_R_HAT}; smallest effective "
+            f"sample size {estimate.effective_sample_size.min():.3g}, allowed: at least "
+            f"{MIN_EFFECTIVE_SAMPLES}). Raise `evaluation.long_sweeps` in the `experiment.toml` of "
+            "the results; if R-hat stays large, the model has several modes, and the samples show "
+            "those that chains from random units reach.",
+            err=True,
+        )
     return advance(sampler, start_random(model, n_samples, seed=draw), theta, n_sweeps).visible
 
 

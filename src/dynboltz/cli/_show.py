@@ -27,7 +27,7 @@ def progress_display(directory: Path) -> Iterator[Callable[[dict[str, Any]], Non
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[unit]}"),
         TimeElapsedColumn(),
         TextColumn("{task.fields[errors]}"),
     )
@@ -45,12 +45,13 @@ class _Bars:
     def __call__(self, report: dict[str, Any]) -> None:
         name = _task(report)
         if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=report["total"], errors="")
+            self._tasks[name] = self._bars.add_task(name, total=report["total"], errors="", unit="")
         self._bars.update(
             self._tasks[name],
             completed=report["step"],
             total=report["total"],
             errors=_errors(report),
+            unit=report.get("unit", ""),
         )
 
 
@@ -67,7 +68,8 @@ class _Lines:
         if self._said.get(name) == fifth:
             return
         self._said[name] = fifth
-        line = f"{name} {report['step']}/{report['total']} {_errors(report)}".rstrip()
+        done = f"{report['step']}/{report['total']}"
+        line = " ".join(filter(None, (name, done, report.get("unit"), _errors(report))))
         self._console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
@@ -87,9 +89,21 @@ def _errors(report: dict[str, Any]) -> str:
 
 def show_metrics(metrics: dict[str, Any]) -> None:
     """Print the errors of every model beside the noise floor."""
-    table = Table(
-        title="RMSE over the test set, time mean, per site", title_justify="left", box=None
-    )
+    console = Console()
+    console.print(_errors_per_site(metrics))
+    relative = _relative_errors(metrics)
+    if relative is not None:
+        console.print(relative)
+    seconds = metrics["wall_seconds"]
+    times = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
+    console.print(f"Wall time [s]: {times}", highlight=False, markup=False, soft_wrap=True)
+    for warning in metrics["warnings"]:
+        console.print(f"Warning: {warning}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _errors_per_site(metrics: dict[str, Any]) -> Table:
+    title = f"RMSE over the test set, mean over all times{_beyond(metrics)}, per site"
+    table = Table(title=title, title_justify="left", box=None)
     columns = {name: model["rmse_time_mean"] for name, model in metrics["models"].items()}
     columns["noise floor"] = metrics["noise_floor"]["time_mean"]
     table.add_column("moment", no_wrap=True)
@@ -97,10 +111,59 @@ def show_metrics(metrics: dict[str, Any]) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for moment, *values in zip(metrics["moments"], *columns.values(), strict=True):
         table.add_row(moment, *(f"{value:.5f}" for value in values))
-    console = Console()
-    console.print(table)
-    seconds = metrics["wall_seconds"]
-    times = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
-    console.print(f"Wall time [s]: {times}", highlight=False, markup=False, soft_wrap=True)
-    for warning in metrics["warnings"]:
-        console.print(f"Warning: {warning}", highlight=False, markup=False, soft_wrap=True)
+    return table
+
+
+def _beyond(metrics: dict[str, Any]) -> str:
+    """How much of the times is later than what models were learned from."""
+    ends = [model.get("learned_until") for model in metrics["models"].values()]
+    last = max((end for end in ends if end is not None), default=None)
+    if last is None:
+        return ""
+    later = [time for time in metrics["times"] if time > last * (1 + 1e-9)]
+    if not later:
+        return ""
+    share = len(later) / len(metrics["times"])
+    return f" ({share:.0%} of them beyond the last learned one, {last:g})"
+
+
+RELATIVE = {
+    "short runs": "short_run",
+    "equilibrium": "equilibrium",
+    "noise": "noise_floor",
+    "beyond the learned times": "beyond_training",
+}
+"""Relative errors of models with sampled moments, and their keys in `metrics.json`."""
+
+
+def _relative_errors(metrics: dict[str, Any]) -> Table | None:
+    """Errors of models with sampled moments and of their ceilings, if there are any."""
+    models = {
+        name: found
+        for name, found in metrics.items()
+        if isinstance(found, dict) and "short_run" in found
+    }
+    if not models:
+        return None
+    table = Table(
+        title="Relative errors over the learned times: means / neighbours",
+        title_justify="left",
+        box=None,
+    )
+    table.add_column("model", no_wrap=True)
+    shown = {
+        label: key for label, key in RELATIVE.items() if any(key in m for m in models.values())
+    }
+    for label in shown:
+        table.add_column(label, justify="right")
+    for name, found in models.items():
+        pairs = (found.get(key, {}) for key in shown.values())
+        table.add_row(
+            f"{name} ({found['part']})",
+            *(" / ".join(_percent(value) for value in pair.values()) for pair in pairs),
+        )
+    return table
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.3g} %"

@@ -51,3 +51,28 @@ class Layer:
         for offset in self.stencil:
             present &= lattice.translate(offset) >= 0
         return present
+
+    def check(self, lattice: Lattice) -> None:
+        """Check the stencil of a hidden layer.
+
+        Raises
+        ------
+        ValueError
+            If there is no stencil, or one that does not fit the lattice.
+        """
+        name = f"the hidden layer of {', '.join(self.species)}"
+        if not self.stencil:
+            raise ValueError(f"Layer: {name} needs a stencil.")
+        lengths = {len(offset) for offset in self.stencil}
+        axes = list(zip(*self.stencil, strict=False))
+        if lengths != {lattice.dim} or any(min(a) > 0 or max(a) < 0 for a in axes):
+            raise ValueError(
+                f"Layer: the stencil {self.stencil} of {name} must have {lattice.dim} entries an "
+                "offset, and along each axis the unit at 0 must lie between its smallest and its "
+                "largest offset."
+            )
+        if not self.exists(lattice).any():
+            raise ValueError(
+                f"Layer: the stencil {self.stencil} of {name} does not fit a lattice of shape "
+                f"{lattice.shape}."
+            )

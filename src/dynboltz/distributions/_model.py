@@ -68,21 +68,8 @@ class LatticeModel:
                 raise ValueError(f"LatticeModel: {kind} {', '.join(doubled)} is named twice.")
         if not self.layers or not self.terms:
             raise ValueError("LatticeModel needs a visible layer and at least one term.")
-        for number, layer in enumerate(self.layers[1:], start=1):
-            if not layer.stencil:
-                raise ValueError(f"LatticeModel: hidden layer {number} needs a stencil.")
-            axes = list(zip(*layer.stencil, strict=True))
-            if len(axes) != self.lattice.dim or any(min(a) > 0 or max(a) < 0 for a in axes):
-                raise ValueError(
-                    f"LatticeModel: the stencil {layer.stencil} of layer {number} must have "
-                    f"{self.lattice.dim} entries an offset, and along each axis the unit at 0 must "
-                    "lie between its smallest and its largest offset."
-                )
-            if not layer.exists(self.lattice).any():
-                raise ValueError(
-                    f"LatticeModel: the stencil {layer.stencil} of layer {number} does not fit a "
-                    f"lattice of shape {self.lattice.shape}."
-                )
+        for layer in self.layers[1:]:
+            layer.check(self.lattice)
         self.counter  # noqa: B018  checks every term against the lattice and the species
         self._check_placed_terms()
 
@@ -222,5 +209,5 @@ def named_term(name: str, layers: Sequence[Layer], dim: int) -> Term:
     raise ValueError(
         f"Coefficient {name!r} is not understood. Write b.A (bias), J.A.B (nearest neighbours), "
         "K.A.A.A (three in a row), all of one layer, or W.A.X (weight between the species A of a "
-        "layer and X of the layer above); give any other term with its products."
+        "layer and X of the layer above); in Python, any other term is a `Term` of products."
     )

@@ -11,4 +11,5 @@ from ._errors import noise_floor as noise_floor
 from ._errors import root_mean_square_error as root_mean_square_error
 from ._relative import relative_rms as relative_rms
 from ._relative import relative_summary as relative_summary
+from ._sampled import ShortRunMoments as ShortRunMoments
 from ._sampled import sampled_prediction as sampled_prediction

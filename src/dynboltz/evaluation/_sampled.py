@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
@@ -15,6 +16,21 @@ MAX_STATES = 1 << 26
 """Units of all layers of the chains that are sampled at once."""
 
 
+class ShortRunMoments(NamedTuple):
+    """Moments per visible site, from short runs.
+
+    Attributes
+    ----------
+    mean
+        Means over the chains.
+    standard_error
+        Standard errors of these means; NaN for a single chain.
+    """
+
+    mean: Float64[np.ndarray, "... terms"]
+    standard_error: Float64[np.ndarray, "... terms"]
+
+
 def sampled_prediction(
     model: LatticeModel,
     theta: Float64[np.ndarray, "... coefficients"],
@@ -24,7 +40,7 @@ def sampled_prediction(
     n_samples: int,
     n_sweeps: int,
     seed: int | np.random.SeedSequence,
-) -> Float64[np.ndarray, "... terms"]:
+) -> ShortRunMoments:
     """Moments per visible site, as means over short runs from random units.
 
     What a short run gives need not be the equilibrium of a model with strong couplings, see
@@ -57,11 +73,18 @@ def sampled_prediction(
     n_units = len(model.layers) * model.lattice.n_sites
     batch = max(1, MAX_STATES // (n_units * n_samples))
     firsts = range(0, len(rows), batch)
-    means = []
+    means, errors = [], []
     for first, child in zip(firsts, child_seeds(seed, len(firsts)), strict=True):
         group = rows[first : first + batch]
         start = start_random(model, len(group) * n_samples, seed=child)
         states = advance(sampler, start, group, n_sweeps).states
         counts = counter.count(states).reshape(len(group), n_samples, len(terms))
         means.append(counts.mean(axis=1) / model.lattice.n_sites)
-    return np.concatenate(means).reshape(*theta.shape[:-1], len(terms))
+        error = np.full_like(means[-1], np.nan)
+        if n_samples > 1:
+            error = counts.std(axis=1, ddof=1) / np.sqrt(n_samples) / model.lattice.n_sites
+        errors.append(error)
+    shape = (*theta.shape[:-1], len(terms))
+    return ShortRunMoments(
+        np.concatenate(means).reshape(shape), np.concatenate(errors).reshape(shape)
+    )

@@ -32,6 +32,7 @@ from ._reduced_model import load_reduced_model as load_reduced_model
 from ._reduced_model import reduced_model_dataset as reduced_model_dataset
 from ._roughness import Roughness as Roughness
 from ._roughness import roughness as roughness
+from ._sampled_fit import InitialFits as InitialFits
 from ._sampled_fit import SampledFits as SampledFits
 from ._sampled_fit import fit_initial_persistent as fit_initial_persistent
 from ._sampled_fit import fit_trajectories_sampled as fit_trajectories_sampled

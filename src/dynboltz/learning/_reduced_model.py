@@ -72,7 +72,7 @@ class ReducedModel:
         OutsideBoxError, FloatingPointError
             If a solution leaves the box of the field or is not finite.
         """
-        grid, places = self._steps(np.asarray(times, dtype=float))
+        grid, places = self.steps(np.asarray(times, dtype=float))
         if len(grid) == 1:
             return np.asarray(theta0)[:, None]
         theta = integrate(
@@ -116,8 +116,19 @@ class ReducedModel:
     def _solution(self) -> TransferMatrix:
         return TransferMatrix(self.model)
 
-    def _steps(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """All times of the integrator, and where the wanted ones are among them."""
+    def steps(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """All times of the integrator, and where the wanted ones are among them.
+
+        Parameters
+        ----------
+        times
+            Increasing times [time].
+
+        Raises
+        ------
+        ValueError
+            If there is no time, or one is not later than the one before.
+        """
         if not len(times) or np.any(np.diff(times) <= 0):
             raise ValueError(
                 f"ReducedModel.predict: `times` must be one or more increasing times, got {times}."

@@ -38,10 +38,31 @@ class SampledFits(NamedTuple):
     metric
         Fisher metric there, per site: of the visible distribution, or of all units together if
         hidden layers are coupled with each other.
+    residual
+        How far each fit is from its end, see `InitialFits`; NaN for the first snapshot, which is
+        given.
     """
 
     theta: Float64[np.ndarray, "initial_conditions times coefficients"]
     metric: Float64[np.ndarray, "initial_conditions times coefficients coefficients"]
+    residual: Float64[np.ndarray, "initial_conditions times"]
+
+
+class InitialFits(NamedTuple):
+    r"""Coefficients of single snapshots.
+
+    Attributes
+    ----------
+    theta
+        Coefficients of each snapshot.
+    residual
+        $|\langle \mu - \tilde\mu - \pi (\theta - \theta_0) \rangle| / |\langle \mu \rangle|$, means
+        over the second half of the steps: 0, but for the noise of the chains, for a fit that has
+        come to its end.
+    """
+
+    theta: Float64[np.ndarray, "snapshots coefficients"]
+    residual: Float64[np.ndarray, " snapshots"]
 
 
 def fit_trajectories_sampled(
@@ -90,17 +111,19 @@ def fit_trajectories_sampled(
     n_initial, n_times = len(data.initial), len(data.times)
     theta = np.tile(data.initial[:, None], (1, n_times, 1))
     metric = np.empty((*theta.shape, theta.shape[-1]))
+    residual = np.full((n_initial, n_times), np.nan)
     for i, of_trajectory in enumerate(seed.spawn(n_initial)):
         seeds = of_trajectory.spawn(n_times)
         metric[i, 0] = fit.metric(theta[i, 0], _states(data, i, 0), seeds[0])
         for j in range(1, n_times):
             start = _first_start(theta[i, 0], model, settings) if j == 1 else theta[i, j - 1]
             n_steps = settings.steps * (FIRST if j == 1 else 1)
-            theta[i, j], metric[i, j] = fit(start, _states(data, i, j), n_steps, seeds[j])
+            found = fit(start, _states(data, i, j), n_steps, seeds[j])
+            theta[i, j], metric[i, j], residual[i, j] = found
             if progress:
                 done, total = i * (n_times - 1) + j, n_initial * (n_times - 1)
-                progress({"stage": "fit", "step": done, "total": total})
-    return SampledFits(theta, metric)
+                progress({"stage": "fit", "step": done, "total": total, "residual": found[2]})
+    return SampledFits(theta, metric, residual)
 
 
 def fit_initial_persistent(
@@ -109,7 +132,7 @@ def fit_initial_persistent(
     settings: FitSettings,
     *,
     seed: np.random.SeedSequence,
-) -> Float64[np.ndarray, "snapshots coefficients"]:
+) -> InitialFits:
     """Fit the coefficients of single snapshots, each from `settings.start`.
 
     Parameters
@@ -128,7 +151,10 @@ def fit_initial_persistent(
     seeds = seed.spawn(len(states))
     n_steps = FIRST * settings.steps
     pairs = zip(states, seeds, strict=True)
-    return np.array([fit(start, snapshot, n_steps, child)[0] for snapshot, child in pairs])
+    found = [fit(start, snapshot, n_steps, child) for snapshot, child in pairs]
+    return InitialFits(
+        np.array([theta for theta, _, _ in found]), np.array([r for _, _, r in found])
+    )
 
 
 def _states(data: TrainingData, i: int, j: int) -> UInt8[np.ndarray, "replicas sites"]:
@@ -158,28 +184,33 @@ class _SnapshotFit:
         states: UInt8[np.ndarray, "replicas sites"],
         n_steps: int,
         seed: np.random.SeedSequence,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Coefficients and metric of a snapshot."""
+    ) -> tuple[np.ndarray, np.ndarray, float]:
+        """Coefficients, metric and residual of a snapshot."""
         settings = self._settings
         for_chains, for_hidden = seed.spawn(2)
         chosen = np.resize(np.arange(len(states)), settings.chains)
         chains = start_from_data(self._sampler.model, states[chosen], seed=for_chains)
         awake = self._awake(states)
         theta, metric, total = start, None, np.zeros_like(start)
+        of_data, remaining = np.zeros_like(start), np.zeros_like(start)
         half = n_steps // 2
         for step, child in enumerate(for_hidden.spawn(n_steps)):
             chains = advance(self._sampler, chains, theta, settings.sweeps)
             values = self._average.of_chains(np.tile(theta, (len(chains), 1)), chains)
             seen = self._covariance(values)
             metric = seen if metric is None else MEMORY * metric + (1 - MEMORY) * seen
-            gradient = awake(theta, child) - values.mean(axis=0)
+            moments = awake(theta, child)
+            gradient = moments - values.mean(axis=0)
             gradient -= settings.prior_strength * (theta - start) + self._decay * theta
             rate = settings.learning_rate * min(1.0, (n_steps - step) / (half + 1))
             theta = theta + rate * self._natural_step(metric, gradient)
             if step >= half:
                 total += theta
+                of_data += moments
+                remaining += gradient
         assert metric is not None
-        return total / (n_steps - half), metric
+        size = max(float(np.linalg.norm(of_data)), RIDGE)
+        return total / (n_steps - half), metric, float(np.linalg.norm(remaining)) / size
 
     def metric(
         self,

@@ -92,7 +92,8 @@ class CollisionKernel(AbstractKernel):
             if len(reaction.reactants) == 2 and reaction.rate is not None:
                 raise ValueError(
                     f"CollisionKernel: `{reaction}` has a rate k. Two reactants react at "
-                    "collisions: give a probability p, or use ContinuousTimeKernel."
+                    "collisions: give a probability p, or use ContinuousTimeKernel (in an "
+                    'experiment file, kind = "continuous-time").'
                 )
 
     def run(

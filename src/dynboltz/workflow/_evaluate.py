@@ -35,7 +35,6 @@ from ._progress import Progress, silent
 from ._sampled_models import (
     SampledModel,
     equilibrium_variables,
-    metastability_warnings,
     sample_model,
     sampled_metrics,
     short_runs,
@@ -46,8 +45,15 @@ from ._stored import read_current
 from ._timings import read_timings, timed, wall_seconds
 from ._train import load_model
 from ._transfer import TransferData, simulate_transfer, transfer_dataset, transfer_moments
+from ._verdicts import (
+    comparison_warnings,
+    extrapolation_warnings,
+    fit_residuals,
+    fit_warnings,
+    metastability_warnings,
+    training_warnings,
+)
 from ._version import version
-from ._visited import unvisited
 
 KIND = "dynboltz-prediction"
 Prediction = dict[str, Float64[np.ndarray, "initial_conditions times moments"]]
@@ -133,17 +139,26 @@ class _Evaluation:
         experiment, directory = self._experiment, self._directory
         plan = experiment.plans[name]
         learned = load_model(experiment, directory, name)
+        fits = _read_fits(experiment, directory, name)
         start = time.perf_counter()
-        theta = _predict(experiment, directory, name, learned)
+        theta = _predict(experiment, fits, learned)
         seconds = time.perf_counter() - start
-        self._facts[name] = {"parameters": _parameters(learned)}
-        self._warnings += _warnings(name, learned, theta)
+        times, n_learned = experiment.times, len(plan.learned_times(experiment.times))
+        self._facts[name] = {
+            "parameters": _parameters(learned),
+            "learned_until": float(times[n_learned - 1]),
+        }
+        residuals = fit_residuals(fits)
+        if residuals:
+            self._facts[name]["fit_residual"] = residuals
+        self._warnings += fit_warnings(plan, fits) + training_warnings(plan, learned)
+        self._warnings += extrapolation_warnings(name, learned, times, n_learned, theta)
         sampled = None
         if plan.is_solvable:
             predicted = {part: learned.moments(t, experiment.moments) for part, t in theta.items()}
         else:
             sampled = sample_model(experiment, directory, name, theta["test"], "test")
-            train = short_runs(experiment, name, theta["train"], "train")
+            train = short_runs(experiment, name, theta["train"], "train").mean
             predicted = {"train": train, "test": sampled.short_run}
             self._add_sampled(name, name, sampled)
             self._sampled[name]["seconds"] = {
@@ -176,14 +191,21 @@ class _Evaluation:
         """What `metrics.json` holds, but for the time it took."""
         metrics = _metrics(self._experiment, self._ensembles, self._predictions, self._facts)
         lone = _lone_initial_conditions(self._experiment, self._ensembles)
-        metrics["warnings"] = lone + self._warnings
+        worse = [
+            warning
+            for plan in self._experiment.plans.values()
+            for warning in comparison_warnings(
+                plan, len(plan.learned_times(self._experiment.times)), metrics["models"]
+            )
+        ]
+        metrics["warnings"] = lone + worse + self._warnings
         return metrics | self._sampled
 
     def _add_sampled(self, label: str, name: str, sampled: SampledModel) -> None:
         ensemble = self._ensembles[sampled.part]
         self._sampled[label] = sampled_metrics(self._experiment, name, sampled, ensemble)
         times = self._sampled[label]["metastable_times"]
-        self._warnings += metastability_warnings(label, times)
+        self._warnings += metastability_warnings(label, self._experiment.plans[name], times)
 
     def _transfer(self, name: str, theta: Float64[np.ndarray, "times coefficients"]) -> None:
         """States of a model, and its predictions on the other lattice, if there is one."""
@@ -245,10 +267,9 @@ def _initial(fits: xr.Dataset, part: str) -> Float64[np.ndarray, "initial_condit
 
 
 def _predict(
-    experiment: Experiment, directory: ResultDirectory, name: str, learned: ReducedModel
+    experiment: Experiment, fits: xr.Dataset, learned: ReducedModel
 ) -> dict[str, np.ndarray]:
     """Coefficients of all initial conditions, by part."""
-    fits = _read_fits(experiment, directory, name)
     return {
         part: np.asarray(learned.predict(_initial(fits, part), experiment.times)) for part in PARTS
     }
@@ -291,19 +312,6 @@ def _lone_initial_conditions(
         for part, ensemble in ensembles.items()
         if len(ensemble.mean) == 1
     ]
-
-
-def _warnings(name: str, learned: ReducedModel, theta: dict[str, np.ndarray]) -> list[str]:
-    """Say which part of the predictions extrapolates."""
-    warnings = []
-    for part, values in theta.items():
-        share = unvisited(learned.field, values.reshape(-1, values.shape[-1])).mean()
-        if share > 0:
-            warnings.append(
-                f"{name}, {part}: {share:.2%} of the predicted coefficients lie in cells that no "
-                "training trajectory visited; the model extrapolates there."
-            )
-    return warnings
 
 
 def _dataset(

@@ -72,11 +72,14 @@ class ReducedModelPlan:
         return True
 
     @property
-    def needs_exact_moments(self) -> bool:
-        """Whether a fit or the learning needs the exact solution of the model."""
+    def exact_settings(self) -> dict[str, str]:
+        """Settings that need the exact solution of the model, and their values."""
         fitted = self.initial == "fitted" and self.fit.moments == "exact"
         followed = self.follows_snapshots and self.fit.moments != "persistent"
-        return fitted or followed or self.learning.moments == "exact"
+        found = {"fit.moments": self.fit.moments} if fitted or followed else {}
+        if self.learning.moments == "exact":
+            found["learning.moments"] = self.learning.moments
+        return found
 
     @property
     def given_initial(self) -> Float64[np.ndarray, " coefficients"] | None:
@@ -183,12 +186,15 @@ class Experiment:
 
     def _plan(self, name: str, table: ModelTable) -> ReducedModelPlan:
         field = dotted(("models", name))
-        with in_field(self.source, f"{field}.terms"):
+        lattice = Lattice(self.lattice.shape, table.boundary or self.lattice.boundary)
+        with in_field(self.source, f"{field}.layers"):
             layers = [
                 Layer(tuple(layer.species), tuple(tuple(offset) for offset in layer.stencil))
                 for layer in table.layers
             ]
-            lattice = Lattice(self.lattice.shape, table.boundary or self.lattice.boundary)
+            for layer in layers:
+                layer.check(lattice)
+        with in_field(self.source, f"{field}.terms"):
             model = LatticeModel.from_names(lattice, self.network.species, table.terms, layers)
         with in_field(self.source, f"{field}.grid"):
             grids = _grids(table, model.coefficients)
@@ -208,9 +214,9 @@ class Experiment:
         for name, plan in self.plans.items():
             with in_field(self.source, f"{dotted(('models', name))}.initial"):
                 self._check_initial(plan)
-            if plan.needs_exact_moments:
-                with in_field(self.source, f"{dotted(('models', name))}.terms"):
-                    TransferMatrix(plan.model)
+            for key, value in plan.exact_settings.items():
+                with in_field(self.source, f"{dotted(('models', name))}.{key}"):
+                    _check_solvable(plan.model, value)
             with in_field(self.source, f"{dotted(('models', name))}.boundary"):
                 self._check_boundary(plan)
             with in_field(self.source, f"{dotted(('models', name))}.learning.until"):
@@ -240,7 +246,7 @@ class Experiment:
                 raise ValueError(
                     f"{ceiling} names the model {name!r}; there are {', '.join(self.plans)}."
                 )
-            if ceiling in (*self.plans, "mean_field"):
+            if ceiling in self.plans:
                 raise ValueError(f"the name {ceiling!r} is taken by a model; use another.")
             if self.plans[name].is_solvable:
                 raise ValueError(
@@ -328,6 +334,16 @@ def load_experiment(
 
 def _species(names: list[str] | None) -> tuple[str, ...] | None:
     return None if names is None else tuple(names)
+
+
+def _check_solvable(model: LatticeModel, moments: str) -> None:
+    try:
+        TransferMatrix(model)
+    except ValueError as error:
+        raise ValueError(
+            f'"{moments}" needs an exact solution here, which this model lacks; write '
+            f'"persistent". {error}'
+        ) from error
 
 
 def _given(table: Any) -> dict[str, Any]:

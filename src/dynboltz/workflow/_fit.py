@@ -14,6 +14,7 @@ from jaxtyping import Float64, UInt8
 
 from dynboltz.distributions import ClampedStatistics
 from dynboltz.learning import (
+    InitialFits,
     TrainingData,
     clamped_statistics,
     fit_initial,
@@ -153,7 +154,8 @@ def _fit_model(
     training_states: States,
     progress: Progress,
 ) -> xr.Dataset:
-    initial = {part: _initial(experiment, plan, part, states[part]) for part in PARTS}
+    fits = {part: _initial(experiment, plan, part, states[part]) for part in PARTS}
+    initial = {part: fit.theta for part, fit in fits.items()}
     data = TrainingData(
         plan.learned_times(experiment.times),
         initial["train"],
@@ -164,7 +166,11 @@ def _fit_model(
     dims = ("initial_condition", "time")
     n_rows = max(map(len, initial.values()))
     variables: dict[str, Any] = {
-        "initial": (("part", "initial_condition", "coefficient"), padded(initial))
+        "initial": (("part", "initial_condition", "coefficient"), padded(initial)),
+        "initial_residual": (
+            ("part", "initial_condition"),
+            padded({part: fit.residual for part, fit in fits.items()}),
+        ),
     }
     if train is not None:
         variables["summary"] = ((*dims, "feature"), _rows(train, n_rows))
@@ -191,16 +197,16 @@ def _fit_model(
 def _follow(
     experiment: Experiment, plan: ReducedModelPlan, data: TrainingData, progress: Progress
 ) -> dict[str, np.ndarray]:
-    """Coefficients of all snapshots, and their metric if it is estimated."""
+    """Coefficients of all snapshots; if sampled, also their metric and what is left to do."""
     if plan.fit.moments != "persistent":
         return {"theta": np.asarray(fit_trajectories(plan.model, data, plan.fit))}
 
     def report(step: dict[str, Any]) -> None:
-        progress({**step, "model": plan.name})
+        progress({**step, "model": plan.name, "unit": "snapshots"})
 
     seed = model_seed(experiment, "train", FOLLOWING, plan.name)
     fits = fit_trajectories_sampled(plan.model, data, plan.fit, seed=seed, progress=report)
-    return {"theta": fits.theta, "metric": fits.metric}
+    return fits._asdict()
 
 
 def _rows(
@@ -215,17 +221,28 @@ def _initial(
     plan: ReducedModelPlan,
     part: str,
     states: UInt8[np.ndarray, "initial_conditions replicas sites"],
+) -> InitialFits:
+    """Coefficients at time 0, known or fitted; the residual is that of persistent chains."""
+    if plan.initial == "fitted" and plan.fit.moments == "persistent":
+        seed = model_seed(experiment, part, FITS, plan.name)
+        return fit_initial_persistent(plan.model, states, plan.fit, seed=seed)
+    theta = _other_initial(experiment, plan, part, states)
+    return InitialFits(theta, np.full(len(theta), np.nan))
+
+
+def _other_initial(
+    experiment: Experiment,
+    plan: ReducedModelPlan,
+    part: str,
+    states: UInt8[np.ndarray, "initial_conditions replicas sites"],
 ) -> Float64[np.ndarray, "initial_conditions coefficients"]:
-    """Coefficients at time 0, known or fitted."""
     if plan.given_initial is not None:
         return np.tile(plan.given_initial, (len(states), 1))
     known = initial_coefficients(experiment, part) if plan.initial == "known" else None
     if known is not None:
         return known
-    seed = model_seed(experiment, part, FITS, plan.name)
-    if plan.fit.moments == "persistent":
-        return fit_initial_persistent(plan.model, states, plan.fit, seed=seed)
     if plan.fit.moments != "exact":
+        seed = model_seed(experiment, part, FITS, plan.name)
         return np.asarray(fit_initial_sampled(plan.model, states, plan.fit, seed=seed))
     clamped = ClampedStatistics(plan.model)
     summaries = np.array([clamped.summarise(replicas).mean(axis=0) for replicas in states])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 Progress = Callable[[dict[str, Any]], None]
-"""Called with `stage`, `step`, `total`, perhaps `model` and current errors by name."""
+"""Called with `stage`, `step`, `total`, perhaps `model`, the `unit` of steps and current errors."""
 
 
 def silent(report: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from jaxtyping import Float64, Int64
 from dynboltz.evaluation import (
     EnsembleMoments,
     EquilibriumMoments,
+    ShortRunMoments,
     equilibrium_moments,
     relative_summary,
     sampled_prediction,
@@ -59,7 +60,7 @@ def short_runs(
     name: str,
     theta: Float64[np.ndarray, "initial_conditions times coefficients"],
     part: str,
-) -> Float64[np.ndarray, "initial_conditions times moments"]:
+) -> ShortRunMoments:
     """Moments of short runs from random units."""
     table = experiment.table.evaluation
     return sampled_prediction(
@@ -95,7 +96,7 @@ def sample_model(
     """
     table, plan = experiment.table.evaluation, experiment.plans[name]
     start = time.perf_counter()
-    moments = short_runs(experiment, name, theta, part)
+    moments = short_runs(experiment, name, theta, part).mean
     seconds = (time.perf_counter() - start) / len(theta)
     n_learned = min(len(plan.learned_times(experiment.times)), theta.shape[1])
     count = min(table.equilibrium_times, n_learned)
@@ -165,18 +166,6 @@ def sampled_metrics(
             beyond - simulated[:, n_learned:], simulated[:, n_learned:], terms
         )
     return metrics
-
-
-def metastability_warnings(name: str, times: list[float]) -> list[str]:
-    """Say that the moments of a model depend on where its chains start."""
-    if not times:
-        return []
-    shown = ", ".join(f"{time:g}" for time in times)
-    return [
-        f"{name}: metastable at t = {shown}. Long chains from the data and from random units "
-        "disagree there, so that the predicted moments are those of short runs, not of the "
-        "model's equilibrium."
-    ]
 
 
 def equilibrium_variables(

@@ -15,6 +15,13 @@ Count = Annotated[int, Field(ge=1)]
 Rates = Positive | dict[str, Positive]
 
 
+RESERVED = (
+    *("mean_field", "models", "noise_floor", "train", "moments", "times", "units", "warnings"),
+    *("experiment", "fingerprint", "n_initial_conditions", "seed", "version", "wall_seconds"),
+)
+"""The baseline, and the keys of `metrics.json` beside which models and ceilings have theirs."""
+
+
 class Table(BaseModel):
     """A table without unknown keys whose values are not converted."""
 
@@ -225,7 +232,13 @@ class ExperimentTable(Table):
     evaluation: EvaluationTable = EvaluationTable()
 
     @model_validator(mode="after")
-    def _check_model_names(self) -> ExperimentTable:
-        if "mean_field" in self.models:
-            raise ValueError("the model name `mean_field` is taken by the baseline; use another")
+    def _check_names(self) -> ExperimentTable:
+        named = [(f"models.{name}", name) for name in self.models]
+        named += [(f"evaluation.ceilings.{name}", name) for name in self.evaluation.ceilings]
+        for field, name in named:
+            if name in RESERVED:
+                raise ValueError(
+                    f"the name of `{field}` is taken in `metrics.json`, as are "
+                    f"{', '.join(other for other in RESERVED if other != name)}; use another"
+                )
         return self

@@ -83,7 +83,7 @@ def transfer_moments(
         n_samples=max(4, round(table.samples * fewer)),
         n_sweeps=table.sweeps,
         seed=model_seed(experiment, PART, TRANSFER, name),
-    )
+    ).mean
 
 
 def transfer_dataset(

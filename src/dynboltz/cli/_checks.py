@@ -1,0 +1,31 @@
+"""Errors of use that can be told before anything that takes seconds is imported."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def check_file(path: Path, suffixes: Sequence[str], *, overwrite: bool) -> None:
+    """Raise `ValueError` for a file that cannot be written, or must not be replaced."""
+    if path.suffix not in suffixes:
+        raise ValueError(f"{path}, `--out`: must end in {' or '.join(suffixes)}.")
+    if path.exists() and not overwrite:
+        raise ValueError(
+            f"{path}, `--out`: is there already; give another name, or --overwrite to replace it."
+        )
+
+
+def check_model(directory: Path, name: str) -> None:
+    """Raise `ValueError` for a model that the experiment of a result directory does not have.
+
+    What else may be wrong with the directory is left to those who read all of it.
+    """
+    try:
+        content = tomllib.loads((directory / "experiment.toml").read_text(encoding="utf-8"))
+        models = list(content["models"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if name not in models:
+        raise ValueError(f"{directory}: has no model {name!r}; there are {', '.join(models)}.")

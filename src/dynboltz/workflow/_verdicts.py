@@ -1,0 +1,196 @@
+"""What to warn of: fits and trainings that went wrong, and predictions that are of little use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float64
+
+from dynboltz.learning import ReducedModel
+
+from ._directory import BASELINE
+from ._experiment import PARTS, ReducedModelPlan
+from ._visited import unvisited
+
+MAX_RESIDUAL = 0.05
+"""Of a fit that counts as converged; the noise of chains stays well below."""
+MAX_RISE = 1.1
+"""Of the moment error from the first to the last tenth of a training."""
+KEEP_WEIGHTS_SMALL = (
+    "Weights that grew too large are a common cause: try `fit.weight_decay`, such as 0.1."
+)
+
+
+def fit_residuals(fits: xr.Dataset) -> dict[str, float]:
+    """Largest residuals of the fits by persistent chains, at time 0 and later; empty without.
+
+    Parameters
+    ----------
+    fits
+        The stored fits of a model.
+    """
+    found = {}
+    if "initial_residual" in fits:
+        found |= {part: fits.initial_residual.sel(part=part).values for part in PARTS}
+    if "residual" in fits:
+        found["later"] = fits.residual.values
+    return {name: float(np.nanmax(v)) for name, v in found.items() if np.isfinite(v).any()}
+
+
+def fit_warnings(plan: ReducedModelPlan, fits: xr.Dataset) -> list[str]:
+    """Say which fits have not come to their end, and which weights had no start.
+
+    Parameters
+    ----------
+    plan
+        The model.
+    fits
+        Its stored fits.
+    """
+    residuals, steps = fit_residuals(fits), plan.fit.steps
+    where = {"later": "the snapshots after time 0"} | {
+        part: f"time 0 of the {part} initial conditions" for part in PARTS
+    }
+    warnings = [
+        f"{plan.name}: the fit at {where[name]} has not converged with `fit.steps` = {steps} "
+        f"(largest residual {residual:.2g}, allowed {MAX_RESIDUAL}); raise `fit.steps`."
+        for name, residual in residuals.items()
+        if residual > MAX_RESIDUAL
+    ]
+    idle = _weights_without_start(plan)
+    if idle:
+        warnings.append(
+            f"{plan.name}: the fit starts with {', '.join(idle)} at 0, where the gradient of a "
+            "weight to hidden units vanishes; give another value in `fit.start`."
+        )
+    return warnings
+
+
+def _weights_without_start(plan: ReducedModelPlan) -> list[str]:
+    if plan.initial == "known" or not (plan.initial == "fitted" or plan.follows_snapshots):
+        return []
+    given = plan.initial if isinstance(plan.initial, dict) else {}
+    return [
+        term.name
+        for term in plan.model.terms
+        if len({factor.layer for product in term.products for factor in product}) > 1
+        and term.name not in plan.fit.start
+        and not given.get(term.name)
+    ]
+
+
+def training_warnings(plan: ReducedModelPlan, learned: ReducedModel) -> list[str]:
+    """Say that training ended worse than it began.
+
+    Parameters
+    ----------
+    plan, learned
+        The model, as planned and as learned.
+    """
+    errors = np.asarray(learned.history.get("moment_error", ()))
+    if len(errors) < 2 or plan.learning.window is not None:
+        return []
+    tenth = max(1, len(errors) // 10)
+    first, last = errors[:tenth].mean(), errors[-tenth:].mean()
+    if last <= MAX_RISE * first:
+        return []
+    return [
+        f"{plan.name}: the moment error rose during training, from {first:.3g} to {last:.3g} per "
+        "site, and the last step is the model. Lower `learning.learning_rate`." + _remedy(plan)
+    ]
+
+
+def comparison_warnings(
+    plan: ReducedModelPlan, n_learned: int, models: Mapping[str, Any]
+) -> list[str]:
+    """Say that most moments are worse than those of mean field, over the learned times.
+
+    Parameters
+    ----------
+    plan
+        The model.
+    n_learned
+        Number of times that it was learned from.
+    models
+        Errors of all models on the test set, as in `metrics.json`.
+    """
+    errors, baseline = (
+        np.asarray(models[name]["rmse"])[:n_learned].mean(axis=0) for name in (plan.name, BASELINE)
+    )
+    worse = int(np.sum(errors > baseline))
+    if 2 * worse <= len(errors):
+        return []
+    return [
+        f"{plan.name}: worse than mean field in {worse} of {len(errors)} moments (RMSE over the "
+        "test set, mean over the learned times)." + _remedy(plan)
+    ]
+
+
+def metastability_warnings(name: str, plan: ReducedModelPlan, times: list[float]) -> list[str]:
+    """Say that the moments of a model depend on where its chains start.
+
+    Parameters
+    ----------
+    name
+        Of the prediction: the model's, or that of a ceiling.
+    plan
+        The model.
+    times
+        Where chains disagree.
+    """
+    if not times:
+        return []
+    shown = ", ".join(f"{time:g}" for time in times)
+    return [
+        f"{name}: metastable at t = {shown}. Long chains from the data and from random units "
+        "disagree there, so that the predicted moments are those of short runs, not of the "
+        "model's equilibrium." + _remedy(plan)
+    ]
+
+
+def _remedy(plan: ReducedModelPlan) -> str:
+    decays = plan.fit.moments == "persistent" and plan.fit.weight_decay == 0
+    return f" {KEEP_WEIGHTS_SMALL}" if decays else ""
+
+
+def extrapolation_warnings(
+    name: str,
+    learned: ReducedModel,
+    times: Float64[np.ndarray, " times"],
+    n_learned: int,
+    theta: dict[str, Float64[np.ndarray, "initial_conditions times coefficients"]],
+) -> list[str]:
+    """Say which part of the predictions extrapolates.
+
+    Parameters
+    ----------
+    name
+        Name of the model.
+    learned
+        The model.
+    times
+        Times of the predictions.
+    n_learned
+        How many of them the model was learned from.
+    theta
+        Predicted coefficients by part.
+    """
+    until = f"t = {times[n_learned - 1]:g}, the last learned time"
+    warnings = []
+    for part, values in theta.items():
+        strange = unvisited(learned.field, values.reshape(-1, values.shape[-1]))
+        strange = strange.reshape(values.shape[:2])
+        if not strange.any():
+            continue
+        where = ""
+        if n_learned < len(times):
+            within = strange[:, :n_learned].mean()
+            where = f" ({within:.2%} up to {until}, {strange[:, n_learned:].mean():.2%} later)"
+        warnings.append(
+            f"{name}, {part}: {strange.mean():.2%} of the predicted coefficients lie in cells that "
+            f"no training trajectory visited{where}; the model extrapolates there."
+        )
+    return warnings
