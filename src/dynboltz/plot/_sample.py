@@ -87,7 +87,7 @@ def plot_sample(
         ax=axes,
         shrink=0.7,
         fraction=0.04,
-        pad=BAR_PAD[3 if dim == 3 else 2],
+        pad=BAR_PAD[max(2, dim)] / shape[1],
         label="probability of activation [-]",
     )
     return axes

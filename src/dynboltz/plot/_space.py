@@ -155,7 +155,12 @@ def plot_initial_moments(
         ax.set_title(_title(name, ds))
     mappable = ScalarMappable(scale, SEQUENTIAL)
     figure.colorbar(
-        mappable, ax=axes, shrink=0.7, fraction=0.06, pad=BAR_PAD[dim], label=moment_label(moment)
+        mappable,
+        ax=axes,
+        shrink=0.7,
+        fraction=0.06,
+        pad=BAR_PAD[dim] / shape[1],
+        label=moment_label(moment),
     )
     return axes
 

@@ -39,7 +39,9 @@ MODEL_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9
 MODEL_LINES = ("-", (0, (5, 1.2)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 BASELINE = {"color": "#808080", "linestyle": "-.", "linewidth": 1.1}
 NOISE = {"color": "#000000", "linestyle": ":", "linewidth": 1.2}
-SIMULATION: dict[str, Any] = {"color": "#000000", "linewidth": 0.8}
+SIMULATION: dict[str, Any] = {"color": "#000000", "linewidth": 0.6, "zorder": 2.5}
+"""Thin and above the models, whose colours show on either side where they agree."""
+
 BAND: dict[str, Any] = {"color": "#cccccc", "linewidth": 0.0}
 EQUILIBRIUM: dict[str, Any] = {"linewidth": 0.7, "marker": "o", "markersize": 2.0}
 METASTABLE: dict[str, Any] = {
