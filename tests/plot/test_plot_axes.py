@@ -2,7 +2,7 @@
 
 import sys
 
-import matplotlib
+import matplotlib.style
 import numpy as np
 import pytest
 from matplotlib.colors import Normalize
@@ -12,11 +12,18 @@ from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from dynboltz import plot
 from dynboltz.dynamics import HermiteField
 from dynboltz.plot._cells import allocated_cells, allocated_vertices, function_of, slices, values_at
+from dynboltz.plot._style import STYLE
 
 
 def flat_lines(ax):
     """Data of the lines of axes of two dimensions."""
     return [np.asarray(line.get_ydata()) for line in ax.lines]
+
+
+def drawn_box(ax):
+    box = ax.get_tightbbox()
+    assert box is not None
+    return box
 
 
 def solid_axes():
@@ -87,14 +94,21 @@ def test_models_share_one_scale_of_initial_moments(results):
     assert "⟨A A⟩ [per site]" in labels
 
 
-def test_coefficients_and_the_correlation_are_drawn_over_time(predictions):
+def test_coefficients_and_the_neighbouring_pairs_are_drawn_over_time(predictions):
     axes = plot.plot_coefficients(predictions)
     train = predictions.sel(part="train")
     for k, ax in enumerate(axes[:3]):
         np.testing.assert_array_equal(flat_lines(ax), train["theta"].values[..., k])
-    expected = 2.0 * train["simulated"].sel(moment="A.A").values - 1.0
+    expected = train["simulated"].sel(moment="A.A").values
     np.testing.assert_array_equal(flat_lines(axes[3]), expected)
-    assert axes[3].get_ylabel() == "2 ⟨A A⟩ − 1 [-]"
+    assert axes[3].get_ylabel() == "simulated ⟨A A⟩ [per site]"
+
+
+def test_initial_conditions_say_how_many_of_the_coefficients_they_show(make):
+    names = ("b.A", "J.A.A", "K.A.A.A", "W.A.X")
+    models = {"all": make.predictions(), "some": make.predictions(names)}
+    axes = plot.plot_initial_moments(models)
+    assert [ax.get_title() for ax in axes] == ["all", "some: 3 of 4 coefficients"]
 
 
 def test_errors_are_root_mean_squares_beside_the_noise(results):
@@ -220,7 +234,7 @@ def test_more_than_three_arguments_show_the_first_three(make):
     field = make.field(names)
     ax = plot.plot_field(field, "W.A.X")
     assert ax.get_zlabel() == r"$K_{\mathrm{A\,A\,A}}$ [-]"
-    assert len(plot.plot_dynamics(make.predictions(names), field)) == 5
+    assert len(plot.plot_dynamics(make.predictions(names), field)) == 6
 
 
 def test_vertices_are_those_that_are_stored(field):
@@ -258,6 +272,28 @@ def test_dynamics_have_a_panel_for_each_coefficient(predictions, field):
     assert all(ax.figure is figure for ax in axes)
 
 
+def test_dynamics_in_few_arguments_are_flat_and_show_every_coefficient(make):
+    names = ("b.A", "J.A.A", "K.A.A.A", "W.A.X")
+    field, predictions = make.narrow_field(names, arguments=2), make.predictions(names)
+    with matplotlib.style.context([dict(STYLE)]):
+        axes = plot.plot_dynamics(predictions, field)
+        figure = axes[0].figure
+        figure.draw_without_rendering()
+        boxes = [drawn_box(ax) for ax in axes]
+        bars = [drawn_box(ax) for ax in figure.axes if ax not in axes]
+    assert [ax.name for ax in axes] == ["rectilinear"] * 6
+    assert [ax.get_title()[:7] for ax in axes[1:5]] == ["$F$ of "] * 4
+    theta = predictions["theta"].sel(part="train", coefficient=["b.A", "J.A.A"]).values
+    np.testing.assert_array_equal(axes[0].lines[0].get_xydata(), theta[0])
+    assert len(bars) == 4
+    assert not any(bar.overlaps(box) for bar in bars for box in boxes)
+    assert not any(
+        box.overlaps(other) for place, box in enumerate(boxes) for other in boxes[:place]
+    )
+    assert min(box.x0 for box in boxes) >= 0
+    assert max(bar.x1 for bar in bars) <= figure.bbox.width
+
+
 def test_names_with_markup_are_drawn_literally(make):
     ds = make.predictions().assign_coords(moment=["$x", "$x.$x", "$x.$x.$x", "$x.$x.$x.$x"])
     ax = plot.plot_moment(ds, "$x.$x")
@@ -271,7 +307,7 @@ def test_names_with_markup_are_drawn_literally(make):
         (lambda ds, _: plot.plot_moment(ds, "B"), "no moment 'B'.*A, A.A, A.A.A"),
         (lambda ds, _: plot.plot_moment(ds, "A", part="all"), "no part 'all'.*train, test"),
         (lambda ds, _: plot.plot_coefficient(ds, "x"), "no coefficient 'x'.*b.A, J.A.A"),
-        (lambda ds, _: plot.plot_correlation(ds, "A"), r"two sites.*\['A.A'\]; got 'A'"),
+        (lambda ds, _: plot.plot_neighbour_moment(ds, "A"), r"two sites.*\['A.A'\]; got 'A'"),
         (lambda ds, _: plot.plot_trajectories(ds, coefficients=[]), "one to three of"),
         (lambda _, field: plot.plot_field(field, "x"), "no coefficient 'x'.*b.A, J.A.A"),
         (lambda *_: plot.plot_history({"m": {"kl": np.ones(2)}}, "x"), "no history.*x.*kl"),

@@ -22,6 +22,7 @@ from dynboltz.store import (
 
 NAMES = [
     "fig1e-moments",
+    "predicted-moments",
     "fig2-visible",
     "fig2-hidden",
     "fig3a-neighbour-moment",
@@ -79,6 +80,7 @@ def test_all_figures_are_written_twice_with_the_same_bytes(experiment):
     expected = [f"{name}.{kind}" for name in NAMES for kind in ("png", "svg")]
     assert [path.name for path in paths] == expected
     assert {path.parent for path in paths} == {experiment / "figures"}
+    assert all(caption(name).text for name in NAMES)
     first = {path: path.read_bytes() for path in paths}
     assert all(data.startswith((b"\x89PNG", b"<?xml")) for data in first.values())
     assert plot.write_figures(experiment) == paths

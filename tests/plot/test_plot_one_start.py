@@ -11,9 +11,11 @@ import pytest
 
 from dynboltz import plot
 from dynboltz.plot._cells import allocated_vertices, values_at
+from dynboltz.plot._layout import new_axes
 from dynboltz.plot._learned_path import independent_biases
 from dynboltz.plot._paths import draw_paths, face
-from dynboltz.plot._style import STYLE, new_axes
+from dynboltz.plot._select import learned_times
+from dynboltz.plot._style import STYLE
 
 COEFFICIENTS = ("b.A", "J.A.A", "K.A.A.A", "W.A.X")
 
@@ -230,6 +232,37 @@ def test_legend_of_many_models_takes_rows_above_the_panels(make):
     assert legend.x1 <= figure.bbox.width
 
 
+def test_larger_lattices_without_coefficients_are_no_baselines(make):
+    groups = {"one": make.single((), sampled=False), "two": make.single((), sampled=False)}
+    first, second = (lines_by_label(plot.plot_prediction(groups, "A"))[n] for n in groups)
+    assert first.get_color() != second.get_color()
+    assert first.get_linestyle() != second.get_linestyle()
+    styles = {"one": {"color": "#111111"}, "two": {"color": "#222222"}}
+    lines = lines_by_label(plot.plot_prediction(groups, "A", styles=styles))
+    assert [lines[name].get_color() for name in groups] == ["#111111", "#222222"]
+
+
+def test_a_line_marks_the_end_of_training_only_if_times_go_beyond(make):
+    ds = make.single()
+    for draw in (plot.plot_error, plot.plot_error_ratio, plot.plot_prediction):
+        for shown, ends in ((ds, [1.0]), (learned_times(ds), [])):
+            ax = draw({"hidden": shown}, "A")
+            upright = [line for line in ax.lines if tuple(line.get_ydata()) == (0, 1)]
+            assert [line.get_xdata()[0] for line in upright] == ends
+
+
+def test_errors_have_no_entry_for_a_model_that_predicts_nothing_there(make):
+    ceiling = make.single()
+    ceiling["moments"].loc[{"part": "test"}] = np.nan
+    models = {"ceiling": ceiling, "hidden": make.single()}
+    for ratio in (False, True):
+        axes = plot.plot_errors(models, ["A"], ratio=ratio)
+        (legend,) = axes[0].figure.legends
+        assert [text.get_text() for text in legend.get_texts()] == ["hidden", "noise floor"]
+        expected = lines_by_label(plot.plot_error(models | {"ceiling": make.single()}, "A"))
+        assert axes[0].lines[0].get_color() == expected["hidden"].get_color()
+
+
 def test_errors_leave_out_times_without_a_prediction(make):
     ax = plot.plot_error({"ceiling": make.single(fitted=4)}, "B")
     simulated = make.single()["simulated"].sel(part="test", moment="B").values[0]
@@ -241,6 +274,15 @@ def test_errors_leave_out_times_without_a_prediction(make):
 def test_coefficients_of_a_single_start_need_no_bar_of_colours(make):
     axes = plot.plot_coefficients(make.single())
     assert len(axes[0].figure.axes) == len(axes) == 4
+
+
+def test_coefficients_end_where_the_fits_do_and_so_do_the_pairs(make):
+    axes = plot.plot_coefficients(make.single(fitted=4))
+    assert all(len(ax.lines[0].get_xdata()) == 4 for ax in axes)
+    beyond = plot.plot_coefficients(make.single())
+    assert [len(ax.lines) for ax in beyond] == [2] * 4
+    unknown = plot.plot_coefficients(make.single(fitted=0))
+    assert len(unknown[0].lines[0].get_xdata()) == 11
 
 
 @pytest.mark.parametrize(

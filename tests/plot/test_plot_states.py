@@ -103,6 +103,9 @@ def test_sample_of_a_chain_or_a_plane_is_an_image(make, dim, label):
     state = state if dim == 1 else state[0].T
     np.testing.assert_array_equal(axes[0].images[0].get_array()[1, 0], PALETTE[state[1, 0]])
     assert [ax.get_ylabel() for ax in axes] == [label] * 3
+    absent = drawn[..., -1, 3] if dim == 1 else drawn[-1, :, 3]
+    assert not absent.any()
+    assert all(tick == round(tick) for ax in axes for tick in ax.get_xticks())
 
 
 def test_sample_of_a_visible_model_has_one_panel(make):
@@ -147,6 +150,12 @@ def test_layers_above_the_first_hidden_one_can_be_drawn(make):
     ax = plot.plot_connectivity(deep, 2)
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["1", "2"]
     assert ax.get_legend().get_texts()[0].get_text() == "units of layer 1"
+    both = plot.plot_connections(deep)
+    entries = [[text.get_text() for text in ax.get_legend().get_texts()] for ax in both]
+    assert entries == [
+        ["visible units", "unit of layer 1"],
+        ["units of layer 1", "unit of layer 2"],
+    ]
 
 
 @pytest.mark.parametrize(

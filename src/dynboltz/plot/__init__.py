@@ -1,5 +1,7 @@
 """Figures of simulations, learned dynamics and errors."""
 
+from ._by_start import plot_predictions_by_start as plot_predictions_by_start
+from ._connectivity import plot_connections as plot_connections
 from ._connectivity import plot_connectivity as plot_connectivity
 from ._derivatives import plot_derivatives as plot_derivatives
 from ._derivatives import plot_vertex_values as plot_vertex_values
@@ -30,5 +32,5 @@ from ._space import plot_initial_moments as plot_initial_moments
 from ._space import plot_trajectories as plot_trajectories
 from ._time_courses import plot_coefficient as plot_coefficient
 from ._time_courses import plot_coefficients as plot_coefficients
-from ._time_courses import plot_correlation as plot_correlation
+from ._time_courses import plot_neighbour_moment as plot_neighbour_moment
 from ._write import write_figures as write_figures

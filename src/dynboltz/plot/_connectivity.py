@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 
 from dynboltz.distributions import LatticeModel
 
+from ._layout import grid_shape, new_axes, new_figure, panel
 from ._paths import draw_points
 from ._states import AXES
-from ._style import new_axes
 
-BELOW, HIDDEN, CONNECTION = "#009e73", "#0072b2", "#d55e00"
+CONNECTION = "#d55e00"
+VISIBLE: dict[str, Any] = {"color": "#009e73", "marker": "o", "s": 45}
+HIDDEN: tuple[dict[str, Any], ...] = (
+    {"color": "#0072b2", "marker": "^", "s": 60},
+    {"color": "#cc79a7", "marker": "s", "s": 45},
+)
+"""Units of odd and of even hidden layers."""
 
 
 def plot_connectivity(model: LatticeModel, layer: int = 1, *, ax: Axes | None = None) -> Axes:
@@ -60,11 +68,42 @@ def plot_connectivity(model: LatticeModel, layer: int = 1, *, ax: Axes | None = 
     for site in below:
         ax.plot(*np.stack([site, unit], axis=1), color=CONNECTION, linewidth=1.2, zorder=2)
     name = "visible units" if layer == 1 else f"units of layer {layer - 1}"
-    draw_points(ax, below, color=BELOW, marker="o", s=45, label=name, zorder=3)
-    draw_points(ax, unit[None], color=HIDDEN, marker="^", s=60, label="hidden unit", zorder=4)
+    own = "hidden unit" if len(model.layers) == 2 else f"unit of layer {layer}"
+    draw_points(ax, below, label=name, zorder=3, **_marker(layer - 1))
+    draw_points(ax, unit[None], label=own, zorder=4, **_marker(layer))
     _label(ax, model.lattice.dim, layer)
     ax.legend(loc="upper right", handletextpad=0.1, borderpad=0.0)
     return ax
+
+
+def plot_connections(
+    model: LatticeModel, *, figure: Figure | SubFigure | None = None
+) -> list[Axes]:
+    """Draw `plot_connectivity` for each hidden layer.
+
+    Parameters
+    ----------
+    model
+        The model.
+    figure
+        Where to draw, by default a new figure.
+
+    Returns
+    -------
+    axes
+        One for each hidden layer.
+    """
+    layers = range(1, len(model.layers))
+    dim, shape = min(3, model.lattice.dim + 1), grid_shape(len(layers), 3)
+    figure = new_figure(figure, shape, dim)
+    axes = [panel(figure, shape, place, dim) for place in range(len(layers))]
+    for layer, ax in zip(layers, axes, strict=True):
+        plot_connectivity(model, layer, ax=ax)
+    return axes
+
+
+def _marker(layer: int) -> dict[str, Any]:
+    return HIDDEN[(layer - 1) % 2] if layer else VISIBLE
 
 
 def _positions(

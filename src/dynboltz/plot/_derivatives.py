@@ -13,10 +13,11 @@ from dynboltz.dynamics import HermiteField
 from ._cells import allocated_vertices, function_of, vertex_values
 from ._field import derivative_title, plot_field
 from ._labels import coefficient_label, time_unit
+from ._layout import BAR_PAD, grid_shape, margins_of, new_axes, new_figure, panel
 from ._paths import face
 from ._select import learned_times
 from ._space import plot_trajectories, trajectory_paths
-from ._style import DIVERGING, grid_shape, new_axes, new_figure, panel
+from ._style import DIVERGING
 
 
 def plot_vertex_values(
@@ -60,7 +61,7 @@ def plot_vertex_values(
             f"plot_vertex_values: the function of {coefficient!r} must have three or more "
             f"arguments, it has {', '.join(arguments)}; use `plot_field`."
         )
-    ax = new_axes(ax, 3)
+    ax = new_axes(ax, 3, bar=True)
     values = vertex_values(function, coefficient)
     limit = float(np.percentile(np.abs(values), 99)) if values.size else 1.0
     points = ax.scatter(
@@ -74,7 +75,9 @@ def plot_vertex_values(
         depthshade=False,  # type: ignore[call-arg]
         zorder=1,
     )
-    ax.figure.colorbar(points, ax=ax, extend="both", shrink=0.6, fraction=0.1, pad=0.12, aspect=16)
+    ax.figure.colorbar(
+        points, ax=ax, extend="both", shrink=0.6, fraction=0.1, pad=BAR_PAD[3], aspect=16
+    )
     ax.set_title(derivative_title(coefficient, time_unit))
     for axis, name in zip("xyz", arguments, strict=True):
         ax.set(**{f"{axis}label": coefficient_label(name)})
@@ -114,7 +117,8 @@ def plot_derivatives(
     predictions, unit = learned_times(predictions), time_unit(predictions)
     arguments = [function_of(field, name).grid.arguments for name in field.coefficients]
     shape = grid_shape(len(field.coefficients), 3)
-    figure = new_figure(figure, shape, max(map(len, arguments)))
+    margins = margins_of([len(shown) for shown in arguments], bars=True)
+    figure = new_figure(figure, shape, margins=margins)
     axes = []
     for place, (name, shown) in enumerate(zip(field.coefficients, arguments, strict=True)):
         ax = panel(figure, shape, place, len(shown))

@@ -11,9 +11,8 @@ from dynboltz.dynamics import HermiteField
 from ._cells import function_of
 from ._field import plot_field, plot_vertices
 from ._labels import time_unit
-from ._select import shown_coefficients
+from ._layout import grid_shape, margins_of, new_figure, panel
 from ._space import plot_trajectories
-from ._style import grid_shape, new_figure, panel
 
 
 def plot_dynamics(
@@ -39,27 +38,26 @@ def plot_dynamics(
     Returns
     -------
     axes
-        The trajectories, one function for each of the first three coefficients, the vertices of
-        the first.
+        The trajectories in the space of the first three arguments of the first function, the
+        function of each coefficient, and the vertices of the first.
 
     References
     ----------
     Ernst et al. (2019), Fig. 2.
     """
-    shown = shown_coefficients(predictions, None)
-    shape = grid_shape(len(shown) + 2, 3)
-    figure = new_figure(figure, shape, len(shown))
-    trajectories = panel(figure, shape, 0, len(shown))
-    plot_trajectories(predictions, part=part, ax=trajectories)
+    names, unit = field.coefficients, time_unit(predictions)
+    arguments = [function_of(field, name).grid.arguments[:3] for name in names]
+    dims = [len(shown) for shown in (arguments[0], *arguments, arguments[0])]
+    shape = grid_shape(len(dims), 3)
+    figure = new_figure(figure, shape, margins=margins_of(dims, bars=True))
+    trajectories, *functions, vertices = (
+        panel(figure, shape, place, dim) for place, dim in enumerate(dims)
+    )
+    plot_trajectories(predictions, part=part, coefficients=arguments[0], ax=trajectories)
     trajectories.set_title("learned trajectories")
-    trajectories.legend(loc="upper left", handletextpad=0.1, borderpad=0.0)
-    axes = [trajectories]
-    for place, name in enumerate(shown, start=1):
-        ax = panel(figure, shape, place, _dim(field, name))
-        axes.append(plot_field(field, name, time_unit=time_unit(predictions), ax=ax))
-    last = panel(figure, shape, len(shown) + 1, _dim(field, shown[0]))
-    return [*axes, plot_vertices(field, shown[0], ax=last)]
-
-
-def _dim(field: HermiteField, coefficient: str) -> int:
-    return function_of(field, coefficient).grid.dim
+    place_of_legend = "upper left" if dims[0] == 3 else "best"
+    trajectories.legend(loc=place_of_legend, handletextpad=0.1, borderpad=0.0)
+    for ax, name in zip(functions, names, strict=True):
+        plot_field(field, name, time_unit=unit, ax=ax)
+    plot_vertices(field, names[0], ax=vertices)
+    return [trajectories, *functions, vertices]

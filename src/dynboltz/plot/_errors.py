@@ -13,8 +13,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from dynboltz.evaluation import noise_floor, root_mean_square_error
 
 from ._labels import moment_symbol, time_label, title
-from ._select import names, order, select, select_part
-from ._style import NOISE, flat_grid, legend_above, model_styles, new_axes, new_figure, panel
+from ._layout import flat_grid, legend_above, new_axes, new_figure, panel
+from ._learned import mark_learned
+from ._select import names, order, predicted, select, select_part
+from ._style import NOISE, model_styles
 
 LEAST_NOISE = 1e-3
 """Of the largest noise: less of it is no scale for errors."""
@@ -40,7 +42,8 @@ def plot_error(
     predictions
         Dataset of each model by its name, with `moments`, `simulated` and `standard_error` over
         (part, initial_condition, time, moment) [per site]. A dataset without `theta` is a baseline
-        and drawn in grey.
+        and drawn in grey; one that predicts nothing for this part is left out. Where times go
+        beyond the attribute `learned_until`, a vertical line marks it.
     moment
         Name of the moment.
     part
@@ -63,12 +66,13 @@ def plot_error(
     Ernst et al. (2019), Sec. IV A and Fig. 3(c).
     """
     ax, styles = new_axes(ax), model_styles(predictions)
-    for name, ds in predictions.items():
+    for name, ds in predicted(predictions, part).items():
         time, error, _ = _errors(ds, moment, part)
         ax.plot(time, error, label=title(name), **styles[name])
     first = next(iter(predictions.values()))
     time, _, noise = _errors(first, moment, part)
     ax.plot(time, noise, label=NOISE_LABEL, **NOISE)  # type: ignore[arg-type]
+    mark_learned(ax, predictions.values())
     ax.set(xlabel=time_label(first), ylabel=f"RMSE of {moment_symbol(moment)} [per site]")
     ax.set_ylim(bottom=0.0)
     ax.margins(x=0.01)
@@ -103,12 +107,13 @@ def plot_error_ratio(
         noise are those of predictions that start from the simulated values themselves.
     """
     ax, styles = new_axes(ax), model_styles(predictions)
-    for name, ds in predictions.items():
+    for name, ds in predicted(predictions, part).items():
         time, error, noise = _errors(ds, moment, part)
         noisy = noise > LEAST_NOISE * noise.max()
         ratio = np.divide(error, noise, out=np.full_like(error, np.nan), where=noisy)
         ax.plot(time, ratio, label=title(name), **styles[name])
     ax.axhline(1.0, label=NOISE_LABEL, **NOISE)  # type: ignore[arg-type]
+    mark_learned(ax, predictions.values())
     first = next(iter(predictions.values()))
     ax.set(xlabel=time_label(first), ylabel=f"RMSE / noise of {moment_symbol(moment)} [-]")
     ax.set_yscale("log")
@@ -151,14 +156,14 @@ def plot_errors(
     first = next(iter(predictions.values()))
     moments = names(first, "moment") if moments is None else moments
     shape = flat_grid(len(moments))
-    labels = [*map(title, predictions), NOISE_LABEL]
+    labels = [*map(title, predicted(predictions, part)), NOISE_LABEL]
     figure = new_figure(figure, shape, legend=labels)
     draw = plot_error_ratio if ratio else plot_error
     axes = [
         draw(predictions, moment, part=part, ax=panel(figure, shape, place))
         for place, moment in enumerate(moments)
     ]
-    legend_above(figure, axes[0])
+    legend_above(figure, axes)
     return axes
 
 

@@ -13,7 +13,8 @@ from dynboltz.dynamics import HermiteField
 
 from ._cells import Slice, allocated_vertices, function_of, slices, values_at
 from ._labels import coefficient_label, coefficient_symbol
-from ._style import DIVERGING, colours, new_axes
+from ._layout import BAR_PAD, new_axes
+from ._style import DIVERGING, colours
 
 
 def plot_field(
@@ -53,7 +54,7 @@ def plot_field(
     """
     function = function_of(field, coefficient)
     arguments = function.grid.arguments[:3]
-    ax = new_axes(ax, len(arguments))
+    ax = new_axes(ax, len(arguments), bar=len(arguments) > 1)
     planes = slices(function)
     points = np.concatenate([plane.points for plane in planes])
     values = values_at(function, coefficient, points)
@@ -142,7 +143,7 @@ def _draw_heat_map(ax: Axes, planes: list[Slice], values: np.ndarray) -> None:
         extend="both",
         shrink=0.6,
         fraction=0.1,
-        pad=0.12 if patches.shape[2] == 3 else 0.03,
+        pad=BAR_PAD[patches.shape[2]],
         aspect=16,
     )
 

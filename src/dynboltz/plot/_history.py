@@ -10,7 +10,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from ._labels import moment_symbol, title
-from ._style import flat_grid, legend_above, model_style, new_axes, new_figure, panel
+from ._layout import flat_grid, legend_above, new_axes, new_figure, panel
+from ._style import model_style
 
 PER_SITE = ("moment_error", "negative_log_likelihood")
 History = Mapping[str, np.ndarray]
@@ -83,7 +84,7 @@ def plot_histories(
         for place, column in enumerate(drawn)
     ]
     if axes:
-        legend_above(figure, axes[0])
+        legend_above(figure, axes)
     return axes
 
 

@@ -13,10 +13,11 @@ from dynboltz.dynamics import HermiteField
 from ._cells import function_of
 from ._field import plot_vertices
 from ._labels import coefficient_label, moment_symbol, time_label
+from ._layout import margins_of, new_axes, new_figure, panel
 from ._paths import draw_paths, face, label_axes, over_time
 from ._select import learned_times, of_order, select_part
 from ._space import plot_trajectories, trajectory_paths
-from ._style import MIXED, new_axes, new_figure, panel, species_style
+from ._style import species_style
 
 
 def independent_biases(
@@ -148,7 +149,7 @@ def plot_learned_path(
     coefficient = field.coefficients[0]
     arguments = function_of(field, coefficient).grid.arguments[:3]
     dims = [2, min(3, max(2, len(of_order(predictions, 1)))), *2 * [max(2, len(arguments))]]
-    figure = new_figure(figure, (2, 2), max(dims), margins=MIXED)
+    figure = new_figure(figure, (2, 2), margins=margins_of(dims))
     means, biases, path, vertices = (panel(figure, (2, 2), k, dim) for k, dim in enumerate(dims))
     plot_means(predictions, part=part, ax=means).set_title("simulated means")
     plot_independent_biases(predictions, part=part, ax=biases).set_title("independent sites")

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from ._labels import moment_label, time_label
+from ._layout import flat_grid, new_axes, new_figure, panel
 from ._select import names, select, select_part
-from ._style import SEQUENTIAL, colours, flat_grid, new_axes, new_figure, panel
+from ._style import SEQUENTIAL, colours
 
 
 def plot_moment(

@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from ._labels import moment_label, moment_symbol, time_label
+from ._layout import margins_of, new_axes, new_figure, panel
 from ._paths import draw_paths, face, label_axes, over_time
 from ._select import of_order, select
-from ._style import MIXED, new_axes, new_figure, panel, species_style
+from ._style import species_style
 
 
 def plot_phase_portrait(
@@ -94,8 +95,7 @@ def plot_phase_portraits(
         panels.insert(1, ("one simulation, neighbours", pairs, replica))
     dims = [max(2, len(moments)) for _, moments, _ in panels]
     shape = (1, len(panels))
-    margins = MIXED if min(dims) < 3 else None
-    figure = new_figure(figure, shape, max(dims), margins=margins)
+    figure = new_figure(figure, shape, margins=margins_of(dims))
     axes = []
     for place, (name, moments, number) in enumerate(panels):
         ax = panel(figure, shape, place, dims[place])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -10,19 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from ._labels import moment_label, time_label, title
+from ._layout import grid_shape, legend_above, new_axes, new_figure, panel
+from ._learned import mark_learned
 from ._select import of_order, select, select_part
-from ._style import (
-    BAND,
-    EQUILIBRIUM,
-    METASTABLE,
-    SIMULATION,
-    grid_shape,
-    legend_above,
-    model_styles,
-    new_axes,
-    new_figure,
-    panel,
-)
+from ._style import BAND, EQUILIBRIUM, METASTABLE, SIMULATION, model_styles
 
 SIMULATION_LABEL, BAND_LABEL, METASTABLE_LABEL = "simulation", "± 2 standard errors", "metastable"
 
@@ -33,6 +25,7 @@ def plot_prediction(
     *,
     part: str = "test",
     initial_condition: int = 0,
+    styles: Mapping[str, Mapping[str, Any]] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a moment over time as every model predicts it, and as it was simulated.
@@ -52,6 +45,9 @@ def plot_prediction(
         `"train"` or `"test"`.
     initial_condition
         Number of the initial condition.
+    styles
+        Colour and dashes of each model, by default in turn; a dataset without `theta` beside ones
+        that have it is a baseline and drawn in grey.
     ax
         Where to draw, by default a new figure.
 
@@ -72,7 +68,7 @@ def plot_prediction(
     chosen = {
         name: _chosen(ds, moment, part, initial_condition) for name, ds in predictions.items()
     }
-    first, styles = next(iter(chosen.values())), model_styles(predictions)
+    first, styles = next(iter(chosen.values())), styles or model_styles(predictions)
     ax = new_axes(ax)
     _draw_simulated(ax, first)
     for name, ds in chosen.items():
@@ -83,8 +79,7 @@ def plot_prediction(
     metastable = [_metastable(ds) for ds in chosen.values() if _is_metastable(ds)]
     if metastable:
         ax.plot(*np.concatenate(metastable, axis=1), label=METASTABLE_LABEL, **METASTABLE)
-    for end in {ds.attrs["learned_until"] for ds in chosen.values() if "learned_until" in ds.attrs}:
-        ax.axvline(end, color="#999999", linewidth=0.8, zorder=0)
+    mark_learned(ax, chosen.values())
     ax.set(xlabel=time_label(first), ylabel=moment_label(moment))
     ax.set_ylim(bottom=0.0)
     ax.margins(x=0.01)
@@ -97,6 +92,7 @@ def plot_predictions(
     *,
     part: str = "test",
     initial_condition: int = 0,
+    styles: Mapping[str, Mapping[str, Any]] | None = None,
     figure: Figure | SubFigure | None = None,
 ) -> list[Axes]:
     """Draw `plot_prediction` for several moments.
@@ -111,6 +107,8 @@ def plot_predictions(
         `"train"` or `"test"`.
     initial_condition
         Number of the initial condition.
+    styles
+        As for `plot_prediction`.
     figure
         Where to draw, by default a new figure.
 
@@ -120,22 +118,33 @@ def plot_predictions(
         One for each moment; the legend is above them.
     """
     first = next(iter(predictions.values()))
-    means = of_order(first, 1)
-    moments = [*means, *of_order(first, 2)] if moments is None else list(moments)
-    shape = grid_shape(len(moments), min(4, max(2, len(means))))
-    figure = new_figure(figure, shape, legend=_labels(predictions))
+    moments = shown_moments(first) if moments is None else list(moments)
+    shape = grid_shape(len(moments), min(4, max(2, len(of_order(first, 1)))))
+    figure = new_figure(figure, shape, legend=legend_labels(predictions))
     axes = [
         plot_prediction(
             predictions,
             moment,
             part=part,
             initial_condition=initial_condition,
+            styles=styles,
             ax=panel(figure, shape, place),
         )
         for place, moment in enumerate(moments)
     ]
-    legend_above(figure, axes[0])
+    legend_above(figure, axes)
     return axes
+
+
+def shown_moments(ds: xr.Dataset) -> list[str]:
+    """Return the means and the moments of nearest neighbours."""
+    return [*of_order(ds, 1), *of_order(ds, 2)]
+
+
+def legend_labels(predictions: Mapping[str, xr.Dataset]) -> list[str]:
+    """Entries that a legend may have."""
+    labels = [BAND_LABEL, SIMULATION_LABEL, METASTABLE_LABEL, *map(title, predictions)]
+    return labels + [_equilibrium_label(n) for n, ds in predictions.items() if _has_equilibrium(ds)]
 
 
 def _chosen(ds: xr.Dataset, moment: str, part: str, initial_condition: int) -> xr.Dataset:
@@ -184,9 +193,3 @@ def _has_equilibrium(ds: xr.Dataset) -> bool:
 
 def _equilibrium_label(name: str) -> str:
     return f"{title(name)}, equilibrium"
-
-
-def _labels(predictions: Mapping[str, xr.Dataset]) -> list[str]:
-    """Entries of the legend."""
-    labels = [BAND_LABEL, SIMULATION_LABEL, METASTABLE_LABEL, *map(title, predictions)]
-    return labels + [_equilibrium_label(n) for n, ds in predictions.items() if _has_equilibrium(ds)]

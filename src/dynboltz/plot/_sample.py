@@ -11,6 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 
 from ._labels import at_time, plain, time_unit
+from ._layout import BAR_PAD, grid_shape, new_figure, panel
 from ._states import (
     AXES,
     coloured,
@@ -21,7 +22,7 @@ from ._states import (
     lattice_dim,
     species_legend,
 )
-from ._style import SEQUENTIAL, colours, grid_shape, new_figure, panel
+from ._style import SEQUENTIAL, colours
 
 PROBABILITY = Normalize(0.0, 1.0)
 
@@ -86,7 +87,7 @@ def plot_sample(
         ax=axes,
         shrink=0.7,
         fraction=0.04,
-        pad=0.09 if dim == 3 else 0.03,
+        pad=BAR_PAD[max(2, dim)] / shape[1],
         label="probability of activation [-]",
     )
     return axes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import xarray as xr
 
@@ -57,6 +57,22 @@ def order(moment: str) -> int:
 def of_order(ds: xr.Dataset, wanted: int) -> list[str]:
     """Names of the moments that look at this many sites."""
     return [name for name in names(ds, "moment") if order(name) == wanted]
+
+
+def predicted(predictions: Mapping[str, xr.Dataset], part: str) -> dict[str, xr.Dataset]:
+    """Models that predict something for a part, unlike fits to each time of the other part."""
+    return {
+        name: ds
+        for name, ds in predictions.items()
+        if bool(select_part(ds, part)["moments"].notnull().any())
+    }
+
+
+def known_times(ds: xr.Dataset, part: str) -> xr.Dataset:
+    """Leave out the times at which no coefficient is known, if any is at some time."""
+    theta = select_part(ds, part)["theta"]
+    known = theta.notnull().any([dim for dim in theta.dims if dim != "time"]).values
+    return ds.isel(time=known) if known.any() else ds
 
 
 def learned_times(ds: xr.Dataset) -> xr.Dataset:

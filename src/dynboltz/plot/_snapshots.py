@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from ._labels import at_time, time_label, time_unit
+from ._layout import grid_shape, new_axes, new_figure, panel
 from ._states import AXES, coloured, draw_image, draw_state, lattice_dim, species_legend
-from ._style import grid_shape, new_axes, new_figure, panel
 
 N_SNAPSHOTS = 6
 

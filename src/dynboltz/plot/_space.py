@@ -13,9 +13,10 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 
 from ._labels import coefficient_label, moment_label, time_label, title
+from ._layout import BAR_PAD, grid_shape, new_axes, new_figure, panel
 from ._paths import draw_paths, draw_points, label_axes, over_time
-from ._select import neighbour_moment, select, select_part, shown_coefficients
-from ._style import SEQUENTIAL, grid_shape, new_axes, new_figure, normalised, panel
+from ._select import coefficient_names, neighbour_moment, select, select_part, shown_coefficients
+from ._style import SEQUENTIAL, normalised
 
 
 def plot_trajectories(
@@ -137,12 +138,12 @@ def plot_initial_moments(
     Returns
     -------
     axes
-        One for each model.
+        One for each model; where three of more coefficients are shown, its title says so.
     """
     first = next(iter(predictions.values()))
     shape = grid_shape(len(predictions), 2)
-    dim = max(len(shown_coefficients(ds, None)) for ds in predictions.values())
-    figure = new_figure(figure, shape, dim, bar=dim < 3)
+    dim = max(2, *(len(shown_coefficients(ds, None)) for ds in predictions.values()))
+    figure = new_figure(figure, shape, dim, bar=True)
     moment = neighbour_moment(first, moment)
     start = select_part(select(first, "moment", moment), part)["simulated"].isel(time=0)
     scale = normalised(start.values)
@@ -151,12 +152,22 @@ def plot_initial_moments(
         ax = panel(figure, shape, place, len(shown_coefficients(ds, None)))
         plot_initial_moment(ds, moment, part=part, scale=scale, ax=ax)
         axes.append(ax)
-        ax.set_title(title(name))
+        ax.set_title(_title(name, ds))
     mappable = ScalarMappable(scale, SEQUENTIAL)
     figure.colorbar(
-        mappable, ax=axes, shrink=0.7, fraction=0.06, pad=0.09, label=moment_label(moment)
+        mappable,
+        ax=axes,
+        shrink=0.7,
+        fraction=0.06,
+        pad=BAR_PAD[dim] / shape[1],
+        label=moment_label(moment),
     )
     return axes
+
+
+def _title(name: str, ds: xr.Dataset) -> str:
+    shown, known = len(shown_coefficients(ds, None)), len(coefficient_names(ds))
+    return title(name) + (f": {shown} of {known} coefficients" if shown < known else "")
 
 
 def trajectory_paths(

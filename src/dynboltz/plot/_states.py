@@ -17,6 +17,8 @@ from ._labels import plain
 from ._style import EMPTY, species_style
 
 AXES = ("x", "y", "z")
+N_TICKS = {1: 7, 2: 7, 3: 3}
+"""Largest number of intervals between ticks, by the dimension of the lattice."""
 
 
 def draw_state(ax: Axes, state: Integer[np.ndarray, ...], n_species: int) -> None:
@@ -40,7 +42,8 @@ def draw_plane(ax: Axes, colours: Float[np.ndarray, "x y channels"]) -> None:
 def draw_rows(ax: Axes, colours: Float[np.ndarray, "replicas x channels"]) -> None:
     """Draw chains above each other in these colours."""
     draw_image(ax, colours, (-0.5, colours.shape[1] - 0.5))
-    ax.set(xlabel="$x$ [site]", ylabel="replica [-]")
+    _label_sites(ax, 1)
+    ax.set_ylabel("replica [-]")
 
 
 def draw_sites(
@@ -93,5 +96,7 @@ def draw_image(ax: Axes, image: np.ndarray, across: tuple[float, float]) -> None
 
 
 def _label_sites(ax: Axes, dim: int) -> None:
-    for axis in AXES[:dim]:
-        ax.set(**{f"{axis}label": f"${axis}$ [site]"})
+    for name in AXES[:dim]:
+        ax.set(**{f"{name}label": f"${name}$ [site]"})
+        axis = getattr(ax, f"{name}axis")
+        axis.set_major_locator(MaxNLocator(N_TICKS[dim], integer=True, steps=[1, 2, 5, 10]))

@@ -1,4 +1,4 @@
-"""Coefficients over time beside the spatial correlation, Fig. 3(b) of the paper."""
+"""Coefficients over time beside the simulated neighbouring pairs, Fig. 3(b) of the paper."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure, SubFigure
 
-from ._labels import coefficient_label, moment_label, moment_symbol, time_label
-from ._select import coefficient_names, neighbour_moment, select, select_part
-from ._style import SEQUENTIAL, colours, flat_grid, new_axes, new_figure, normalised, panel
+from ._labels import coefficient_label, moment_label, time_label
+from ._layout import BAR_PAD, flat_grid, new_axes, new_figure, panel
+from ._learned import mark_learned
+from ._select import coefficient_names, known_times, neighbour_moment, select, select_part
+from ._style import SEQUENTIAL, colours, normalised
 
 
 def plot_coefficient(
@@ -54,17 +56,17 @@ def plot_coefficient(
     return ax
 
 
-def plot_correlation(
+def plot_neighbour_moment(
     predictions: xr.Dataset,
     moment: str | None = None,
     *,
     part: str = "train",
     ax: Axes | None = None,
 ) -> Axes:
-    r"""Draw $2 \langle v_i v_{i+1} \rangle - 1$ of the simulations over time.
+    r"""Draw a moment of neighbouring pairs of the simulations over time.
 
-    The moment is taken per site. On a chain the result is 1 for a lattice that is full and -1 for
-    one without neighbouring pairs.
+    Of a chain of one species, twice this moment minus one is the spatial correlation
+    $2 \langle v_i v_{i+1} \rangle - 1$ of the paper.
 
     Parameters
     ----------
@@ -84,8 +86,8 @@ def plot_correlation(
     """
     moment = neighbour_moment(predictions, moment)
     chosen = select_part(predictions, part)
-    ax = _draw(chosen, 2.0 * chosen["simulated"].sel(moment=moment) - 1.0, moment, ax)
-    ax.set_ylabel(f"2 {moment_symbol(moment)} − 1 [-]")
+    ax = _draw(chosen, chosen["simulated"].sel(moment=moment), moment, ax)
+    ax.set_ylabel(f"simulated {moment_label(moment)}")
     return ax
 
 
@@ -96,7 +98,10 @@ def plot_coefficients(
     part: str = "train",
     figure: Figure | SubFigure | None = None,
 ) -> list[Axes]:
-    """Draw all coefficients of a model over time, and the correlation in the simulations.
+    """Draw all coefficients of a model over time, and neighbouring pairs in the simulations.
+
+    Times at which no coefficient is known, as after the end of fits, are left out. Where they go
+    beyond the attribute `learned_until`, a vertical line marks it.
 
     Parameters
     ----------
@@ -113,8 +118,8 @@ def plot_coefficients(
     Returns
     -------
     axes
-        One for each coefficient, then the correlation. A single initial condition has no bar of
-        colours.
+        One for each coefficient, then the moment of neighbouring pairs. A single initial condition
+        has no bar of colours.
 
     References
     ----------
@@ -122,6 +127,7 @@ def plot_coefficients(
     """
     coefficients = coefficient_names(predictions)
     moment = neighbour_moment(predictions, moment)
+    predictions = known_times(predictions, part)
     shape = flat_grid(len(coefficients) + 1)
     initial = _initial(select_part(predictions, part), moment)
     figure = new_figure(figure, shape, bar=len(initial) > 1)
@@ -132,14 +138,14 @@ def plot_coefficients(
         for place, name in enumerate(coefficients)
     ]
     last = panel(figure, shape, len(coefficients))
-    axes.append(plot_correlation(predictions, moment, part=part, ax=last))
+    axes.append(plot_neighbour_moment(predictions, moment, part=part, ax=last))
     if len(initial) > 1:
         figure.colorbar(
             ScalarMappable(normalised(initial), SEQUENTIAL),
             ax=axes,
             shrink=0.7,
             fraction=0.06,
-            pad=0.03,
+            pad=BAR_PAD[2],
             label=f"{moment_label(moment)} at the start",
         )
     return axes
@@ -152,6 +158,7 @@ def _draw(chosen: xr.Dataset, lines: xr.DataArray, moment: str, ax: Axes | None)
     shades = colours(SEQUENTIAL)(normalised(initial)(initial))
     for line, shade in zip(lines.transpose("initial_condition", "time"), shades, strict=True):
         ax.plot(chosen["time"], line, color=shade, linewidth=0.9)
+    mark_learned(ax, [chosen])
     ax.set_xlabel(time_label(chosen))
     ax.margins(x=0.01)
     return ax

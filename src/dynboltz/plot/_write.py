@@ -11,10 +11,10 @@ import matplotlib.style
 import xarray as xr
 from matplotlib.axes import Axes
 
-from dynboltz.distributions import LatticeModel
 from dynboltz.store import StoreError
 
-from ._connectivity import plot_connectivity
+from ._by_start import plot_predictions_by_start
+from ._connectivity import plot_connections
 from ._derivatives import plot_derivatives
 from ._dynamics import plot_dynamics
 from ._errors import highest_moments, plot_errors
@@ -30,7 +30,7 @@ from ._select import of_order, up_to
 from ._snapshots import plot_raster, plot_snapshots
 from ._space import plot_initial_moments
 from ._states import lattice_dim
-from ._style import STYLE
+from ._style import STYLE, model_styles
 from ._time_courses import plot_coefficients
 
 Figures = Iterator[tuple[str, Callable[[], list[Axes]]]]
@@ -97,6 +97,7 @@ def _of_simulations(trajectories: xr.Dataset, results: Results) -> Figures:
 def _of_one_start(results: Results) -> Figures:
     """Figures in which a single trajectory of each model is followed."""
     predictions = results.predictions
+    styles = model_styles(predictions)
     for name, model in results.models.items():
         yield f"fig6-{name}", partial(plot_learned_path, predictions[name], model.field)
         yield f"fig7-{name}", partial(plot_derivatives, predictions[name], model.field)
@@ -106,11 +107,12 @@ def _of_one_start(results: Results) -> Figures:
     if any(known[name].sizes["time"] < ds.sizes["time"] for name, ds in predictions.items()):
         yield "beyond-training", partial(plot_predictions, predictions)
     for shape, group in results.transfers_by_lattice().items():
-        yield f"transfer-{shape}", partial(plot_predictions, group)
+        yield f"transfer-{shape}", partial(plot_predictions, group, styles=styles)
 
 
 def _of_many_starts(results: Results) -> Figures:
     """Figures in which the trajectories of many initial conditions are compared."""
+    yield "predicted-moments", partial(plot_predictions_by_start, results.predictions)
     for name, model in results.models.items():
         yield f"fig2-{name}", partial(plot_dynamics, results.predictions[name], model.field)
     if of_order(results.first, 2) and results.learned:
@@ -123,13 +125,9 @@ def _of_models(results: Results) -> Figures:
             yield f"fig3b-{name}", partial(plot_coefficients, ds)
     for name, model in results.models.items():
         if not model.model.is_visible:
-            yield f"fig5b-{name}", partial(_connectivity, model.model)
+            yield f"fig5b-{name}", partial(plot_connections, model.model)
     for name, sample in results.samples.items():
         yield f"fig8b-{name}", partial(plot_sample, sample)
-
-
-def _connectivity(model: LatticeModel) -> list[Axes]:
-    return [plot_connectivity(model)]
 
 
 def _of_errors(results: Results) -> Figures:

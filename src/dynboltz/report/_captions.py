@@ -29,6 +29,11 @@ _EQUILIBRIUM = (
     "metastable there."
 )
 
+_BEYOND = (
+    "To the right of a vertical line, if there is one, models continue what they learned to the "
+    "left of it. "
+)
+
 _EXACT = {
     "fig1e-moments": Caption(
         "Moments of the simulations",
@@ -64,23 +69,32 @@ _EXACT = {
         "predicts them. " + _EQUILIBRIUM,
         "Fig. 8(a)",
     ),
+    "predicted-moments": Caption(
+        "Predicted and simulated moments",
+        "Means and moments of neighbouring pairs of some initial conditions of the test set, in "
+        "columns from the least to the largest first moment at the start: as simulated, with a "
+        "band of two standard errors to either side, and as each model predicts them. "
+        + _BEYOND
+        + _EQUILIBRIUM,
+        "Fig. 8(a)",
+    ),
     "beyond-training": Caption(
         "Predictions beyond the training",
-        "As before, over all times. To the right of the vertical line models continue what they "
-        "learned to the left of it. " + _EQUILIBRIUM,
+        "As before, over all times. " + _BEYOND + _EQUILIBRIUM,
     ),
     "fig3a-neighbour-moment": Caption(
         "Initial conditions and their neighbouring pairs",
-        "Each point is one initial condition in the coefficients of a model; its colour is the "
-        "simulated moment of neighbouring pairs at the start. Where colours are sorted in space, "
-        "the model's coefficients tell these states apart by their short-range correlation.",
+        "Each point is one initial condition in the coefficients of a model, of more than three "
+        "in the first three; its colour is the simulated moment of neighbouring pairs at the "
+        "start. Where colours are sorted in space, the model's coefficients tell these states "
+        "apart by their short-range correlation.",
         "Fig. 3(a)",
     ),
     "fig3c-rmse": Caption(
         "Errors on held-out initial conditions, highest orders",
         "Root mean square error over the test initial conditions for the two highest orders. "
         "Dotted: the noise floor, the error that even exact predictions would have because the "
-        "simulated means come from a finite number of replicas.",
+        "simulated means come from a finite number of replicas. " + _BEYOND.strip(),
         "Fig. 3(c)",
     ),
     "rmse-all-moments": Caption(
@@ -103,16 +117,16 @@ _EXACT = {
 _OF_MODEL = {
     "fig2": Caption(
         "Learned dynamics of the model “{model}”",
-        "First panel: learned trajectories (black) of the training set in coefficient space, from "
-        "their initial points (cyan) to their end points (magenta). Then the learned "
-        "time-evolution function F of each coefficient, on planes through the middle of the "
-        "finite-element cells that were visited; elsewhere F is unknown and left blank. Last: the "
-        "vertices of these cells.",
+        "First panel: learned trajectories (black) of the training set, from their initial points "
+        "(cyan) to their end points (magenta). Then the learned time-evolution function F of each "
+        "coefficient in the finite-element cells that were visited; elsewhere F is unknown and "
+        "left blank. Last: the vertices of these cells. The axes are the arguments of F; of three "
+        "or more the first three are shown, and F on planes through the middle of the cells.",
         "Fig. 2",
     ),
     "fig5b": Caption(
         "Connectivity of the model “{model}”",
-        "One hidden unit and the units of the layer below that it is connected to.",
+        "One unit of each hidden layer and the units of the layer below that it is connected to.",
         "Fig. 5(b)",
     ),
     "fig6": Caption(
@@ -131,8 +145,10 @@ _OF_MODEL = {
     ),
     "fig8b": Caption(
         "A sample of the model “{model}”",
-        "A state of the visible layer that was drawn from the model, and how probable it makes "
-        "each hidden unit to be active.",
+        "A state that was drawn from the model with its coefficients at the time in the title of "
+        "the first panel: what the visible layer holds, and how probable the layers beside it make "
+        "each hidden unit to be active. Where a closed lattice leaves no room for a unit there is "
+        "none, and the place is blank.",
         "Fig. 8(b)",
     ),
     "transfer": Caption(
@@ -142,9 +158,10 @@ _OF_MODEL = {
     ),
     "fig3b": Caption(
         "Coefficients of the model “{model}” over time",
-        "Learned trajectories of the training set, and in the last panel the spatial correlation "
-        "of the simulations, twice the moment of neighbouring pairs minus one. Colours: this "
-        "moment at the start.",
+        "One line for each initial condition of the training set: the learned trajectories, or for "
+        "a ceiling the coefficients that were fitted to each time by itself. Last panel: the "
+        "moment of neighbouring pairs in the simulations, whose value at the start gives the "
+        "colours; the paper shows twice this moment minus one. " + _BEYOND.strip(),
         "Fig. 3(b)",
     ),
 }

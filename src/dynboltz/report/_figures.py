@@ -16,6 +16,7 @@ ORDER = (
     "fig4b",
     "fig4d",
     "fig1e",
+    "predicted",
     "fig8a",
     "beyond",
     "transfer",

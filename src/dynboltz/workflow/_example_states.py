@@ -27,6 +27,8 @@ def example_states(
 ) -> xr.Dataset:
     """States of all layers after a short run, at a fifth of the learned times.
 
+    The probability of a unit that does not exist, as its stencil leaves a closed lattice, is NaN.
+
     Parameters
     ----------
     experiment
@@ -51,7 +53,11 @@ def example_states(
     coords = {"time": experiment.times[place]}
     if not model.is_visible:
         found = hidden_probabilities(model, theta[place], states)
-        values = np.concatenate(found).reshape(-1, REPLICAS, *shape)
+        shown = [
+            np.where(layer.exists(model.lattice), values, np.nan)
+            for layer, values in zip(model.layers[1:], found, strict=True)
+        ]
+        values = np.concatenate(shown).reshape(-1, REPLICAS, *shape)
         variables["probability"] = (("hidden_species", "replica", *axes), values)
         coords["hidden_species"] = [s for layer in model.species[1:] for s in layer]
     return xr.Dataset(
