@@ -86,9 +86,9 @@ def test_blocks_are_written_one_by_one(tmp_path):
     with pytest.raises(StoreError, match="exists already"):
         create_particles(tmp_path / "a", **options)
     with pytest.raises(StoreError, match="`block_replicas` must be 1 to 5"):
-        create_particles(tmp_path / "b", **(options | {"block_replicas": 6}))
+        create_particles(tmp_path / "b", **{**options, "block_replicas": 6})
     with pytest.raises(StoreError, match="at least one replica and one slot, got 5 and 0"):
-        create_particles(tmp_path / "b", **(options | {"n_slots": 0}))
+        create_particles(tmp_path / "b", **{**options, "n_slots": 0})
 
 
 def test_particles_are_exported(tmp_path):
