@@ -18,6 +18,7 @@ SPACE = ElementSpace(BOX, (4,))
 MODEL = PointProcessModel(BOX, ("A",), {"A": SPACE})
 SOLUTION = PoissonSolution(MODEL)
 N_REPLICAS = 200
+LIKELIHOOD = PoissonLikelihood(SOLUTION, N_REPLICAS)
 
 
 def field(diffusion, gradient_squared, decay):
@@ -78,7 +79,7 @@ def learned(data, settings=None):
         field(0.05, 0.05, 0.0),
         profiles(),
         solution,
-        PoissonLikelihood(SOLUTION, N_REPLICAS),
+        LIKELIHOOD,
         jnp.asarray(data),
         np.ones(len(TIMES)),
         settings,
@@ -117,7 +118,7 @@ def test_a_step_that_diverges_is_taken_back():
             shaken,
             profiles(),
             solution,
-            PoissonLikelihood(SOLUTION, N_REPLICAS),
+            LIKELIHOOD,
             jnp.asarray(exact_data()),
             np.ones(len(TIMES)),
         )

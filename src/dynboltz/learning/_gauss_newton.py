@@ -13,6 +13,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Float64
 
+from dynboltz._typing import AnyArray
 from dynboltz.dynamics import AbstractVectorField
 
 from ._static import Progress
@@ -112,12 +113,30 @@ class GaussNewtonResult(NamedTuple):
 class _Normal(NamedTuple):
     """Action, gradient and blocks of the normal matrix of every initial condition."""
 
-    action: np.ndarray
-    by_field: np.ndarray
-    by_initial: np.ndarray
-    field_field: np.ndarray
-    field_initial: np.ndarray
-    initial_initial: np.ndarray
+    action: AnyArray
+    by_field: AnyArray
+    by_initial: AnyArray
+    field_field: AnyArray
+    field_initial: AnyArray
+    initial_initial: AnyArray
+
+
+class _Problem(NamedTuple):
+    """What the action is made of; the field gives the structure of its parameters only."""
+
+    field: AbstractVectorField
+    solution: Solution
+    source: LikelihoodSource
+
+    def field_with(self, u: Array) -> AbstractVectorField:
+        """The field with other parameters."""
+        parameters, static = eqx.partition(self.field, eqx.is_inexact_array)
+        _, unravel = ravel_pytree(parameters)
+        return eqx.combine(unravel(u), static)
+
+    def path(self, u: Array, eta: Array) -> Array:
+        """Coefficients [times, coefficients] of one initial condition."""
+        return self.solution(self.field_with(u), eta[None])[0]
 
 
 def gauss_newton(
@@ -166,12 +185,10 @@ def gauss_newton(
         If the action is not finite where the search starts.
     """
     settings = settings or GaussNewtonSettings()
-    parameters, static = eqx.partition(field, eqx.is_inexact_array)
-    start, unravel = ravel_pytree(parameters)
+    start, _ = ravel_pytree(eqx.filter(field, eqx.is_inexact_array))
     u, eta = np.asarray(start), np.asarray(initial)
-    problem = _problem(static, unravel, solution, source)
-    arrays = (data, jnp.asarray(weights))
-    normal = _Normal(*map(np.asarray, problem.normal(u, eta, *arrays)))
+    problem, weights = _Problem(field, solution, source), np.asarray(weights, dtype=u.dtype)
+    normal = _look(problem, u, eta, data, weights)
     if not np.isfinite(normal.action.sum()):
         raise FloatingPointError(
             "gauss_newton: the action is not finite where the search starts: the solution "
@@ -180,51 +197,59 @@ def gauss_newton(
     damping, history = settings.damping, [(normal.action.sum(), settings.damping)]
     while len(history) <= settings.steps and damping < _LARGEST_DAMPING:
         d_u, d_eta = _step(normal, damping, settings.fit_initial)
-        action = float(np.sum(problem.action(u + d_u, eta + d_eta, *arrays)))
+        moved = (jnp.asarray(u + d_u), jnp.asarray(eta + d_eta))
+        action = float(np.sum(_actions(problem, *moved, data, jnp.asarray(weights))))
         before = history[-1][0]
         if not action < before:
             damping *= 4.0
             continue
         u, eta, damping = u + d_u, eta + d_eta, damping / 3.0
-        normal = _Normal(*map(np.asarray, problem.normal(u, eta, *arrays)))
+        normal = _look(problem, u, eta, data, weights)
         history.append((action, damping))
         if progress:
             report = {"stage": "train", "step": len(history) - 1, "total": settings.steps}
             progress({**report, "action": action})
         if before - action <= settings.tolerance * abs(before):
             break
-    learned = eqx.combine(unravel(jnp.asarray(u)), static)
     columns = np.array(history).T
     return GaussNewtonResult(
-        learned,
+        problem.field_with(jnp.asarray(u)),
         eta,
         _covariance(normal, settings.fit_initial),
         {"action": columns[0], "damping": columns[1]},
     )
 
 
-class _Problem(NamedTuple):
-    action: Callable[..., Array]
-    normal: Callable[..., tuple[Array, ...]]
+def _look(
+    problem: _Problem, u: np.ndarray, eta: np.ndarray, data: Any, weights: np.ndarray
+) -> _Normal:
+    arrays = (jnp.asarray(u), jnp.asarray(eta), data, jnp.asarray(weights))
+    return _Normal(*map(np.asarray, _normal(problem, *arrays)))
 
 
-def _problem(static: Any, unravel: Any, solution: Solution, source: LikelihoodSource) -> _Problem:
-    def path(u: Array, eta: Array) -> Array:
-        return solution(eqx.combine(unravel(u), static), eta[None])[0]
+@eqx.filter_jit
+def _actions(
+    problem: _Problem, u: Array, eta: Array, data: Any, weights: Array
+) -> Float[Array, " initial_conditions"]:
+    def action(eta: Array, data: Any) -> Array:
+        theta = problem.path(u, eta)
+        return jnp.dot(weights, problem.source(theta, data).divergence)
 
-    def action_of(u: Array, eta: Array, data: Any, weights: Array) -> Array:
-        return jnp.dot(weights, source(path(u, eta), data).divergence)
+    return jax.vmap(action)(eta, data)
 
-    def normal_of(u: Array, eta: Array, data: Any, weights: Array) -> tuple[Array, ...]:
-        theta, push = jax.linearize(path, u, eta)
+
+@eqx.filter_jit
+def _normal(problem: _Problem, u: Array, eta: Array, data: Any, weights: Array) -> _Normal:
+    def normal(eta: Array, data: Any) -> _Normal:
+        theta, push = jax.linearize(problem.path, u, eta)
         by_u = jax.vmap(push, in_axes=(0, None))(jnp.eye(len(u)), jnp.zeros_like(eta))
         by_eta = jax.vmap(push, in_axes=(None, 0))(jnp.zeros_like(u), jnp.eye(len(eta)))
-        local = source(theta, data)
+        local = problem.source(theta, data)
         pull = weights[:, None] * local.difference
         metric = weights[:, None, None] * local.metric
         seen_u = jnp.einsum("ptk,tkl->ptl", by_u, metric)
         seen_eta = jnp.einsum("ptk,tkl->ptl", by_eta, metric)
-        return (
+        return _Normal(
             jnp.dot(weights, local.divergence),
             jnp.einsum("ptk,tk->p", by_u, pull),
             jnp.einsum("ptk,tk->p", by_eta, pull),
@@ -233,10 +258,7 @@ def _problem(static: Any, unravel: Any, solution: Solution, source: LikelihoodSo
             jnp.einsum("ptk,qtk->pq", seen_eta, by_eta),
         )
 
-    every = (None, 0, 0, None)
-    return _Problem(
-        jax.jit(jax.vmap(action_of, in_axes=every)), jax.jit(jax.vmap(normal_of, in_axes=every))
-    )
+    return jax.vmap(normal)(eta, data)
 
 
 def _step(
