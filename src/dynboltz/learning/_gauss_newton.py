@@ -13,7 +13,6 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Float64
 
-from dynboltz._typing import AnyArray
 from dynboltz.dynamics import AbstractVectorField
 
 from ._static import Progress
@@ -113,12 +112,12 @@ class GaussNewtonResult(NamedTuple):
 class _Normal(NamedTuple):
     """Action, gradient and blocks of the normal matrix of every initial condition."""
 
-    action: AnyArray
-    by_field: AnyArray
-    by_initial: AnyArray
-    field_field: AnyArray
-    field_initial: AnyArray
-    initial_initial: AnyArray
+    action: np.ndarray
+    by_field: np.ndarray
+    by_initial: np.ndarray
+    field_field: np.ndarray
+    field_initial: np.ndarray
+    initial_initial: np.ndarray
 
 
 class _Problem(NamedTuple):
@@ -239,8 +238,12 @@ def _actions(
 
 
 @eqx.filter_jit
-def _normal(problem: _Problem, u: Array, eta: Array, data: Any, weights: Array) -> _Normal:
-    def normal(eta: Array, data: Any) -> _Normal:
+def _normal(
+    problem: _Problem, u: Array, eta: Array, data: Any, weights: Array
+) -> tuple[Array, ...]:
+    """The parts of `_Normal`."""
+
+    def normal(eta: Array, data: Any) -> tuple[Array, ...]:
         theta, push = jax.linearize(problem.path, u, eta)
         by_u = jax.vmap(push, in_axes=(0, None))(jnp.eye(len(u)), jnp.zeros_like(eta))
         by_eta = jax.vmap(push, in_axes=(None, 0))(jnp.zeros_like(u), jnp.eye(len(eta)))
@@ -249,7 +252,7 @@ def _normal(problem: _Problem, u: Array, eta: Array, data: Any, weights: Array) 
         metric = weights[:, None, None] * local.metric
         seen_u = jnp.einsum("ptk,tkl->ptl", by_u, metric)
         seen_eta = jnp.einsum("ptk,tkl->ptl", by_eta, metric)
-        return _Normal(
+        return (
             jnp.dot(weights, local.divergence),
             jnp.einsum("ptk,tk->p", by_u, pull),
             jnp.einsum("ptk,tk->p", by_eta, pull),
