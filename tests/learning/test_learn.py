@@ -30,7 +30,7 @@ def data(start: np.ndarray) -> TrainingData:
 
 @pytest.mark.parametrize(
     ("method", "substeps", "regression"),
-    [("rk4", 1, True), ("rk4", 1, False), ("euler", 5, True)],
+    [pytest.param("rk4", 1, True, marks=pytest.mark.slow), ("rk4", 1, False), ("euler", 5, True)],
 )
 def test_decay_is_learned_and_predicted_from_other_starts(method, substeps, regression):
     settings = LearningSettings(
