@@ -32,6 +32,13 @@ def test_sums_are_those_of_the_values(space):
 
 
 @pytest.mark.parametrize("space", SPACES)
+def test_no_points_are_as_good_as_some(space):
+    nowhere = np.empty((0, space.box.dim))
+    assert space.evaluate(nowhere).shape == (0, space.size)
+    np.testing.assert_array_equal(space.sums(nowhere, np.empty(0)), np.zeros(space.size))
+
+
+@pytest.mark.parametrize("space", SPACES)
 def test_projection_gives_back_functions_of_the_space(space):
     theta = np.random.default_rng(6).normal(size=(2, space.size))
     points, weights = space.quadrature()

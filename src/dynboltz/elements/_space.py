@@ -135,7 +135,7 @@ class ElementSpace:
         found = np.ones((len(points), 1))
         for axis, order, positions in zip(self.axes, orders, points.T, strict=True):
             values = axis.matrix(np.ascontiguousarray(positions), order)
-            found = (found[:, :, None] * values[:, None, :]).reshape(len(points), -1)
+            found = _outer(found, values)
         return found
 
     def sums(
@@ -146,9 +146,10 @@ class ElementSpace:
         values = weights[:, None]
         for axis, positions in zip(self.axes, points.T, strict=True):
             own, factors = axis.values(np.ascontiguousarray(positions))
-            places = (places[:, :, None] * axis.size + own[:, None, :]).reshape(len(points), -1)
-            values = (values[:, :, None] * factors[:, None, :]).reshape(len(points), -1)
-        return np.bincount(places.ravel(), weights=values.ravel(), minlength=self.size)
+            places = _outer(places * axis.size, np.ones_like(own)) + np.tile(own, places.shape[1])
+            values = _outer(values, factors)
+        found = np.bincount(places.ravel(), weights=values.ravel(), minlength=self.size)
+        return found.astype(np.float64)
 
     def quadrature(
         self,
@@ -251,6 +252,12 @@ class RadialSpace:
     ) -> Float64[np.ndarray, "elements monomials"]:
         r"""A function as one cubic an element, in the position $\xi$ within it."""
         return _polynomials(np.append(theta, np.zeros(self.axis.per_vertex)), (self.axis,))
+
+
+def _outer(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """All products of the entries of two arrays [points, ...], those of `right` side by side."""
+    products = left[:, :, None] * right[:, None, :]
+    return products.reshape(len(left), left.shape[1] * right.shape[1])
 
 
 def _polynomials(
