@@ -59,9 +59,9 @@ def pair_master_equation(n, rate, lost, time):
 
 @pytest.fixture(name="threads")
 def fixture_threads():
-    threads = numba.get_num_threads()
-    yield threads
-    numba.set_num_threads(threads)
+    before = numba.get_num_threads()
+    yield numba.config.NUMBA_NUM_THREADS  # pyright: ignore[reportPrivateImportUsage]
+    numba.set_num_threads(before)
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3])
