@@ -15,6 +15,7 @@ from dynboltz.particles import PointPatterns
 from ._birth_death_kernel import Proposals, run_chains
 from ._condensation import condensed
 from ._point_chains import PointChains
+from ._rows import coefficient_rows
 
 _MAX_BATCH = 1 << 24
 
@@ -132,7 +133,9 @@ class BirthDeathMove:
             )
         start = chains.patterns
         self.model.check_patterns(start)
-        rows = self.check_theta(theta, len(chains))
+        n_coefficients = len(self.model.coefficients)
+        names = f", those of {tuple(self.model.spaces)}"
+        rows = coefficient_rows("BirthDeathMove", theta, names, n_coefficients, len(chains))
         positions = np.empty((n_records + 1, *start.positions.shape))
         labels = np.empty((n_records + 1, *start.labels.shape), dtype=np.uint8)
         positions[0], labels[0] = start.positions, start.labels
@@ -176,19 +179,3 @@ class BirthDeathMove:
             patterns, chains = self.record(chains, theta, n_proposals, n_records)
             values.append(self.model.statistics(patterns))
         return np.ascontiguousarray(np.concatenate(values).swapaxes(0, 1)), chains
-
-    def check_theta(
-        self, theta: Float[AnyArray, "*rows coefficients"], n_chains: int
-    ) -> Float64[np.ndarray, "rows coefficients"]:
-        """Rows of coefficients; raise `ValueError` if they do not fit the model and the chains."""
-        rows = np.array(theta, dtype=np.float64, ndmin=2, order="C")
-        n = len(self.model.coefficients)
-        fits = rows.ndim == 2 and rows.shape[1] == n and len(rows) > 0
-        if not fits or n_chains % len(rows) or not np.all(np.isfinite(rows)):
-            raise ValueError(
-                f"BirthDeathMove: `theta` must hold {n} finite coefficients, those of "
-                f"{tuple(self.model.spaces)}, or rows of them for equal groups of the {n_chains} "
-                f"chains; got shape {np.shape(theta)}"
-                + ("." if np.all(np.isfinite(rows)) else ", not finite.")
-            )
-        return rows

@@ -16,6 +16,7 @@ from ._field_kernels import fill_entries, sweep_fields
 from ._field_tables import FieldTables, field_tables
 from ._kernels import Conditionals, fill_thresholds, sweep_chains
 from ._local_rule import local_rule
+from ._rows import coefficient_rows
 from ._tables import GibbsTables, compile_tables, unit_exists
 
 MAX_THRESHOLDS = 1 << 24
@@ -219,17 +220,8 @@ class GibbsSampler:
         self, theta: Float[AnyArray, "*rows coefficients"], n_chains: int
     ) -> Float64[np.ndarray, "rows coefficients"]:
         """Rows of coefficients; raise `ValueError` if they do not fit the model and the chains."""
-        rows = np.array(theta, dtype=np.float64, ndmin=2, order="C")
-        n = len(self.model.terms)
-        fits = rows.ndim == 2 and rows.shape[1] == n and len(rows) > 0
-        if not fits or n_chains % len(rows) or not np.all(np.isfinite(rows)):
-            raise ValueError(
-                f"GibbsSampler: `theta` must hold {n} finite coefficients "
-                f"{self.model.coefficients}, or rows of them for equal groups of the {n_chains} "
-                f"chains; got shape {np.shape(theta)}"
-                + ("." if np.all(np.isfinite(rows)) else ", not finite.")
-            )
-        return rows
+        names = self.model.coefficients
+        return coefficient_rows("GibbsSampler", theta, f" {names}", len(names), n_chains)
 
     def _sweep_fields(
         self,
