@@ -13,6 +13,7 @@ from dynboltz.lattices import child_seeds
 from dynboltz.particles import PointPatterns
 from dynboltz.sampling import BirthDeathMove, start_from_patterns
 
+from ._natural_step import fading_rate, natural_step, remembered
 from ._pseudolikelihood import (
     PointProcessFit,
     check_fit,
@@ -148,21 +149,15 @@ def _climb(
         chains = sampler.advance(chains, theta, n_proposals)
         values = model.statistics(chains.patterns)
         seen = np.atleast_2d(np.cov(values.T))
-        metric = seen if metric is None else MEMORY * metric + (1 - MEMORY) * seen
+        metric = remembered(metric, seen, MEMORY)
         gradient = data - values.mean(axis=0) + precision @ (theta - prior.centre)
-        rate = settings.learning_rate * min(1.0, (settings.steps - step) / (half + 1))
-        theta = theta - rate * _natural_step(metric + precision, gradient)
+        rate = fading_rate(settings.learning_rate, step, settings.steps)
+        damped = metric + precision
+        damped = damped + DAMPING * np.diag(np.diag(damped))
+        theta = theta - rate * natural_step(damped, gradient, largest=LARGEST_STEP)
         if step >= half:
             total += theta
     assert metric is not None
     return PointProcessFit(
         total / (settings.steps - half), np.linalg.inv(n * metric + prior.precision)
     )
-
-
-def _natural_step(
-    metric: Float64[np.ndarray, "coefficients coefficients"],
-    gradient: Float64[np.ndarray, " coefficients"],
-) -> Float64[np.ndarray, " coefficients"]:
-    step = np.linalg.solve(metric + DAMPING * np.diag(np.diag(metric)), gradient)
-    return step / max(1.0, np.abs(step).max() / LARGEST_STEP)

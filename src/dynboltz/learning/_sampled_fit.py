@@ -12,6 +12,7 @@ from dynboltz.distributions import LatticeModel
 from dynboltz.sampling import GibbsSampler, advance, start_from_data
 
 from ._data import TrainingData
+from ._natural_step import fading_rate, natural_step, remembered
 from ._phases import HiddenAverage
 from ._settings import FitSettings
 from ._static import Progress, starting_point
@@ -198,12 +199,13 @@ class _SnapshotFit:
             chains = advance(self._sampler, chains, theta, settings.sweeps)
             values = self._average.of_chains(np.tile(theta, (len(chains), 1)), chains)
             seen = self._covariance(values)
-            metric = seen if metric is None else MEMORY * metric + (1 - MEMORY) * seen
+            metric = remembered(metric, seen, MEMORY)
             moments = awake(theta, child)
             gradient = moments - values.mean(axis=0)
             gradient -= settings.prior_strength * (theta - start) + self._decay * theta
-            rate = settings.learning_rate * min(1.0, (n_steps - step) / (half + 1))
-            theta = theta + rate * self._natural_step(metric, gradient)
+            rate = fading_rate(settings.learning_rate, step, n_steps)
+            damped = metric + np.diag(self._damping(metric))
+            theta = theta + rate * natural_step(damped, gradient, largest=LARGEST_STEP)
             if step >= half:
                 total += theta
                 of_data += moments
@@ -239,11 +241,7 @@ class _SnapshotFit:
         found = np.cov(values.T).reshape(n_coefficients, n_coefficients)
         return self._sampler.model.lattice.n_sites * found + RIDGE * np.eye(n_coefficients)
 
-    def _natural_step(
-        self,
-        metric: Float64[np.ndarray, "coefficients coefficients"],
-        gradient: Float64[np.ndarray, " coefficients"],
+    def _damping(
+        self, metric: Float64[np.ndarray, "coefficients coefficients"]
     ) -> Float64[np.ndarray, " coefficients"]:
-        damping = DAMPING * np.diag(metric) + self._settings.prior_strength + self._decay
-        step = np.linalg.solve(metric + np.diag(damping), gradient)
-        return step / max(1.0, np.abs(step).max() / LARGEST_STEP)
+        return DAMPING * np.diag(metric) + self._settings.prior_strength + self._decay
