@@ -41,6 +41,14 @@ class AbstractVectorField(eqx.Module):
         """Lowest and highest allowed value of each coefficient, infinite where there is none."""
 
 
+def unlimited(
+    field: AbstractVectorField,
+) -> tuple[Float[np.ndarray, " coefficients"], Float[np.ndarray, " coefficients"]]:
+    """Infinite limits, for a field that is defined everywhere."""
+    infinite = np.full(len(field.coefficients), np.inf)
+    return -infinite, infinite
+
+
 def outside_limits(
     field: AbstractVectorField, theta: Float[np.ndarray, "*points coefficients"]
 ) -> np.ndarray:

@@ -9,7 +9,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from ._base import AbstractVectorField
+from ._base import AbstractVectorField, unlimited
 
 
 @final
@@ -50,5 +50,4 @@ class FunctionField(AbstractVectorField):
         self,
     ) -> tuple[Float[np.ndarray, " coefficients"], Float[np.ndarray, " coefficients"]]:
         """Infinite: nothing is known about where the function is defined."""
-        unlimited = np.full(len(self.coefficients), np.inf)
-        return -unlimited, unlimited
+        return unlimited(self)

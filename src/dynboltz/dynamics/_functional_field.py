@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Float64
 
 from dynboltz.elements import ElementSpace
 
-from ._base import AbstractVectorField
+from ._base import AbstractVectorField, unlimited
 from ._scalar_functions import Conserving, ScalarFunction
 
 
@@ -41,6 +41,38 @@ class Equation(eqx.Module):
     laplacian: ScalarFunction
     gradient_squared: ScalarFunction
     source: ScalarFunction
+
+    def weak(
+        self,
+        arguments: Float[Array, " arguments"],
+        slopes: Float[Array, "dim arguments"],
+        own: Float[Array, " dim"],
+    ) -> tuple[Float[Array, ""], Float[Array, " dim"]]:
+        r"""What the equation gives at a point once the Laplacian is integrated by parts.
+
+        Against a function $\varphi$ the right-hand side is
+        $\int (\varphi\, l - \nabla \varphi \cdot f)\, dx$ with
+        $l = (F_2 |\nabla \nu|^2 - \nabla F_1 \cdot \nabla \nu) + F_3$ and $f = F_1 \nabla \nu$.
+
+        Parameters
+        ----------
+        arguments
+            Arguments of the functions.
+        slopes
+            Their derivatives along each axis.
+        own
+            $\nabla \nu$ of the function that it is the equation of.
+
+        Returns
+        -------
+        local, flux
+            $l$ and $f$.
+        """
+        diffusion, changes = jax.vmap(
+            lambda slope: jax.jvp(self.laplacian, (arguments,), (slope,))
+        )(slopes)
+        local = self.gradient_squared(arguments) * jnp.dot(own, own) - jnp.dot(changes, own)
+        return local + self.source(arguments), diffusion[0] * own
 
     @classmethod
     def conserving(
@@ -125,20 +157,11 @@ class FunctionalField(AbstractVectorField):
 
         `values` [species, points of each axis] and `slopes` [axis, species, points of each axis].
         """
-        equation = self.equations[number]
         points = values.shape[1:]
         nu = values.reshape(len(self.species), -1).T
         along = jnp.moveaxis(slopes.reshape(*slopes.shape[:2], -1), -1, 0)
 
-        def at_point(nu: Array, along: Array) -> tuple[Array, Array]:
-            diffusion, changes = jax.vmap(
-                lambda direction: jax.jvp(equation.laplacian, (nu,), (direction,)), out_axes=0
-            )(along)
-            own = along[:, number]
-            local = equation.gradient_squared(nu) * jnp.dot(own, own) - jnp.dot(changes, own)
-            return local + equation.source(nu), diffusion[0] * own
-
-        local, flux = jax.vmap(at_point)(nu, along)
+        local, flux = jax.vmap(self.equations[number].weak)(nu, along, along[:, :, number])
         weights = jnp.asarray(rule.weights, values.dtype)
         total = _contract_back(weights * local.reshape(points), rule.values)
         for axis, matrices in enumerate(rule.slopes):
@@ -150,8 +173,7 @@ class FunctionalField(AbstractVectorField):
         self,
     ) -> tuple[Float[np.ndarray, " coefficients"], Float[np.ndarray, " coefficients"]]:
         """Infinite: the functions are defined for all values."""
-        unlimited = np.full(len(self.coefficients), np.inf)
-        return -unlimited, unlimited
+        return unlimited(self)
 
     def stiff_operator(
         self, theta: Float[Array, "*batch coefficients"]

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Float64
 
 from dynboltz.elements import RadialSpace
 
-from ._base import AbstractVectorField
+from ._base import AbstractVectorField, unlimited
 from ._functional_field import Equation
 from ._scalar_functions import ScalarFunction
 
@@ -172,22 +172,16 @@ class PairField(AbstractVectorField):
         """Right-hand side of one pair; the Laplacian is integrated by parts."""
         along = jnp.zeros_like(arguments).at[:, -2].set(slopes).at[:, -1].set(1.0)
 
-        def at_point(here: Array, direction: Array, slope: Array) -> tuple[Array, Array]:
-            diffusion, change = jax.jvp(equation.laplacian, (here,), (direction,))
-            local = equation.gradient_squared(here) * slope**2 - change * slope
-            return local + equation.source(here), diffusion * slope
-
-        local, flux = jax.vmap(at_point)(arguments, along, slopes)
+        local, flux = jax.vmap(equation.weak)(arguments, along[:, None], slopes[:, None])
         tested = local @ jnp.asarray(rule.weighted_values, local.dtype)
-        tested = tested - flux @ jnp.asarray(rule.weighted_slopes, local.dtype)
+        tested = tested - flux[:, 0] @ jnp.asarray(rule.weighted_slopes, local.dtype)
         return jnp.asarray(rule.mass_inverse, local.dtype) @ tested
 
     def limits(
         self,
     ) -> tuple[Float[np.ndarray, " coefficients"], Float[np.ndarray, " coefficients"]]:
         """Infinite: the functions are defined for all values."""
-        unlimited = np.full(len(self.coefficients), np.inf)
-        return -unlimited, unlimited
+        return unlimited(self)
 
     def stiff_operator(
         self, theta: Float[Array, "*batch coefficients"]
