@@ -179,15 +179,6 @@ class ElementSpace:
             found = np.tensordot(found, solve, axes=(first, 1))
         return found.reshape(*values.shape[:-1], self.size)
 
-    def polynomials(
-        self, theta: Float64[np.ndarray, " coefficients"]
-    ) -> Float64[np.ndarray, "elements monomials"]:
-        r"""A function as one polynomial an element, in the positions $\xi$ within it.
-
-        Elements, and the powers of the axes up to 3 each, are in C order.
-        """
-        return _polynomials(theta.reshape(self.shape), self.axes)
-
 
 @final
 @dataclass(frozen=True)
@@ -247,28 +238,8 @@ class RadialSpace:
         positions, weights = self.axis.quadrature()
         return positions[:, None], weights
 
-    def polynomials(
-        self, theta: Float64[np.ndarray, " coefficients"]
-    ) -> Float64[np.ndarray, "elements monomials"]:
-        r"""A function as one cubic an element, in the position $\xi$ within it."""
-        return _polynomials(np.append(theta, np.zeros(self.axis.per_vertex)), (self.axis,))
-
 
 def _outer(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """All products of the entries of two arrays [points, ...], those of `right` side by side."""
     products = left[:, :, None] * right[:, None, :]
     return products.reshape(len(left), left.shape[1] * right.shape[1])
-
-
-def _polynomials(
-    theta: np.ndarray, axes: tuple[AxisElements, ...]
-) -> Float64[np.ndarray, "elements monomials"]:
-    found = theta
-    for number, axis in enumerate(axes):
-        # Axis `number` of what is found so far holds coefficients; it becomes elements, and the
-        # powers go to the end.
-        gathered = np.moveaxis(found, number, 0)[axis.members]
-        powers = np.einsum("ef...,fp->e...p", gathered, axis.monomials)
-        found = np.moveaxis(powers, 0, number)
-    n_elements = int(np.prod([axis.n_elements for axis in axes]))
-    return np.ascontiguousarray(found.reshape(n_elements, -1))
