@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Mapping
 from typing import final
@@ -138,7 +139,8 @@ class HermiteField(AbstractVectorField):
         self,
     ) -> tuple[Float[np.ndarray, " coefficients"], Float[np.ndarray, " coefficients"]]:
         """Intersection of the boxes of all grids with `outside="error"`."""
-        return self._common_box([f for f in self.functions if f.grid.outside == "error"])
+        grids = tuple(f.grid for f in self.functions if f.grid.outside == "error")
+        return _common_box(self.coefficients, grids)
 
     def outside(
         self, thetas: Float[Array | np.ndarray, "points coefficients"]
@@ -156,7 +158,10 @@ class HermiteField(AbstractVectorField):
             True where the field extrapolates, clamps or fails; also for points that are not finite.
         """
         points = np.asarray(thetas)
-        lower, upper = (edge.astype(points.dtype) for edge in self._common_box(self.functions))
+        lower, upper = (
+            edge.astype(points.dtype)
+            for edge in _common_box(self.coefficients, tuple(f.grid for f in self.functions))
+        )
         return ~np.all(np.isfinite(points) & (points >= lower) & (points <= upper), axis=1)
 
     def allocate(self, thetas: Float[Array | np.ndarray, "points coefficients"]) -> HermiteField:
@@ -217,17 +222,19 @@ class HermiteField(AbstractVectorField):
         """Positions of a function's arguments among the coefficients."""
         return np.array([self.coefficients.index(name) for name in function.grid.arguments])
 
-    def _common_box(
-        self, functions: tuple[HermiteFunction, ...] | list[HermiteFunction]
-    ) -> tuple[Float[np.ndarray, " coefficients"], Float[np.ndarray, " coefficients"]]:
-        """Intersection of the boxes of some functions, infinite where there is none."""
-        lower = np.full(len(self.coefficients), -np.inf)
-        upper = np.full(len(self.coefficients), np.inf)
-        for function in functions:
-            index, (low, high) = self.arguments(function), function.grid.box
-            lower[index] = np.maximum(lower[index], low)
-            upper[index] = np.minimum(upper[index], high)
-        return lower, upper
+
+@functools.lru_cache(maxsize=64)
+def _common_box(
+    coefficients: tuple[str, ...], grids: tuple[HermiteGrid, ...]
+) -> tuple[Float[np.ndarray, " coefficients"], Float[np.ndarray, " coefficients"]]:
+    """Intersection of the boxes of some grids, infinite where there is none; not to be changed."""
+    lower, upper = np.full(len(coefficients), -np.inf), np.full(len(coefficients), np.inf)
+    for grid in grids:
+        index, (low, high) = [coefficients.index(a) for a in grid.arguments], grid.box
+        lower[index] = np.maximum(lower[index], low)
+        upper[index] = np.minimum(upper[index], high)
+    lower.flags.writeable = upper.flags.writeable = False
+    return lower, upper
 
 
 @eqx.filter_jit

@@ -190,8 +190,7 @@ class _Learner:
         """Solutions up to the end of the window, in which all cells are then allocated."""
         path = self._solver.solve(self._u(), initial, times[: window.last + 1])
         inside = path.theta[:, window.first :]
-        if not self._is_inside(inside):
-            check_solution(self._cells, inside, times[window.first : window.last + 1])
+        check_solution(self._cells, inside, times[window.first : window.last + 1])
         if not path.complete.all():
             visited = path.steps[:, window.first * path.substeps :]
             bigger = self._cells.allocate(visited.reshape(-1, visited.shape[-1]))
@@ -255,16 +254,12 @@ class _Learner:
 
     def _use(self, cells: HermiteField) -> None:
         settings = self._settings
-        self._cells, self._limits = cells, cells.limits()
+        self._cells = cells
         self._units = [dof_units(f.grid)[None, :, None] for f in cells.functions]
         self._solver = HermiteSolver(cells, method=settings.method, substeps=settings.substeps)
         self._penalties = None
         if settings.smoothness or self._prior is not None:
             self._penalties = _penalties(cells, settings.smoothness, self._prior)
-
-    def _is_inside(self, theta: np.ndarray) -> bool:
-        lower, upper = self._limits
-        return bool(np.all(np.isfinite(theta) & (theta >= lower) & (theta <= upper)))
 
     def _u(self) -> Float64[np.ndarray, " dofs"]:
         parts = zip(self._values, self._units, strict=True)
