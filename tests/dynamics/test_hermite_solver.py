@@ -114,21 +114,19 @@ def test_gradient_of_a_window_equals_that_of_jax():
         np.testing.assert_allclose(part, function.u, rtol=0, atol=1e-12)
 
 
-def test_complete_tells_which_trajectories_miss_vertices():
+def test_complete_tells_which_steps_miss_vertices():
     field = patchy_field()
     path = solved(field, "euler", 2).path
     assert path.steps.shape == (10, 9, 4)
+
+    def lacks_nothing(point: np.ndarray) -> bool:
+        pairs = zip(field.allocate(point[None]).functions, field.functions, strict=True)
+        return all(new.n_allocated == old.n_allocated for new, old in pairs)
+
     # The field is asked for before every step, not after the last one.
-    grown = [field.allocate(points[:-1]) for points in path.steps]
-    same = [
-        all(
-            new.n_allocated == old.n_allocated
-            for new, old in zip(g.functions, field.functions, strict=True)
-        )
-        for g in grown
-    ]
-    np.testing.assert_array_equal(path.complete, same)
-    assert 0 < sum(same) < len(same)
+    expected = [[lacks_nothing(point) for point in points[:-1]] for points in path.steps]
+    np.testing.assert_array_equal(path.complete, expected)
+    assert 0 < np.sum(expected) < np.size(expected)
     everything = field.allocate(path.steps.reshape(-1, 4))
     again = solved(everything, "euler", 2).path
     assert again.complete.all()
@@ -144,11 +142,35 @@ def test_stages_between_the_steps_need_vertices_too():
     u[:2, 0, 0] = 1.0  # F = 1 in the cell from 0 to 1
     at = np.array([[0.9]])
     complete = [
-        HermiteSolver(field, method=method).solve(u.ravel(), at, np.array([0.0, 0.2])).complete[0]
+        HermiteSolver(field, method=method)
+        .solve(u.ravel(), at, np.array([0.0, 0.2]))
+        .complete.item()
         for method in ("euler", "heun", "rk4")
     ]
     # Only Euler's step asks nowhere but at 0.9.
     assert complete == [True, False, False]
+
+
+@pytest.mark.parametrize("method", ["euler", "rk4"])
+def test_solutions_that_begin_as_the_last_one_are_those_of_a_new_solver(method):
+    """Whatever has changed since: a degree of freedom, the start, or the times."""
+    field, random = patchy_field(), np.random.default_rng(7)
+    solver, u, path = solved(field, method, 2)
+    n_moved = 0
+    for _ in range(40):
+        u = u.copy()
+        u[random.choice(len(u), 4)] += 0.1
+        theta0 = starts() + 0.01 * (random.random() < 0.1)
+        times = TIMES[: random.integers(1, len(TIMES) + 1)] * (1.1 if random.random() < 0.1 else 1)
+        found = solver.solve(u, theta0, times)
+        expected = HermiteSolver(field, method=method, substeps=2).solve(u, theta0, times)
+        np.testing.assert_array_equal(found.steps, expected.steps)
+        np.testing.assert_array_equal(found.complete, expected.complete)
+        n_common = min(found.steps.shape[1], path.steps.shape[1])
+        moved = (found.steps[:, :n_common] != path.steps[:, :n_common]).any(axis=2)
+        n_moved += np.sum(moved.any(axis=1) & ~moved[:, :2].any(axis=1))
+        path = found
+    assert n_moved > 5, "few paths have changed after their first step only"
 
 
 def test_one_time_is_the_start():

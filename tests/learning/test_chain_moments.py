@@ -11,7 +11,7 @@ import pytest
 
 from dynboltz.distributions import ClampedStatistics, Enumeration, LatticeModel, Layer
 from dynboltz.lattices import Lattice
-from dynboltz.learning import ChainMoments, Selection, TrainingData
+from dynboltz.learning import ChainMoments, Selection, TrainingData, _replica_summaries
 from dynboltz.sampling import GibbsSampler
 
 CUBE = Lattice((2, 2, 2), "closed")
@@ -130,6 +130,21 @@ def test_long_runs_from_random_units_give_the_gradient_of_the_divergence(replica
     assert_mean_is(np.array([f.difference for f in found]), case(name).gradient)
     assert np.all(np.isnan(found[0].divergence))
     assert found[0].divergence.shape == (2, 3)
+
+
+def test_summaries_that_are_not_kept_give_the_same_numbers(monkeypatch):
+    name, orders = "two species", (ALL, Selection(np.array([1, 0]), np.array([2])), ALL)
+
+    def run():
+        source = chain_moments(name, 3, 2, persistent=False)
+        thetas = [case(name).theta[np.ix_(*order)] for order in orders]
+        pairs = zip(thetas, orders, strict=True)
+        return [source(theta, order).difference for theta, order in pairs]
+
+    kept = run()
+    monkeypatch.setattr(_replica_summaries, "MAX_BYTES", 0)
+    for one, other in zip(kept, run(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("name", ["two species", "two hidden layers"])

@@ -7,6 +7,7 @@ units of a layer is all that the exact expectation over the hidden units needs o
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -67,6 +68,17 @@ class HiddenLayer:
     products: tuple[tuple[Product, ...], ...]
     codes: Int64[np.ndarray, "codes terms"]
 
+    @functools.cached_property
+    def _counts(self) -> Float64[np.ndarray, "codes terms"]:
+        return self.codes.astype(np.float64)
+
+    @functools.cached_property
+    def _by_species(self) -> list[tuple[Int64[np.ndarray, " own"], Int64[np.ndarray, " own"]]]:
+        """Coefficients and numbers of the terms of each hidden species."""
+        coefficients, species = np.array(self.coefficients, int), np.array(self.species, int)
+        terms = [np.flatnonzero(species == s) for s in range(self.n_species)]
+        return [(coefficients[own], own) for own in terms]
+
     def free_energy(
         self, theta: Float[AnyArray, " coefficients"], counts: Int64[np.ndarray, "... terms"]
     ) -> Float[Array, ...]:
@@ -85,15 +97,9 @@ class HiddenLayer:
         histograms: Float64[np.ndarray, "rows codes"],
     ) -> Float64[np.ndarray, "rows terms"]:
         r"""Mean of each term, $\sum_c w_c\, n_t(c)\, p(\beta_t \mid c)$, for weights of codes."""
-        coefficients, species = np.array(self.coefficients, int), np.array(self.species, int)
         occurring = np.flatnonzero(histograms.any(axis=0))
-        histograms, counts = histograms[:, occurring], self.codes[occurring].astype(np.float64)
-        fields = np.stack(
-            [
-                theta[:, coefficients[species == s]] @ counts[:, species == s].T
-                for s in range(self.n_species)
-            ]
-        )
+        histograms, counts = histograms[:, occurring], self._counts[occurring]
+        fields = np.stack([theta[:, own] @ counts[:, terms].T for own, terms in self._by_species])
         weights, total = label_weights(fields)
         occupied = histograms * weights / total
         moments = np.empty((len(theta), len(self.species)))

@@ -87,28 +87,29 @@ def _locate(theta, f, tables, factors, slopes, rows):
 
 @no_type_check
 @numba.njit(cache=True, nogil=True)
-def _evaluate(theta, tables, u, work, derivative):
-    """Value of the field at a point; returns whether all vertices it needs are there."""
-    factors, slopes, bases, rows, own = work
+def _evaluate(theta, tables, u, work, derivative, all_rows):
+    """Value of the field at a point and the rows around it; returns whether all are there."""
+    factors, slopes, bases, _, own = work
     complete = True
     for f in range(tables.dims.size):
+        rows = all_rows[f]
         complete &= _locate(theta, f, tables, factors, slopes, rows)
         basis = bases[0]
         _multiply(factors, slopes, tables.dims[f], -1, basis)
         n_corners, n_outputs = 1 << tables.dims[f], tables.n_outputs[f]
-        values = own[:n_outputs]
-        values[:] = 0.0
+        for o in range(n_outputs):
+            own[o] = 0.0
         for vertex in range(n_corners):
             if rows[vertex] < 0:
                 continue
-            first = tables.u_pointers[f] + rows[vertex] * n_corners * n_outputs
+            place = tables.u_pointers[f] + rows[vertex] * n_corners * n_outputs
             for dof in range(n_corners):
                 weight = basis[vertex, dof]
-                here = u[first + dof * n_outputs : first + (dof + 1) * n_outputs]
                 for o in range(n_outputs):
-                    values[o] += weight * here[o]
+                    own[o] += weight * u[place + o]
+                place += n_outputs
         for o in range(n_outputs):
-            derivative[tables.outputs[f, o]] = values[o]
+            derivative[tables.outputs[f, o]] = own[o]
     return complete
 
 
@@ -124,21 +125,19 @@ def _pull_back(theta, source, tables, u, work, gradient, pulled):
         n_corners, n_outputs = 1 << dim, tables.n_outputs[f]
         for axis in range(-1, dim):
             _multiply(factors, slopes, dim, axis, bases[axis + 1])
-        sources = own[:n_outputs]
         for o in range(n_outputs):
-            sources[o] = source[tables.outputs[f, o]]
+            own[o] = source[tables.outputs[f, o]]
         for vertex in range(n_corners):
             if rows[vertex] < 0:
                 continue
-            first = tables.u_pointers[f] + rows[vertex] * n_corners * n_outputs
+            place = tables.u_pointers[f] + rows[vertex] * n_corners * n_outputs
             for dof in range(n_corners):
                 weight = bases[0, vertex, dof]
-                here = slice(first + dof * n_outputs, first + (dof + 1) * n_outputs)
-                values, change = u[here], gradient[here]
                 strength = 0.0
                 for o in range(n_outputs):
-                    change[o] += weight * sources[o]
-                    strength += values[o] * sources[o]
+                    gradient[place + o] += weight * own[o]
+                    strength += u[place + o] * own[o]
+                place += n_outputs
                 for axis in range(dim):
                     slope = bases[axis + 1, vertex, dof]
                     pulled[tables.arguments[f, axis]] += slope * strength
@@ -153,45 +152,79 @@ def _workspace(max_dim, n_coefficients):
         np.empty((max_dim, 2, 2)),
         np.empty((max_dim, 2, 2)),
         np.empty((max_dim + 1, corners, corners)),
-        np.empty(corners, dtype=np.int64),
+        np.empty(corners, dtype=np.int32),
         np.empty(n_coefficients),
     )
 
 
 @no_type_check
 @numba.njit(cache=True, nogil=True)
-def _fill_stages(theta, size, tables, u, tableau, work, points, stages):
-    """Points and slopes of the stages of one step; returns whether all vertices are there."""
+def _fill_stages(theta, size, tables, u, tableau, work, points, stages, rows):
+    """Points, slopes and rows of the stages of a step; returns whether all vertices are there."""
     complete = True
     for i in range(points.shape[0]):
         points[i] = theta
         for j in range(i):
             if tableau[i, j] != 0.0:
                 points[i] += size * tableau[i, j] * stages[j]
-        complete &= _evaluate(points[i], tables, u, work, stages[i])
+        complete &= _evaluate(points[i], tables, u, work, stages[i], rows[i])
     return complete
 
 
 @no_type_check
 @numba.njit(cache=True, nogil=True, parallel=True)
-def solve_steps(theta0, sizes, tables, u, tableau, path, complete):
-    """Fill `path` [batch, steps + 1, coefficients]; `complete` tells where vertices are missing.
+def solve_steps(first, sizes, tables, u, tableau, path, rows, complete):
+    """Fill `path` [batch, steps + 1, coefficients]; `complete` [batch, steps] lacks no vertices.
 
-    `tableau` holds the stages of the method, row by row, and in its last row the weights.
+    The first steps of each path, as many as `first` says, are there already. `rows` [batch, steps,
+    stages, functions, corners] is filled with the rows of vertices that a step needs. `tableau`
+    holds the stages of the method, row by row, and in its last row the weights.
     """
-    n_stages = tableau.shape[0] - 1
-    for n in numba.prange(theta0.shape[0]):
-        work = _workspace(tables.sides.shape[1], theta0.shape[1])
-        points = np.empty((n_stages, theta0.shape[1]))
-        stages = np.empty((n_stages, theta0.shape[1]))
-        path[n, 0] = theta0[n]
-        complete[n] = True
-        for step in range(sizes.size):
+    n_stages, n_coefficients = tableau.shape[0] - 1, path.shape[2]
+    for n in numba.prange(path.shape[0]):
+        work = _workspace(tables.sides.shape[1], n_coefficients)
+        points = np.empty((n_stages, n_coefficients))
+        stages = np.empty((n_stages, n_coefficients))
+        for step in range(first[n], sizes.size):
             theta, size = path[n, step], sizes[step]
-            complete[n] &= _fill_stages(theta, size, tables, u, tableau, work, points, stages)
+            complete[n, step] = _fill_stages(
+                theta, size, tables, u, tableau, work, points, stages, rows[n, step]
+            )
             path[n, step + 1] = theta
             for i in range(n_stages):
                 path[n, step + 1] += size * tableau[n_stages, i] * stages[i]
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True)
+def first_changed(tables, before, u, rows, first):
+    """Set `first` to the number of steps of each path that stay as they were with `before`.
+
+    A step changes if a degree of freedom around one of its stages has.
+    """
+    changed = np.zeros(tables.keys.size, dtype=np.bool_)
+    for f in range(tables.dims.size):
+        low, high = tables.key_pointers[f], tables.key_pointers[f + 1]
+        size = (1 << tables.dims[f]) * tables.n_outputs[f]
+        for row in range(high - low):
+            start = tables.u_pointers[f] + row * size
+            for place in range(start, start + size):
+                changed[low + row] |= before[place] != u[place]
+    for n in range(rows.shape[0]):
+        while first[n] < rows.shape[1] and _stays(rows[n, first[n]], changed, tables):
+            first[n] += 1
+
+
+@no_type_check
+@numba.njit(cache=True, nogil=True)
+def _stays(rows, changed, tables):
+    """Whether no vertex around the stages of a step has changed; missing ones have not."""
+    for stage in range(rows.shape[0]):
+        for f in range(rows.shape[1]):
+            for row in rows[stage, f, : 1 << tables.dims[f]]:
+                if row >= 0 and changed[tables.key_pointers[f] + row]:
+                    return False
+    return True
 
 
 @no_type_check
@@ -209,11 +242,12 @@ def pull_back_steps(path, sizes, cotangents, tables, u, tableau, gradients):
         stages = np.empty((n_stages, n_coefficients))
         pulled = np.empty((n_stages, n_coefficients))
         source = np.empty(n_coefficients)
+        rows = np.empty((n_stages, tables.dims.size, work[3].size), dtype=np.int32)
         for n in range(group, path.shape[0], n_groups):
             later = cotangents[n, sizes.size].copy()
             for step in range(sizes.size - 1, -1, -1):
                 size = sizes[step]
-                _fill_stages(path[n, step], size, tables, u, tableau, work, points, stages)
+                _fill_stages(path[n, step], size, tables, u, tableau, work, points, stages, rows)
                 for i in range(n_stages - 1, -1, -1):
                     source[:] = size * tableau[n_stages, i] * later
                     for j in range(i + 1, n_stages):

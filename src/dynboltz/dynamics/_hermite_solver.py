@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple, final
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64, Int32, Int64
 
 from ._hermite_field import HermiteField
-from ._hermite_kernels import pull_back_steps, solve_steps
+from ._hermite_kernels import first_changed, pull_back_steps, solve_steps
 from ._runge_kutta import TABLEAUS, FixedMethod
 
 GROUPS = 8
@@ -61,17 +61,26 @@ class Path(NamedTuple):
     substeps
         Steps between successive times.
     complete
-        Whether all vertices that a trajectory needed are allocated.
+        Whether all vertices that a step needed are allocated.
     """
 
-    steps: Float64[np.ndarray, "batch steps coefficients"]
+    steps: Float64[np.ndarray, "batch points coefficients"]
     substeps: int
-    complete: Bool[np.ndarray, " batch"]
+    complete: Bool[np.ndarray, "batch steps"]
 
     @property
     def theta(self) -> Float64[np.ndarray, "batch times coefficients"]:
         """Coefficients at all times."""
         return self.steps[:, :: self.substeps]
+
+
+class _Solved(NamedTuple):
+    """What the last solution was made of, and the rows of vertices that its steps needed."""
+
+    u: Float64[np.ndarray, " dofs"]
+    sizes: Float64[np.ndarray, " steps"]
+    path: Path
+    rows: Int32[np.ndarray, "batch steps stages functions corners"]
 
 
 @final
@@ -80,7 +89,8 @@ class HermiteSolver:
 
     Does what `solve_fixed` and its derivative do, in double precision and compiled once for all
     fields: its cost does not depend on how many finite elements there are, only on those that a
-    trajectory visits, and no new vertex makes it compile again.
+    trajectory visits, and no new vertex makes it compile again. A solution that begins as the last
+    one did is taken from there on where the first degree of freedom around it has changed.
 
     Parameters
     ----------
@@ -104,6 +114,7 @@ class HermiteSolver:
         self._tableau = np.zeros((n_stages + 1, n_stages))
         for row, factors in zip(self._tableau, [*tableau.stages, tableau.weights], strict=True):
             row[: len(factors)] = factors
+        self._last: _Solved | None = None
 
     def flatten(self, parts: tuple[np.ndarray, ...]) -> Float64[np.ndarray, " dofs"]:
         """Arrays shaped like `u` of each function, one behind the other."""
@@ -127,12 +138,16 @@ class HermiteSolver:
             Increasing times; one alone gives the start.
         """
         sizes = self._sizes(times)
-        steps = np.empty((len(theta0), len(sizes) + 1, theta0.shape[1]))
-        complete = np.empty(len(theta0), dtype=bool)
-        solve_steps(
-            np.ascontiguousarray(theta0), sizes, self._tables, u, self._tableau, steps, complete
-        )
-        return Path(steps, self._substeps, complete)
+        n_batch, n_steps, tables = len(theta0), len(sizes), self._tables
+        steps = np.empty((n_batch, n_steps + 1, theta0.shape[1]))
+        steps[:, 0] = theta0
+        path = Path(steps, self._substeps, np.empty((n_batch, n_steps), dtype=bool))
+        needs = len(self._tableau) - 1, tables.dims.size, 1 << tables.sides.shape[1]
+        rows = np.empty((n_batch, n_steps, *needs), dtype=np.int32)
+        first = self._recall(u, sizes, path, rows)
+        solve_steps(first, sizes, tables, u, self._tableau, steps, rows, path.complete)
+        self._last = _Solved(u.copy(), sizes, path, rows)
+        return path
 
     def pull_back(
         self,
@@ -173,6 +188,25 @@ class HermiteSolver:
         ends = np.cumsum([np.prod(shape) for shape in self._shapes])[:-1]
         parts = np.split(total, ends.astype(int))
         return tuple(p.reshape(s) for p, s in zip(parts, self._shapes, strict=True))
+
+    def _recall(
+        self,
+        u: Float64[np.ndarray, " dofs"],
+        sizes: Float64[np.ndarray, " steps"],
+        path: Path,
+        rows: Int32[np.ndarray, "batch steps stages functions corners"],
+    ) -> Int64[np.ndarray, " batch"]:
+        """Fill in the beginning of paths from the last solution; return how many steps that is."""
+        last, first = self._last, np.zeros(len(rows), dtype=np.int64)
+        if last is None or not np.array_equal(last.path.steps[:, 0], path.steps[:, 0]):
+            return first
+        n = min(len(sizes), len(last.sizes))
+        if not np.array_equal(sizes[:n], last.sizes[:n]):
+            return first
+        path.steps[:, : n + 1] = last.path.steps[:, : n + 1]
+        path.complete[:, :n], rows[:, :n] = last.path.complete[:, :n], last.rows[:, :n]
+        first_changed(self._tables, last.u, u, rows[:, :n], first)
+        return first
 
     def _sizes(self, times: Float64[np.ndarray, " times"]) -> Float64[np.ndarray, " steps"]:
         return np.repeat(np.diff(times) / self._substeps, self._substeps)

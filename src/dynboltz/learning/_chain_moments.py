@@ -15,6 +15,7 @@ from dynboltz.sampling import Chains, GibbsSampler, advance, start_random
 from ._data import TrainingData
 from ._objective import MomentDifference, Selection
 from ._phases import HiddenAverage
+from ._replica_summaries import replica_summaries
 
 
 @final
@@ -67,6 +68,8 @@ class ChainMoments:
         self._replicas = min(replicas or data.n_replicas, data.n_replicas)
         self._chains, self._sweeps = chains, sweeps
         self._kept = _KeptChains(sampler, data, chains) if persistent else None
+        keep = self._summaries is None
+        self._drawn = replica_summaries(self._average.clamped, data) if keep else None
         self._seed, self._calls = seed, 0
 
     def __call__(
@@ -118,6 +121,8 @@ class ChainMoments:
         if self._summaries is not None:
             chosen = self._summaries[np.ix_(selection.initial_conditions, selection.times)]
             awake = chosen.reshape(n_rows, -1)
+        elif self._drawn is not None:
+            awake = self._drawn.means(selection, self._replicas_from(for_choice))
         else:
             awake = average.summaries(self._read(selection, for_choice), n_rows)
         return average.of_summaries(rows, asleep - awake)
@@ -127,13 +132,16 @@ class ChainMoments:
     ) -> UInt8[np.ndarray, "states sites"]:
         """Lattices of the selected snapshots, of replicas that are drawn."""
         assert self._data.states is not None
-        permutation = np.random.default_rng(seed).permutation(self._data.n_replicas)
-        replicas = permutation[: self._replicas]
+        replicas = self._replicas_from(seed)
         states = [
             self._data.states(int(i), selection.times, replicas)
             for i in selection.initial_conditions
         ]
         return np.concatenate(states).reshape(-1, states[0].shape[-1])
+
+    def _replicas_from(self, seed: np.random.SeedSequence) -> np.ndarray:
+        permutation = np.random.default_rng(seed).permutation(self._data.n_replicas)
+        return permutation[: self._replicas]
 
 
 class _KeptChains:

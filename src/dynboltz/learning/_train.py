@@ -143,7 +143,7 @@ def train(
     for step in range(len(history), settings.steps):
         window = window_at(settings, step, n_times)
         errors = []
-        for chosen in _batches(numbered_seed(seed, step), n_initial, batch):
+        for chosen in _batches(seed, step, n_initial, batch):
             path = learner.solve(data.initial[chosen], data.times, window)
             selection = Selection(chosen, np.arange(window.first, window.last + 1))
             moments = source(path.theta[:, window.first :], selection)
@@ -190,9 +190,11 @@ class _Learner:
         """Solutions up to the end of the window, in which all cells are then allocated."""
         path = self._solver.solve(self._u(), initial, times[: window.last + 1])
         inside = path.theta[:, window.first :]
-        check_solution(self._cells, inside, times[window.first : window.last + 1])
-        if not path.complete.all():
-            visited = path.steps[:, window.first * path.substeps :]
+        if not np.all(np.isfinite(inside) & (inside >= self._lower) & (inside <= self._upper)):
+            check_solution(self._cells, inside, times[window.first : window.last + 1])
+        first = window.first * path.substeps
+        if not path.complete[:, first:].all():
+            visited = path.steps[:, first:]
             bigger = self._cells.allocate(visited.reshape(-1, visited.shape[-1]))
             if _grew(self._cells, bigger):
                 self._memory = _move_memory(self._memory, self._cells, bigger)
@@ -255,6 +257,7 @@ class _Learner:
     def _use(self, cells: HermiteField) -> None:
         settings = self._settings
         self._cells = cells
+        self._lower, self._upper = cells.limits()
         self._units = [dof_units(f.grid)[None, :, None] for f in cells.functions]
         self._solver = HermiteSolver(cells, method=settings.method, substeps=settings.substeps)
         self._penalties = None
@@ -288,10 +291,12 @@ def _state(
     return join_groups({**learner.state(), "source": source.state(), "history": columns})
 
 
-def _batches(seed: np.random.SeedSequence, n: int, size: int) -> Iterator[np.ndarray]:
-    shuffled = np.random.default_rng(seed).permutation(n) if size < n else np.arange(n)
+def _batches(seed: np.random.SeedSequence, step: int, n: int, size: int) -> Iterator[np.ndarray]:
+    order = np.arange(n)
+    if size < n:
+        order = np.random.default_rng(numbered_seed(seed, step)).permutation(n)
     for start in range(0, n, size):
-        yield np.sort(shuffled[start : start + size])
+        yield np.sort(order[start : start + size])
 
 
 def _check_gradient(gradient: tuple[np.ndarray, ...], step: int) -> None:
