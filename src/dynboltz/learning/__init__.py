@@ -40,8 +40,8 @@ from ._sampled_fit import InitialFits as InitialFits
 from ._sampled_fit import SampledFits as SampledFits
 from ._sampled_fit import fit_initial_persistent as fit_initial_persistent
 from ._sampled_fit import fit_trajectories_sampled as fit_trajectories_sampled
-from ._sampled_gauss_newton import SampledGaussNewtonSettings as SampledGaussNewtonSettings
 from ._sampled_gauss_newton import sampled_gauss_newton as sampled_gauss_newton
+from ._sampled_gauss_newton_settings import SampledGaussNewtonSettings as SampledGaussNewtonSettings
 from ._settings import FitSettings as FitSettings
 from ._settings import LearningSettings as LearningSettings
 from ._static import fit_initial as fit_initial

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import final
 
 import equinox as eqx
@@ -22,68 +21,12 @@ from ._linearised_likelihood import Linearised, LinearisedLikelihood
 from ._natural_step import fading_rate, remembered
 from ._point_moments import PointMoments
 from ._pseudolikelihood import check_fit, ridge_around_independence
+from ._sampled_gauss_newton_settings import SampledGaussNewtonSettings
 from ._static import Progress
 
 MEMORY = 0.8
 """Share of the metric that is kept from the looks before; the first is that of the data."""
 _LARGEST_DAMPING = 1e6
-
-
-@final
-@dataclass(frozen=True)
-class SampledGaussNewtonSettings:
-    """How the equations of a point process are learned from chains.
-
-    Parameters
-    ----------
-    steps
-        Number of steps that are accepted.
-    learning_rate
-        Share of a Gauss-Newton step that is taken in the first half of the steps.
-    largest_step
-        Largest change of any coefficient of any solution in a step; longer ones could make the
-        chains condense.
-    damping
-        Smallest Levenberg-Marquardt damping, relative to the diagonal of the normal matrix.
-    chains
-        Persistent chains of each snapshot, which start from its patterns.
-    samples
-        Samples of a chain in a step.
-    proposals
-        Proposals of a chain a sample, for each particle of a mean pattern.
-    ridge
-        Precision of the prior of the initial coefficients, see `fit_pseudolikelihood`.
-    fit_initial
-        Whether initial coefficients are learned as well.
-
-    Raises
-    ------
-    ValueError
-        If a value is not positive, or a snapshot has less than 2 samples.
-    """
-
-    steps: int = 16
-    learning_rate: float = 0.7
-    largest_step: float = 0.3
-    damping: float = 1e-4
-    chains: int = 16
-    samples: int = 8
-    proposals: float = 2.0
-    ridge: float = 0.1
-    fit_initial: bool = True
-
-    def __post_init__(self) -> None:
-        names = ("steps", "learning_rate", "largest_step", "damping", "chains", "samples")
-        for name in (*names, "proposals", "ridge"):
-            if not getattr(self, name) > 0:
-                raise ValueError(
-                    f"SampledGaussNewtonSettings: `{name}` must be positive, got "
-                    f"{getattr(self, name)}."
-                )
-        if self.chains * self.samples < 2:
-            raise ValueError(
-                "SampledGaussNewtonSettings: `chains` times `samples` must be at least 2."
-            )
 
 
 def sampled_gauss_newton(
@@ -275,16 +218,12 @@ class _Search:
         path: np.ndarray,
         share: float,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The end of a step that changes no coefficient of any solution by more than allowed.
-
-        Initial coefficients that the data hardly tell do not hold up the others.
-        """
+        """The end of a step that changes the distribution of no snapshot more than allowed."""
         largest = self._settings.largest_step
-        too_long = share * np.abs(away[1]).max(axis=1, keepdims=True) / (0.5 * largest)
-        away = (away[0], away[1] / np.maximum(1.0, too_long))
         while True:
             moved = (at[0] + share * away[0], at[1] + share * away[1])
-            change = np.abs(self.path(*moved) - path).max()
+            by = self.path(*moved) - path
+            change = np.sqrt(np.einsum("itk,itkl,itl->it", by, self._metric, by).max())
             if change <= largest:
                 return moved
             share *= 0.9 * largest / change if np.isfinite(change) else 0.5
