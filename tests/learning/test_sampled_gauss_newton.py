@@ -100,6 +100,8 @@ def test_chains_lead_to_the_optimum_of_the_exact_likelihood(replicas):
     away = parameters(found.field) - parameters(exact.field)
     # Chi-square with three degrees of freedom exceeds 21.1 once in 10 000.
     assert away @ np.linalg.solve(share * exact.covariance, away) < 21.1
+    # Four errors of the logarithm of the number of particles, of which there were 2500 at first.
+    assert abs(np.mean(found.initial - exact.initial)) < 4 * np.sqrt(share / 2500)
     np.testing.assert_allclose(found.covariance, exact.covariance, rtol=0.4, atol=1e-4)
     assert [entry["step"] for entry in seen] == list(range(1, 11))
     assert found.history["action"][-1] < 0.3 * found.history["action"][0]
