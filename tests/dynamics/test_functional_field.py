@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dynboltz.distributions import PointProcessModel, PoissonSolution
 from dynboltz.dynamics import (
     Constant,
     Dictionary,
@@ -193,6 +194,45 @@ def test_adjoint_equation_is_the_discrete_gradient_in_second_order():
 
     assert errors[1] < 1e-4
     assert np.log2(errors[0] / errors[1]) > 1.8
+
+
+def hamiltonian_residuals(n_steps):
+    r"""How far solution and adjoint are from eqs. (13) and (14), relative to the largest terms.
+
+    $H = -D_{KL} + \int \zeta F dx$ with the divergence of a Poisson process from moments that
+    change in time, up to the entropy of the data; $\partial H / \partial t = -\nu \cdot d\mu/dt$.
+    """
+    space = ElementSpace(RING, (4,))
+    solution = PoissonSolution(PointProcessModel(RING, ("A",), {"A": space}))
+    field = diffusion_and_decay(space)
+    points, weights = space.quadrature()
+    times = jnp.linspace(0.0, 0.25, n_steps + 1)
+    densities = density(points[:, 0], 2.0 * np.asarray(times)[:, None])
+    data = jnp.asarray((weights * densities) @ space.evaluate(points))
+    start = jnp.asarray(space.project(-np.log(1.2 * density(points[:, 0] + 0.02, 0.0))))
+    theta = solve(field, start, times, operator=field.stiff_operator(start))
+    difference = jax.vmap(solution.divergence_gradient)(theta, data)
+    phi = explicit_adjoint(field, theta, times, difference, method="trapezoid").phi
+
+    def energy(theta, phi, mean):
+        divergence = jnp.dot(theta, mean) + solution.log_partition(theta)
+        return -divergence + jnp.dot(phi, field(theta))
+
+    by_theta, by_phi = jax.vmap(jax.grad(energy, argnums=(0, 1)))(theta, phi, data)
+    values = jax.vmap(energy)(theta, phi, data)
+    explicit = -np.sum(0.5 * (theta[1:] + theta[:-1]) * np.diff(data, axis=0), axis=1)
+    pairs = (
+        (np.gradient(theta, times, axis=0)[1:-1], by_phi[1:-1]),
+        (np.gradient(phi, times, axis=0)[1:-1], -by_theta[1:-1]),
+        (np.asarray(values - values[0])[1:], np.cumsum(explicit)),
+    )
+    return np.array([np.abs(a - b).max() / np.abs(b).max() for a, b in pairs])
+
+
+def test_solution_and_adjoint_are_a_hamiltonian_system():
+    errors = [hamiltonian_residuals(n) for n in (100, 200)]
+    assert np.all(errors[1] < 1e-3)
+    assert np.all(np.log2(errors[0] / errors[1]) > 1.8)
 
 
 def test_one_equation_a_species():

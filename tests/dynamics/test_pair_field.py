@@ -7,6 +7,7 @@ import pytest
 
 from dynboltz.dynamics import (
     Constant,
+    CorrelationWithin,
     Dictionary,
     Equation,
     ExponentialWithin,
@@ -69,6 +70,16 @@ def test_reactions_within_a_radius_count_the_pairs_there(dim, volume):
     # Nothing changes pairs; the density e^-nu decays at the rate lambda times the volume.
     np.testing.assert_allclose(rate[0], 0.3 * 4.0 * volume, rtol=1e-12)
     np.testing.assert_allclose(rate[1:], 0.0, atol=1e-12)
+
+
+def test_excess_of_pairs_is_zero_beyond_the_radius_and_without_interaction():
+    function = CorrelationWithin((-2.0, 0.5), 0.7)
+    for y, expected in (
+        ([1.5, 0.4, 0.5], np.exp(-3.0 + 0.2) * (np.exp(-0.4) - 1)),
+        ([1.5, 0.4, 0.8], 0.0),
+        ([1.5, 0.0, 0.5], 0.0),
+    ):
+        np.testing.assert_allclose(function(jnp.array(y)), expected, rtol=1e-12)
 
 
 def test_names_and_shapes_are_checked():

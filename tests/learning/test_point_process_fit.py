@@ -159,3 +159,26 @@ def test_what_does_not_fit_is_refused(known):
         PointFitSettings(steps=0)
     with pytest.raises(ValueError, match="`chains` must be at least 2"):
         PointFitSettings(chains=1)
+
+
+def test_the_potential_of_mean_force_is_no_place_to_start():
+    """Particles at 0.6 of the density of rods that touch: the fit gives their number, -ln g not."""
+    box, n, core = Box((10.0,)), 60, 0.1
+    model = PointProcessModel(
+        box, ("A",), {"A": UniformSpace(box)}, {("A", "A"): RadialSpace(0.4, 8, "P1")}
+    )
+    patterns = random_hard_core(box, ("A",), {"A": n}, 40, distance=core, seed=1)
+    vertices = np.arange(8) * 0.05
+    pairs = model.statistics(patterns)[:, 1:].mean(axis=0)
+    # A hat function has an area of 0.05, half of it at the first vertex.
+    expected = n**2 / 10.0 * np.where(vertices == 0, 0.025, 0.05)
+    mean_force = -np.log(np.maximum(pairs / expected, 0.01))
+    naive = np.append(-np.log(n / 10.0), mean_force)
+    fit = fit_pseudolikelihood(model, patterns, seed=2).theta
+    found = []
+    for theta in (naive, fit):
+        chains = BirthDeathMove(model).advance(start_empty(model, 30, 200, seed=3), theta, 20_000)
+        found.append(chains.patterns.counts().mean())
+    assert mean_force.min() < -0.1
+    assert abs(found[1] - n) < 0.05 * n
+    assert found[0] < 0.7 * n

@@ -20,9 +20,10 @@ from ._hermite_solver import Path as Path
 from ._implicit import solve_implicit as solve_implicit
 from ._integrate import check_solution as check_solution
 from ._integrate import integrate as integrate
-from ._pair_field import ExponentialWithin as ExponentialWithin
 from ._pair_field import PairField as PairField
 from ._pair_field import UniformEquation as UniformEquation
+from ._pair_functions import CorrelationWithin as CorrelationWithin
+from ._pair_functions import ExponentialWithin as ExponentialWithin
 from ._runge_kutta import solve_fixed as solve_fixed
 from ._scalar_functions import Conserving as Conserving
 from ._scalar_functions import Constant as Constant

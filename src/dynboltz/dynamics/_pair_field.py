@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from dataclasses import dataclass
 from typing import NamedTuple, final
 
 import equinox as eqx
@@ -19,32 +18,6 @@ from dynboltz.elements import RadialSpace
 from ._base import AbstractVectorField, unlimited
 from ._functional_field import Equation
 from ._scalar_functions import ScalarFunction
-
-
-@final
-@dataclass(frozen=True)
-class ExponentialWithin:
-    r"""$f = \exp(\sum_i a_i y_i)$ up to a distance, zero beyond, an entry of a dictionary.
-
-    The arguments $y$ are those of `PairField`: the distance is the last of them.
-
-    Parameters
-    ----------
-    exponents
-        $a_i$, one an argument but the distance.
-    radius
-        The distance up to which the function is not zero; a vertex of the elements, or integrals
-        are not accurate.
-    """
-
-    exponents: tuple[float, ...]
-    radius: float
-
-    def __call__(self, arguments: Float[Array, " arguments"]) -> Float[Array, ""]:
-        """The value for some arguments."""
-        exponents = jnp.asarray(self.exponents, arguments.dtype)
-        value = jnp.exp(jnp.dot(exponents, arguments[:-1]))
-        return jnp.where(arguments[-1] < self.radius, value, jnp.zeros_like(value))
 
 
 @final

@@ -10,6 +10,8 @@ from ._gauss_newton import LikelihoodSource as LikelihoodSource
 from ._gauss_newton import Local as Local
 from ._gauss_newton import gauss_newton as gauss_newton
 from ._learn import learn as learn
+from ._linearised_likelihood import Linearised as Linearised
+from ._linearised_likelihood import LinearisedLikelihood as LinearisedLikelihood
 from ._moment_regression import MomentRegression as MomentRegression
 from ._moment_regression import fit_moment_regression as fit_moment_regression
 from ._moment_regression import pattern_terms as pattern_terms
@@ -22,6 +24,8 @@ from ._objective import Selection as Selection
 from ._parameters import allocate_with_margin as allocate_with_margin
 from ._phases import HiddenAverage as HiddenAverage
 from ._phases import clamped_statistics as clamped_statistics
+from ._point_moments import PointLook as PointLook
+from ._point_moments import PointMoments as PointMoments
 from ._point_process_fit import PointFitSettings as PointFitSettings
 from ._point_process_fit import fit_point_process as fit_point_process
 from ._poisson_likelihood import PoissonLikelihood as PoissonLikelihood
@@ -36,6 +40,8 @@ from ._sampled_fit import InitialFits as InitialFits
 from ._sampled_fit import SampledFits as SampledFits
 from ._sampled_fit import fit_initial_persistent as fit_initial_persistent
 from ._sampled_fit import fit_trajectories_sampled as fit_trajectories_sampled
+from ._sampled_gauss_newton import sampled_gauss_newton as sampled_gauss_newton
+from ._sampled_gauss_newton_settings import SampledGaussNewtonSettings as SampledGaussNewtonSettings
 from ._settings import FitSettings as FitSettings
 from ._settings import LearningSettings as LearningSettings
 from ._static import fit_initial as fit_initial

@@ -33,9 +33,9 @@ def fading_rate(rate: float, step: int, n_steps: int) -> float:
 
 
 def remembered(
-    metric: Float64[np.ndarray, "coefficients coefficients"] | None,
-    seen: Float64[np.ndarray, "coefficients coefficients"],
+    metric: Float64[np.ndarray, "*rows coefficients coefficients"] | None,
+    seen: Float64[np.ndarray, "*rows coefficients coefficients"],
     memory: float,
-) -> Float64[np.ndarray, "coefficients coefficients"]:
+) -> Float64[np.ndarray, "*rows coefficients coefficients"]:
     """Running mean of a metric that keeps the share `memory` of what it was."""
     return seen if metric is None else memory * metric + (1 - memory) * seen

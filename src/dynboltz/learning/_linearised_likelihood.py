@@ -1,0 +1,77 @@
+"""Likelihood around coefficients where it was looked at: all that chains or fits tell about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, final
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from dynboltz._typing import AnyArray
+
+from ._gauss_newton import Local
+
+
+class Linearised(NamedTuple):
+    r"""Where the likelihood of every snapshot was looked at, and what was seen.
+
+    Attributes
+    ----------
+    theta
+        Coefficients $\theta_0$.
+    difference
+        $g$, the derivative of the negative log likelihood there.
+    metric
+        $G$, its second derivative there.
+    """
+
+    theta: Float[AnyArray, "*batch times coefficients"]
+    difference: Float[AnyArray, "*batch times coefficients"]
+    metric: Float[AnyArray, "*batch times coefficients coefficients"]
+
+    @classmethod
+    def around_fits(
+        cls,
+        theta: Float[np.ndarray, "*batch times coefficients"],
+        covariance: Float[np.ndarray, "*batch times coefficients coefficients"],
+    ) -> Linearised:
+        """What fits of single snapshots say: the likelihood is Gaussian around them.
+
+        Parameters
+        ----------
+        theta
+            Coefficients of the fits.
+        covariance
+            Covariances of their errors.
+        """
+        return cls(theta, np.zeros_like(theta), np.linalg.inv(covariance))
+
+
+@final
+@dataclass(frozen=True)
+class LinearisedLikelihood:
+    r"""Second-order expansion of the negative log likelihood of each snapshot.
+
+    $$g \cdot (\theta - \theta_0) + \tfrac12 (\theta - \theta_0)^T G\, (\theta - \theta_0),
+    \qquad \frac{\partial}{\partial \theta} = g + G\, (\theta - \theta_0)$$
+
+    up to a constant of the data. With `Linearised.around_fits`, a field is learned from fits of
+    single snapshots without a sample of the model.
+    """
+
+    def __call__(self, theta: Float[Array, "times coefficients"], data: Linearised) -> Local:
+        """Look at the coefficients of one initial condition.
+
+        Parameters
+        ----------
+        theta
+            Coefficients.
+        data
+            Where the likelihood was looked at.
+        """
+        away = theta - data.theta
+        pull = jnp.einsum("tkl,tl->tk", data.metric, away)
+        divergence = jnp.sum(away * (data.difference + 0.5 * pull), axis=-1)
+        return Local(divergence, jnp.asarray(data.difference) + pull, jnp.asarray(data.metric))
