@@ -24,6 +24,7 @@ from ._phases import HiddenAverage as HiddenAverage
 from ._phases import clamped_statistics as clamped_statistics
 from ._point_process_fit import PointFitSettings as PointFitSettings
 from ._point_process_fit import fit_point_process as fit_point_process
+from ._poisson_fit import fit_poisson as fit_poisson
 from ._poisson_likelihood import PoissonLikelihood as PoissonLikelihood
 from ._pseudolikelihood import PointProcessFit as PointProcessFit
 from ._pseudolikelihood import fit_pseudolikelihood as fit_pseudolikelihood

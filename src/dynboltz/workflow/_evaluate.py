@@ -25,12 +25,12 @@ from dynboltz.evaluation import (
 from dynboltz.learning import ReducedModel
 from dynboltz.store import StoreError
 
-from ._directory import BASELINE, ResultDirectory
+from ._directory import ResultDirectory
 from ._example_states import example_states
-from ._experiment import PARTS, Experiment, ReducedModelPlan
+from ._experiment import BASELINE, Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint, metrics_fingerprint
 from ._fit import KIND as FIT_KIND
-from ._fit import padded
+from ._parts import PARTS, padded
 from ._progress import Progress, silent
 from ._sampled_models import (
     SampledModel,

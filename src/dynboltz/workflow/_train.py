@@ -23,8 +23,8 @@ from ._experiment import Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint, model_fingerprint
 from ._fit import KIND as FIT_KIND
 from ._fit import model_seed
-from ._initial_states import LEARNING
 from ._progress import Progress, silent
+from ._seeds import LEARNING
 from ._side_by_side import side_by_side
 from ._simulate import open_part
 from ._states import States
