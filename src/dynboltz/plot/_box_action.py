@@ -12,9 +12,6 @@ from ._labels import title
 from ._layout import grid_shape, new_figure, panel
 from ._style import MODEL_COLOURS
 
-LEAST = 1e-3
-"""Differences of the action below this are drawn as this."""
-
 
 def plot_actions(
     histories: Mapping[str, Mapping[str, np.ndarray]],
@@ -45,9 +42,9 @@ def plot_actions(
         for number, window in enumerate(windows):
             action = history["action"][history["window"] == window]
             label = "all times" if window == windows[-1] else f"window {number + 1}"
-            above = np.maximum(action - action[-1], LEAST)
+            above = action[:-1] - action[-1]
             colour = MODEL_COLOURS[number % len(MODEL_COLOURS)]
-            ax.plot(np.arange(len(action)), above, "o-", markersize=3, color=colour, label=label)
+            ax.plot(np.arange(len(above)), above, "o-", markersize=3, color=colour, label=label)
         ax.set_yscale("log")
         ax.set(xlabel="step [-]", ylabel=r"$S - S_{\mathrm{end}}$ [-]", title=title(name))
         ax.legend()

@@ -84,7 +84,8 @@ def plot_pair_correlations(
     places = np.unique(np.linspace(0, first.sizes["time"] - 1, N_TIMES).round().astype(int))
     shape = grid_shape(len(places), 3)
     figure = new_figure(figure, shape, legend=[*map(shown, predictions), SIMULATED], titled=True)
-    start = int(first["pair_correlation"].isel(time=0, species=0, distance=0).argmax())
+    nearest = first["pair_correlation"].isel(time=0, species=0, distance=0)
+    start = int(np.argmax(nearest.values))
     axes = []
     for place, time in enumerate(places):
         ax = panel(figure, shape, place)

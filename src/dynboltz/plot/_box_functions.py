@@ -18,6 +18,10 @@ HEIGHT = 0.18
 """Height of the histogram of visited values, a part of that of the panel."""
 
 
+MARGIN = 0.15
+"""Values beyond the visited ones that are shown, a part of their range."""
+
+
 def plot_functions(ds: xr.Dataset, *, figure: Figure | SubFigure | None = None) -> list[Axes]:
     r"""Draw the learned functions $F_1$, $F_2$ and $F_3$ of every species.
 
@@ -75,7 +79,8 @@ def _draw(ax: Axes, ds: xr.Dataset, where: Bool[np.ndarray, " bins"]) -> None:
     ax.fill_between(nu, low, top, step="mid", label="visited", zorder=0, **OCCUPANCY)
     rest = low + HEIGHT * (high - low) * share
     ax.fill_between(nu, low, rest, step="mid", zorder=-1, color="#ebebeb", linewidth=0)
-    ax.margins(x=0.0)
+    least, most = nu[where][0], nu[where][-1]
+    ax.set_xlim(least - MARGIN * (most - least), most + MARGIN * (most - least))
 
 
 def _limits(values: np.ndarray) -> tuple[float, float]:

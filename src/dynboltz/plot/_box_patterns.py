@@ -58,7 +58,7 @@ def _over_time(
         for number in range(len(species)):
             here = own["label"].values == number + 1
             x = own["position"].values[here][:, 0]
-            _dots(ax, times[here], x, number, 5.0)
+            _dots(ax, times[here], x, number, 25.0, "_")
         ax.set(
             xlabel=time_label(trajectories),
             ylabel="$x$ [length]",
@@ -83,7 +83,7 @@ def _at_times(
         own = trajectories.isel(replica=0, time=time).load()
         for number in range(len(species)):
             points = own["position"].values[own["label"].values == number + 1]
-            _dots(ax, *points.T, number, 4.0)
+            _dots(ax, *points.T, number, 5.0, "o")
         for axis, length in zip(AXES, lengths, strict=False):
             ax.set(**{f"{axis}lim": (0.0, length), f"{axis}label": f"${axis}$ [length]"})
         if dim == 2:
@@ -95,6 +95,7 @@ def _at_times(
 
 
 def _dots(ax: Axes, *arguments) -> None:
-    *coordinates, number, area = arguments
-    colour = species_style(number)["color"]
-    ax.scatter(*coordinates, s=area, color=colour, alpha=0.7, linewidths=0, clip_on=False)
+    *coordinates, number, area, marker = arguments
+    colour, width = species_style(number)["color"], 0.6 if marker == "_" else 0.0
+    style = {"color": colour, "marker": marker, "linewidths": width, "clip_on": False}
+    ax.scatter(*coordinates, s=area, **style)

@@ -63,31 +63,7 @@ Prediction = dict[str, Float64[np.ndarray, "initial_conditions times moments"]]
 def evaluate(
     experiment: Experiment, directory: ResultDirectory, *, progress: Progress = silent
 ) -> dict[str, Any]:
-    """Predict all moments with every model and compare them with the simulations.
-
-    Writes the predictions and `metrics.json`.
-
-    Parameters
-    ----------
-    experiment
-        The models.
-    directory
-        Holds the trajectories, the fits and the models.
-    progress
-        Called before every model.
-
-    Returns
-    -------
-    metrics
-        What `metrics.json` holds.
-
-    Raises
-    ------
-    ExperimentError, StoreError
-        If something is missing, damaged or of other settings.
-    OutsideBoxError
-        If a prediction leaves a box with `outside = "error"`.
-    """
+    """Predict all moments with every model and compare them with the simulations."""
     current = _current_metrics(experiment, directory)
     if current is not None:
         return current

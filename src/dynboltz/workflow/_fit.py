@@ -43,22 +43,7 @@ KIND = "dynboltz-fit"
 
 
 def fit(experiment: Experiment, directory: ResultDirectory, *, progress: Progress = silent) -> None:
-    """Find the coefficients of every model at time 0, and over time for a warm start.
-
-    Parameters
-    ----------
-    experiment
-        The models.
-    directory
-        Holds the trajectories.
-    progress
-        Called after every initial condition that was read.
-
-    Raises
-    ------
-    StoreError
-        If trajectories are missing, incomplete, damaged or of another experiment.
-    """
+    """Find the coefficients of every model at time 0, and over time for a warm start."""
     outdated = [
         plan
         for name, plan in experiment.plans.items()

@@ -35,30 +35,7 @@ def simulate(
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> None:
-    """Simulate the training and the test trajectories, or take them from given files.
-
-    Initial conditions that are there already are kept; the result does not depend on where an
-    earlier run was interrupted, nor on the number of threads.
-
-    Parameters
-    ----------
-    experiment
-        What to simulate.
-    directory
-        Where to.
-    overwrite
-        Whether trajectories of other settings may be replaced.
-    progress
-        Called after every initial condition.
-
-    Raises
-    ------
-    ExperimentError
-        If a file of given trajectories has changed since it was read.
-    StoreError
-        If there are trajectories of another experiment, given trajectories do not fit, or the disk
-        refuses.
-    """
+    """Simulate the training and the test trajectories of a lattice, or take them from files."""
     if isinstance(experiment.table.initial, StoreInitial):
         _check_sources(experiment, directory, overwrite=overwrite)
     if all(_is_complete(experiment, directory, part) for part in PARTS):

@@ -38,22 +38,7 @@ KIND = "dynboltz-model"
 def train(
     experiment: Experiment, directory: ResultDirectory, *, progress: Progress = silent
 ) -> None:
-    """Learn the differential equations of every model.
-
-    Parameters
-    ----------
-    experiment
-        The models.
-    directory
-        Holds the trajectories and the fits.
-    progress
-        Called after every step, with the current errors.
-
-    Raises
-    ------
-    ExperimentError, StoreError
-        If fits or trajectories are missing or of other settings.
-    """
+    """Learn the differential equations of every model."""
     outdated = [
         plan
         for name, plan in experiment.plans.items()

@@ -66,8 +66,10 @@ def function_metrics(experiment: BoxExperiment, found: LearnedFunctions) -> dict
         where = seen.visited(least)
         metrics[name] = {"visited": [float(seen.nu[where][0]), float(seen.nu[where][-1])]}
         for place, key in enumerate(NAMES):
-            own = (part[number, place][where] for part in (found.value, found.error, found.truth))
-            metrics[name][key] = _error(*own, seen.share[where])
+            value, error, truth = (
+                part[number, place][where] for part in (found.value, found.error, found.truth)
+            )
+            metrics[name][key] = _error(value, error, truth, seen.share[where])
     return metrics
 
 

@@ -13,10 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Float64
+from jaxtyping import Array, Float64
 
 from dynboltz.distributions import PointProcessModel, PoissonSolution
-from dynboltz.dynamics import FunctionalField, solve_implicit
+from dynboltz.dynamics import AbstractVectorField, FunctionalField, solve_implicit
+from dynboltz.learning import Solution
 from dynboltz.particles import Box
 
 from ._experiment import element_space
@@ -86,16 +87,15 @@ class FunctionalModel:
         return dict(zip(NAMES, zip(np.asarray(values(u)), errors, strict=True), strict=True))
 
 
-def implicit_solution(times: Float64[np.ndarray, " times"], substeps: int):
+def implicit_solution(times: Float64[np.ndarray, " times"], substeps: int) -> Solution:
     """Map a field and initial coefficients to their solution, for `gauss_newton`.
 
     The stiff part is that of the field as it is, so that steps stay stable however it changes.
     """
     fixed = jnp.asarray(times)
 
-    def solution(
-        field: FunctionalField, theta0: Float[Array, "*batch coefficients"]
-    ) -> Float[Array, "*batch times coefficients"]:
+    def solution(field: AbstractVectorField, theta0: Array) -> Array:
+        assert isinstance(field, FunctionalField)
         operator = field.stiff_operator(theta0)
         return solve_implicit(field, theta0, fixed, operator=operator, substeps=substeps)
 

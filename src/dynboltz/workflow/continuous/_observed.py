@@ -60,16 +60,17 @@ def _of_patterns(
     def correlation(pairs: np.ndarray, number: np.ndarray) -> np.ndarray:
         return pairs / (0.5 * np.maximum(number, 1e-12)[..., None] ** 2 * share)
 
+    unbiased = len(counts) / (len(counts) - 1)
+
+    def dispersion(number: np.ndarray, square: np.ndarray) -> np.ndarray:
+        return unbiased * (square - number**2) / np.maximum(number, 1e-12)
+
     return {
         "number": jackknife(lambda number: number, counts),
-        "dispersion": jackknife(_dispersion, counts, counts**2),
+        "dispersion": jackknife(dispersion, counts, counts**2),
         "profile": jackknife(lambda density: density, _densities(experiment, patterns)),
         "pair_correlation": jackknife(correlation, pairs.astype(np.float64), counts),
     }
-
-
-def _dispersion(number: np.ndarray, square: np.ndarray) -> np.ndarray:
-    return (square - number**2) / np.maximum(number, 1e-12)
 
 
 def _densities(

@@ -161,7 +161,7 @@ class FunctionalTable(Table):
     order: Literal[1] = 1
     elements: ElementsTable
     dynamics: dict[str, DynamicsTable]
-    learning: LearningTable = LearningTable()
+    learning: Annotated[LearningTable, Field(default_factory=dict, validate_default=True)]
 
 
 class BoxEvaluationTable(Table):
@@ -170,7 +170,7 @@ class BoxEvaluationTable(Table):
     profile_bins: Count = 24
     distance_bins: Count = 10
     reach: Positive | None = None
-    least_occupancy: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    least_occupancy: Annotated[float, Field(ge=0, lt=1)] = 0.2
 
 
 class BoxExperimentTable(Table):

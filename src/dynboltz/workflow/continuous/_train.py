@@ -10,7 +10,7 @@ import numpy as np
 
 from dynboltz.distributions import PoissonSolution
 from dynboltz.dynamics import FunctionalField
-from dynboltz.learning import GaussNewtonResult, PoissonLikelihood, gauss_newton
+from dynboltz.learning import GaussNewtonResult, PoissonLikelihood, gauss_newton, robust_covariance
 from dynboltz.store import write_dataset
 
 from .._checkpoints import StoredCheckpoint
@@ -33,6 +33,7 @@ from ._model import (
     with_parameters,
 )
 from ._occupancy import visited_values
+from ._simulate import open_part, patterns_of
 
 KIND = "dynboltz-functional"
 COLUMNS = ("action", "damping", "window")
@@ -108,12 +109,19 @@ def _learn(
         )
         state = _after(state, result)
         checkpoint.save(state)
+    field = with_parameters(plan.field, state["u"])
+    trajectories = open_part(experiment, directory, "train")
+    samples = (plan.model.statistics(p) for _, p in patterns_of(experiment, trajectories))
+    everywhere = np.ones(len(experiment.times))
+    covariance = robust_covariance(
+        field, state["initial"], solution, likelihood, samples, everywhere
+    )
     return FunctionalModel(
         plan.model,
-        with_parameters(plan.field, state["u"]),
+        field,
         plan.learning.substeps,
         state["initial"],
-        state["covariance"],
+        covariance,
         dict(zip(COLUMNS, state["history"].T, strict=True)),
     )
 
@@ -145,7 +153,6 @@ def _after(state: dict[str, np.ndarray], result: GaussNewtonResult) -> dict[str,
     return {
         "u": parameters_of(result.field),
         "initial": result.initial,
-        "covariance": result.covariance,
         "history": np.concatenate([state["history"], np.hstack([rows, window])]),
         "windows": state["windows"] + 1,
     }
