@@ -10,15 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.lines import Line2D
 
 from ._labels import at_time, plain, time_unit, title
-from ._layout import FLAT, grid_shape, new_figure, panel
+from ._layout import FLAT, grid_shape, legend_above, new_figure, panel
 from ._style import MODEL_LINES, SEQUENTIAL, colours
 
 N_TIMES = 4
 N_PROFILES = 4
-AXES = ("x", "y", "z")
+SIMULATED = "simulated, ± 2 standard errors"
 
 
 def plot_profiles(
@@ -34,7 +33,9 @@ def plot_profiles(
     ----------
     predictions
         Dataset of each model with `profile`, `simulated_profile` and `error_profile` over
-        (initial_condition, time, species, x[, y, z]) [per volume]; the first species is drawn.
+        (initial_condition, time, species, x[, y, z]) [per volume], on a line also `density` over
+        (initial_condition, time, species, point) and the `position` of the points. The first
+        species is drawn.
     figure
         Where to draw, by default a new figure.
 
@@ -60,7 +61,7 @@ def _curves(
     shades = colours(SEQUENTIAL)(np.linspace(0.05, 0.8, len(times)))
     shown = first["time"].values[times]
     labels = [at_time(float(time), unit) for time in shown]
-    entries = [*labels, *map(title, predictions), "simulated, ± 2 standard errors"]
+    entries = [*labels, *map(title, predictions), SIMULATED]
     figure = new_figure(figure, shape, legend=entries, titled=True)
     axes = []
     for number in range(n):
@@ -75,17 +76,21 @@ def _curves(
         )
         ax.set_ylim(bottom=0.0)
         axes.append(ax)
-    handles = [
-        Line2D([], [], color=c, label=label) for c, label in zip(shades, labels, strict=True)
-    ]
-    handles += [
-        Line2D([], [], color="#555555", linestyle=MODEL_LINES[i % len(MODEL_LINES)], label=title(n))
-        for i, n in enumerate(predictions)
-    ]
-    style = {"color": "#555555", "marker": "o", "markersize": 2.5, "linestyle": ""}
-    handles.append(Line2D([], [], label=entries[-1], **style))  # type: ignore[arg-type]
-    figure.legend(handles=handles, loc="upper center", ncols=4, borderaxespad=0.2)
+    _legend(figure, axes, dict(zip(labels, shades, strict=True)), list(map(title, predictions)))
     return axes
+
+
+def _legend(
+    figure: Figure | SubFigure, axes: list[Axes], times: Mapping[str, np.ndarray], names: list[str]
+) -> None:
+    """Colours of times, lines of models, and the marker of simulations."""
+    for label, colour in times.items():
+        axes[0].plot([], [], color=colour, label=label)
+    for place, name in enumerate(names):
+        line = MODEL_LINES[place % len(MODEL_LINES)]
+        axes[0].plot([], [], color="#555555", linestyle=line, label=name)
+    axes[0].plot([], [], "o", color="#555555", markersize=2.5, label=SIMULATED)
+    legend_above(figure, axes)
 
 
 def _draw_curves(
@@ -93,13 +98,13 @@ def _draw_curves(
 ) -> None:
     for place, ds in enumerate(predictions.values()):
         own = ds.isel(initial_condition=number, time=time, species=0)
-        x, style = own["x"].values, MODEL_LINES[place % len(MODEL_LINES)]
+        x, line = own["x"].values, MODEL_LINES[place % len(MODEL_LINES)]
         if not place:
             simulated, error = own["simulated_profile"].values, own["error_profile"].values
             ax.errorbar(
                 x, simulated, 2 * error, color=colour, fmt="o", markersize=2.0, elinewidth=0.6
             )
-        ax.plot(x, own["profile"].values, color=colour, linestyle=style)
+        ax.plot(own["position"].values, own["density"].values, color=colour, linestyle=line)
 
 
 def _images(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from dynboltz.store import StoreError
 
 
+@runtime_checkable
 class Blocks(Protocol):
     """A store of trajectories that blocks are written to."""
 

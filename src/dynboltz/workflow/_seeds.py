@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -13,6 +13,7 @@ EQUILIBRIUM, FOLLOWING, TRANSFER, EXAMPLES = range(6, 10)
 """What random numbers are for."""
 
 
+@runtime_checkable
 class Seeded(Protocol):
     """Anything with a seed."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from . import _evaluate, _fit, _report, _simulate, _train
 from ._directory import ResultDirectory
@@ -18,6 +18,7 @@ from .continuous import _simulate as _box_simulate
 from .continuous import _train as _box_train
 
 
+@runtime_checkable
 class Stages(Protocol):
     """What a kind of experiment brings: one function a stage.
 

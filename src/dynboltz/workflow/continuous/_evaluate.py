@@ -25,11 +25,14 @@ from ._learned import LearnedFunctions, constants, function_metrics, learned_fun
 from ._metrics import held_out_errors
 from ._model import FunctionalModel
 from ._observed import QUANTITIES, Observed, distance_edges, observe
-from ._predicted import predict_quantities
+from ._occupancy import grid_points
+from ._predicted import density, predict_quantities
 from ._train import load_model
 
 KIND = "dynboltz-functional-prediction"
 AXES = ("x", "y", "z")
+FINE_POINTS = 200
+"""Of densities on a line."""
 
 
 def evaluate(
@@ -143,7 +146,7 @@ def _dataset(
         axis: (np.arange(n) + 0.5) / n * length
         for axis, length in zip(axes, experiment.box.lengths, strict=True)
     }
-    return xr.Dataset(
+    dataset = xr.Dataset(
         variables,
         coords={
             "time": ("time", experiment.times, {"units": "1"}),
@@ -160,3 +163,12 @@ def _dataset(
             "box_lengths": list(experiment.box.lengths),
         },
     )
+    return dataset.assign(_curves(experiment, name, theta)) if len(axes) == 1 else dataset
+
+
+def _curves(experiment: BoxExperiment, name: str, theta: np.ndarray) -> dict[str, Any]:
+    """Densities on a line at many points, to be drawn."""
+    points, model = grid_points(experiment.box, FINE_POINTS), experiment.plans[name].model
+    curves = [density(model, species, theta, points) for species in experiment.species]
+    dims = ("initial_condition", "time", "species", "point")
+    return {"density": (dims, np.stack(curves, axis=2)), "position": ("point", points[:, 0])}
