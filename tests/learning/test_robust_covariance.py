@@ -14,8 +14,11 @@ WEIGHTS = np.array([1.0, 2.0, 0.5])
 class Drift(AbstractVectorField):
     """One coefficient that moves at a constant velocity."""
 
+    coefficients: tuple[str, ...] = eqx.field(static=True)
     rate: Array
-    coefficients: tuple[str, ...] = eqx.field(static=True, default=("x",))
+
+    def __init__(self, rate):
+        self.coefficients, self.rate = ("x",), jnp.asarray(rate)
 
     def __call__(self, theta):
         return jnp.broadcast_to(self.rate, theta.shape)
@@ -46,7 +49,7 @@ def test_the_covariance_is_that_of_weighted_least_squares():
     root = random.standard_normal((3, 3))
     samples = [random.standard_normal((n, 3)) @ root.T for _ in range(2)]
     found = robust_covariance(
-        Drift(jnp.asarray(0.3)),
+        Drift(0.3),
         np.zeros((2, 1)),
         solution,
         Gaussian(n),
@@ -70,7 +73,7 @@ def test_the_covariance_is_that_of_weighted_least_squares():
 def test_every_initial_condition_has_its_replicas():
     with pytest.raises(ValueError, match="zip"):
         robust_covariance(
-            Drift(jnp.asarray(0.3)),
+            Drift(0.3),
             np.zeros((2, 1)),
             solution,
             Gaussian(3),

@@ -42,4 +42,4 @@ def jackknife(
     without = [(n * mean - sample) / (n - 1) for mean, sample in zip(whole, samples, strict=True)]
     parts = statistic(*without)
     squares = np.sum((parts - parts.mean(axis=0)) ** 2, axis=0)
-    return statistic(*whole), np.sqrt(squares * (n - 1) / n)
+    return np.asarray(statistic(*whole)), np.asarray(np.sqrt(squares * (n - 1) / n))

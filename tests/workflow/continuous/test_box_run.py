@@ -87,8 +87,9 @@ def test_a_second_run_keeps_everything(results):
         for path in results.rglob("*")
         if path.is_file() and path.suffix not in (".html", ".png", ".svg")
     }
-    result = dynboltz("run", results)
-    assert result.exit_code == 0, result.output
+    for stage in ("simulate", "fit", "train", "evaluate"):
+        result = dynboltz(stage, results, *(("--out", results) if stage == "simulate" else ()))
+        assert result.exit_code == 0, result.output
     assert {path: path.read_bytes() for path in files} == files
 
 

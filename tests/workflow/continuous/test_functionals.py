@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,9 +26,14 @@ def _double_precision():
         yield
 
 
+@eqx.filter_jit
+def functions(field, points):
+    return {k: jax.vmap(f)(points) for k, f in functions_of(field.equations[0]).items()}
+
+
 def values(field, nu):
-    points = jnp.asarray(np.reshape(nu, (-1, len(field.species))))
-    return {k: np.asarray(jax.vmap(f)(points)) for k, f in functions_of(field.equations[0]).items()}
+    found = functions(field, jnp.asarray(np.reshape(nu, (-1, len(field.species)))))
+    return {name: np.asarray(column) for name, column in found.items()}
 
 
 def test_functions_take_over_those_of_another_model(tiny_box):
@@ -78,15 +84,16 @@ def test_a_stored_model_is_the_same(tiny_box):
     nu = np.linspace(-5, -3, 7)[:, None]
     for key, (value, error) in learned.function_values("A", nu).items():
         np.testing.assert_array_equal(again.function_values("A", nu)[key], (value, error))
-    assert dict(again.history) == dict(dataset[["history_action"]].attrs) or again.substeps == 2
+    np.testing.assert_array_equal(again.history["action"], [3.0, 1.0])
+    assert again.substeps == 2
 
 
 def test_errors_of_functions_are_those_of_their_parameters(tiny_box):
     """Compared with the spread over parameters drawn from the covariance."""
     _, learned = made_up(load_experiment(tiny_box))
     nu, u = np.array([[-4.5], [-3.5]]), parameters_of(learned.field)
-    draws = np.random.default_rng(2).multivariate_normal(u, learned.covariance * 1e-4, 2000)
-    found = [values(with_parameters(learned.field, d), nu) for d in draws[:400]]
+    draws = np.random.default_rng(2).multivariate_normal(u, learned.covariance * 1e-4, 400)
+    found = [values(with_parameters(learned.field, d), nu) for d in draws]
     for key, (_, error) in learned.function_values("A", nu).items():
         spread = np.std([f[key] for f in found], axis=0)
         # The relative error of a standard deviation of 400 draws is 3.5 %; five of them.

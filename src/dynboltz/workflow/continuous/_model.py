@@ -73,18 +73,23 @@ class FunctionalModel:
     ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Values and standard errors of F1, F2 and F3 of a species, where `nu` are given."""
         number = self.model.species.index(name)
-        u, unravel, static = _parameters(self.field)
-        points = jnp.asarray(nu)
-
-        def values(u: Array) -> Array:
-            field = eqx.combine(unravel(u), static)
-            functions = functions_of(field.equations[number]).values()
-            return jnp.stack([jax.vmap(function)(points) for function in functions])
-
-        slopes = np.asarray(jax.jacfwd(values)(u))
+        found = _values_and_slopes(self.field, number, jnp.asarray(nu))
+        values, slopes = map(np.asarray, found)
         variance = np.einsum("fpi,ij,fpj->fp", slopes, self.covariance, slopes)
         errors = np.sqrt(np.maximum(variance, 0.0))
-        return dict(zip(NAMES, zip(np.asarray(values(u)), errors, strict=True), strict=True))
+        return dict(zip(NAMES, zip(values, errors, strict=True), strict=True))
+
+
+@eqx.filter_jit
+def _values_and_slopes(field: FunctionalField, number: int, points: Array) -> tuple[Array, Array]:
+    """Functions of one species [function, point], and their derivatives by the parameters."""
+    u, unravel, static = _parameters(field)
+
+    def values(u: Array) -> Array:
+        functions = functions_of(eqx.combine(unravel(u), static).equations[number]).values()
+        return jnp.stack([jax.vmap(function)(points) for function in functions])
+
+    return values(u), jax.jacfwd(values)(u)
 
 
 def implicit_solution(times: Float64[np.ndarray, " times"], substeps: int) -> Solution:
