@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from ._labels import at_time, time_label, time_unit
-from ._layout import grid_shape, new_figure, panel
+from ._layout import FLAT, SOLID, grid_shape, new_figure, panel
 from ._states import species_legend
 from ._style import species_style
 
@@ -76,7 +76,8 @@ def _at_times(
     dim, lengths = trajectories.sizes["axis"], trajectories.attrs["box_lengths"]
     places = np.unique(np.linspace(0, trajectories.sizes["time"] - 1, N_TIMES).round().astype(int))
     shape = grid_shape(len(places), 3)
-    figure = new_figure(figure, shape, dim, legend=species, titled=True)
+    square = FLAT._replace(width=2.0) if dim == 2 else SOLID
+    figure = new_figure(figure, shape, dim, margins=square, legend=species, titled=True)
     axes = []
     for place, time in enumerate(places):
         ax = panel(figure, shape, place, dim)

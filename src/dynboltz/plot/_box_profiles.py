@@ -117,7 +117,7 @@ def _images(
     rows = {"simulated": own["simulated_profile"].values, title(name): own["profile"].values}
     most = max(float(np.nanmax(values)) for values in rows.values())
     shape, scale = (2, len(times)), Normalize(0.0, most)
-    margins = FLAT._replace(width=1.7, height=1.7, gap_x=0.35)
+    margins = FLAT._replace(width=1.7, height=1.7, gap_x=0.3, gap_y=0.2)
     figure = new_figure(figure, shape, bar=True, margins=margins)
     axes, unit = [], time_unit(ds)
     extent = (0.0, ds.attrs["box_lengths"][0], 0.0, ds.attrs["box_lengths"][1])

@@ -128,7 +128,7 @@ def test_results_depend_on_what_they_are_made_of(tiny_box):
     ],
 )
 def test_every_key_is_documented(title, table):
-    text = REFERENCE.read_text(encoding="utf-8").partition("\n# Particles in a box\n")[2]
+    text = REFERENCE.read_text(encoding="utf-8").partition("\n## Particles in a box\n")[2]
     found = re.search(rf"^#+ {re.escape(title)}\n(.*?)(?=^#|\Z)", text, re.M | re.S)
     assert found, title
     named = set(re.findall(r"`(\w+)(?:\.[\w.]+)?`", found[1]))
@@ -136,7 +136,7 @@ def test_every_key_is_documented(title, table):
 
 
 def test_the_example_of_the_reference_is_a_complete_file(tmp_path):
-    text = REFERENCE.read_text(encoding="utf-8").partition("\n# Particles in a box\n")[2]
+    text = REFERENCE.read_text(encoding="utf-8").partition("\n## Particles in a box\n")[2]
     (code,) = re.findall(r"^```toml\n(.*?)^```", text, re.M | re.S)
     assert "box" in tomllib.loads(code)
     path = tmp_path / "box.toml"

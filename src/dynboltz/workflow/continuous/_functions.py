@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from dynboltz.dynamics import (
     Constant,
@@ -27,9 +30,6 @@ NAMES = ("F1", "F2", "F3")
 
 SAMPLES = 64
 """Points at which a dictionary is fitted to another function."""
-
-Values = Callable[[np.ndarray], np.ndarray]
-"""Maps values of all species [points, species] to those of a function [points]."""
 
 
 def functional_field(
@@ -134,13 +134,19 @@ def _restarted(own: ScalarFunction, their: ScalarFunction, nu: np.ndarray) -> Sc
         return Positive(inner)
     if isinstance(own, HermiteCurve):
         return _interpolated(own, their, nu)
-    values = np.asarray(jax.vmap(their)(jnp.asarray(nu[:: max(1, len(nu) // SAMPLES)])))
+    points = jnp.asarray(nu[:: max(1, len(nu) // SAMPLES)])
+    values = np.asarray(_at(their, points))
     if isinstance(own, Dictionary):
-        points = jnp.asarray(nu[:: max(1, len(nu) // SAMPLES)])
-        basis = np.asarray(jax.vmap(lambda nu: jnp.stack([f(nu) for f in own.functions]))(points))
+        basis = np.asarray(_at(lambda nu: jnp.stack([f(nu) for f in own.functions]), points))
         weights = np.linalg.lstsq(basis, values, rcond=None)[0]
         return Dictionary(own.functions, jnp.asarray(weights))
     return Constant(jnp.asarray(values.mean()))
+
+
+@eqx.filter_jit
+def _at(function: Callable[..., Any], points: Array) -> Any:
+    """Values of a function at many points."""
+    return jax.vmap(function)(points)
 
 
 def _interpolated(own: HermiteCurve, their: ScalarFunction, nu: np.ndarray) -> HermiteCurve:
@@ -148,7 +154,7 @@ def _interpolated(own: HermiteCurve, their: ScalarFunction, nu: np.ndarray) -> H
     vertices = np.linspace(own.lower, own.upper, len(own.u))
     points = np.tile(np.median(nu, axis=0), (len(vertices), 1))
     points[:, own.species] = vertices
-    values, slopes = jax.vmap(jax.value_and_grad(their))(jnp.asarray(points))
+    values, slopes = _at(jax.value_and_grad(their), jnp.asarray(points))
     length = (own.upper - own.lower) / (len(own.u) - 1)
     u = jnp.stack([values, slopes[:, own.species] * length], axis=-1)
     return HermiteCurve(own.lower, own.upper, u, own.species)
