@@ -23,7 +23,7 @@ SIMULATED = "simulated, ± 2 standard errors"
 def plot_profiles(
     predictions: Mapping[str, xr.Dataset], *, figure: Figure | SubFigure | None = None
 ) -> list[Axes]:
-    """Draw densities of held-out initial conditions at some times.
+    """Draw densities of held-out initial conditions at some times of the first half.
 
     On a line as curves: simulated means with two standard errors to either side, and what every
     model predicts. In a plane as images of one initial condition: the simulation above the

@@ -9,8 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from dynboltz.cli import app
+from dynboltz.learning import GaussNewtonResult
 from dynboltz.store import load_patterns, open_particles, read_dataset
-from dynboltz.workflow import ResultDirectory, claim, load_experiment, simulate
+from dynboltz.workflow import ResultDirectory, claim, load_experiment, simulate, train
+from dynboltz.workflow.continuous import _train
+from dynboltz.workflow.continuous._model import parameters_of, with_parameters
 from dynboltz.workflow.continuous._train import load_model
 
 
@@ -136,6 +139,38 @@ def test_an_interrupted_simulation_goes_on_to_the_same_bytes(results, tmp_path):
         for path in (p for p in whole.rglob("*") if p.is_file()):
             other = directory.trajectories(part) / path.relative_to(whole)
             assert other.read_bytes() == path.read_bytes()
+
+
+def test_an_interrupted_training_goes_on_after_the_last_complete_window(
+    results, tmp_path, monkeypatch
+):
+    """Windows are learned by a stand-in that adds 1 to all parameters."""
+    out = tmp_path / "out"
+    shutil.copytree(results, out)
+    shutil.rmtree(out / "models")
+    directory, seen = ResultDirectory(out), []
+    experiment = directory.load_experiment()
+
+    def learn(field, initial, solution, source, data, weights, settings, *, progress):
+        seen.append(weights.sum())
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        history = {"action": np.array([2.0, 1.0]), "damping": np.ones(2)}
+        moved = with_parameters(field, parameters_of(field) + 1)
+        return GaussNewtonResult(moved, initial + 1, np.eye(3), history)
+
+    monkeypatch.setattr(_train, "gauss_newton", learn)
+    monkeypatch.setattr(_train, "robust_covariance", lambda *_: np.eye(3))
+    with pytest.raises(KeyboardInterrupt):
+        train(experiment, directory)
+    train(experiment, directory)
+    assert seen == [3, 4, 4]
+    assert not directory.checkpoint("constants").exists()
+    ds = read_dataset(directory.model("constants"), _train.KIND)
+    np.testing.assert_allclose(ds.u, [2.08, 1.92, 2.5])
+    np.testing.assert_array_equal(ds.history_window, [0, 0, 1, 1])
+    fits = read_dataset(directory.fit("constants"), "dynboltz-functional-fit")
+    np.testing.assert_allclose(ds.initial, fits.initial.sel(part="train") + 2)
 
 
 @pytest.mark.parametrize("command", [("predict",), ("sample", "--time", 0.1)])
