@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
 
 from ._labels import title
 from ._layout import grid_shape, new_figure, panel
@@ -46,6 +47,7 @@ def plot_actions(
             colour = MODEL_COLOURS[number % len(MODEL_COLOURS)]
             ax.plot(np.arange(len(above)), above, "o-", markersize=3, color=colour, label=label)
         ax.set_yscale("log")
+        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.set(xlabel="step [-]", ylabel=r"$S - S_{\mathrm{end}}$ [-]", title=title(name))
         ax.legend()
         axes.append(ax)

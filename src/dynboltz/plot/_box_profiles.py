@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
 
 from ._labels import at_time, plain, time_unit, title
 from ._layout import FLAT, grid_shape, legend_above, new_figure, panel
@@ -129,6 +130,7 @@ def _images(
                 ax.set_title(at_time(float(own["time"].values[column]), unit))
             ax.set(xlabel="$x$ [length]" if row else "")
             ax.set_ylabel(f"{label}\n$y$ [length]" if not column else "")
+            ax.xaxis.set_major_locator(MaxNLocator(2, prune="upper"))
             ax.tick_params(labelleft=not column, labelbottom=bool(row))
             axes.append(ax)
     bar = figure.colorbar(ScalarMappable(scale, SEQUENTIAL), ax=axes, fraction=0.03, pad=0.02)
