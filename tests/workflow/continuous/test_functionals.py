@@ -7,7 +7,7 @@ import pytest
 from dynboltz.distributions import PointProcessModel
 from dynboltz.workflow import load_experiment
 from dynboltz.workflow.continuous._functions import functional_field, functions_of, started_from
-from dynboltz.workflow.continuous._learned import constants, learned_functions
+from dynboltz.workflow.continuous._learned import constants
 from dynboltz.workflow.continuous._model import (
     FunctionalModel,
     functional_dataset,
@@ -146,4 +146,3 @@ def test_recovered_constants_have_their_signs_and_errors(tiny_box):
     np.testing.assert_allclose([found["standard_error"][k] for k in "DEk"], errors)
     assert found["truth"] == {"D": 0.1, "E": 0.1, "k": 1.0}
     assert constants(experiment, made_up(experiment)[1]) is None
-    assert learned_functions(experiment, learned).truth[0, 2] == pytest.approx(1.0)
