@@ -108,6 +108,11 @@ def open_model(directory: Path, name: str) -> tuple[Experiment, ReducedModel]:
     """Open a learned model and the experiment it belongs to."""
     results = ResultDirectory(directory)
     experiment = results.load_experiment()
+    if not isinstance(experiment, Experiment):
+        raise ValueError(
+            f"{directory}: is of particles in a box, for which `predict` and `sample` do not exist "
+            "yet. `dynboltz evaluate` predicts its held-out initial conditions."
+        )
     with jax.enable_x64(True):
         return experiment, load_model(experiment, results, name)
 

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from ._show_box import box_tables
+
 NOT_ERRORS = ("stage", "step", "total", "model", "part")
 LINES = 5
 """Log lines a task, when there is no terminal to draw on."""
@@ -90,15 +92,19 @@ def _errors(report: dict[str, Any]) -> str:
 def show_metrics(metrics: dict[str, Any]) -> None:
     """Print the errors of every model beside the noise floor."""
     console = Console()
-    console.print(_errors_per_site(metrics))
-    relative = _relative_errors(metrics)
-    if relative is not None:
-        console.print(relative)
+    tables = box_tables if metrics.get("space") == "continuous" else _lattice_tables
+    for table in tables(metrics):
+        console.print(table)
     seconds = metrics["wall_seconds"]
     times = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
     console.print(f"Wall time [s]: {times}", highlight=False, markup=False, soft_wrap=True)
     for warning in metrics["warnings"]:
         console.print(f"Warning: {warning}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _lattice_tables(metrics: dict[str, Any]) -> list[Table]:
+    relative = _relative_errors(metrics)
+    return [_errors_per_site(metrics), *([] if relative is None else [relative])]
 
 
 def _errors_per_site(metrics: dict[str, Any]) -> Table:

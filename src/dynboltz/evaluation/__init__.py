@@ -9,6 +9,9 @@ from ._errors import ErrorSummary as ErrorSummary
 from ._errors import error_summary as error_summary
 from ._errors import noise_floor as noise_floor
 from ._errors import root_mean_square_error as root_mean_square_error
+from ._jackknife import jackknife as jackknife
+from ._pair_counts import pair_counts as pair_counts
+from ._pair_counts import uniform_pair_share as uniform_pair_share
 from ._relative import relative_rms as relative_rms
 from ._relative import relative_summary as relative_summary
 from ._sampled import ShortRunMoments as ShortRunMoments

@@ -8,6 +8,7 @@ from ._gauss_newton import GaussNewtonResult as GaussNewtonResult
 from ._gauss_newton import GaussNewtonSettings as GaussNewtonSettings
 from ._gauss_newton import LikelihoodSource as LikelihoodSource
 from ._gauss_newton import Local as Local
+from ._gauss_newton import Solution as Solution
 from ._gauss_newton import gauss_newton as gauss_newton
 from ._learn import learn as learn
 from ._linearised_likelihood import Linearised as Linearised
@@ -28,12 +29,14 @@ from ._point_moments import PointLook as PointLook
 from ._point_moments import PointMoments as PointMoments
 from ._point_process_fit import PointFitSettings as PointFitSettings
 from ._point_process_fit import fit_point_process as fit_point_process
+from ._poisson_fit import fit_poisson as fit_poisson
 from ._poisson_likelihood import PoissonLikelihood as PoissonLikelihood
 from ._pseudolikelihood import PointProcessFit as PointProcessFit
 from ._pseudolikelihood import fit_pseudolikelihood as fit_pseudolikelihood
 from ._reduced_model import ReducedModel as ReducedModel
 from ._reduced_model import load_reduced_model as load_reduced_model
 from ._reduced_model import reduced_model_dataset as reduced_model_dataset
+from ._robust_covariance import robust_covariance as robust_covariance
 from ._roughness import Roughness as Roughness
 from ._roughness import roughness as roughness
 from ._sampled_fit import InitialFits as InitialFits

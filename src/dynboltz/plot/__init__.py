@@ -1,5 +1,12 @@
 """Figures of simulations, learned dynamics and errors."""
 
+from ._box_action import plot_actions as plot_actions
+from ._box_courses import plot_numbers as plot_numbers
+from ._box_courses import plot_pair_correlations as plot_pair_correlations
+from ._box_functions import plot_functions as plot_functions
+from ._box_patterns import plot_patterns as plot_patterns
+from ._box_profiles import plot_profiles as plot_profiles
+from ._box_write import write_box_figures as write_box_figures
 from ._by_start import plot_predictions_by_start as plot_predictions_by_start
 from ._connectivity import plot_connections as plot_connections
 from ._connectivity import plot_connectivity as plot_connectivity

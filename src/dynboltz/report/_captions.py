@@ -107,6 +107,33 @@ _EXACT = {
         "Root mean square error divided by the noise floor, on a logarithmic scale. At 1 the data "
         "cannot tell the prediction from the simulation.",
     ),
+    "patterns": Caption(
+        "Simulations",
+        "Particles of single simulations that the models were trained on: on a line over time, in "
+        "a plane or a cube at some times.",
+    ),
+    "profiles": Caption(
+        "Densities of held-out initial conditions",
+        "As simulated, and as the models predict them from a fit of the first time. On a line "
+        "points are means over the replicas in equal cells; in a plane the simulation is above the "
+        "prediction.",
+    ),
+    "numbers": Caption(
+        "Numbers of particles",
+        "Mean number of particles of held-out initial conditions, as simulated and as predicted. "
+        "Last panel: the variance of the number over its mean, which is 1 for independent "
+        "particles.",
+    ),
+    "pair-correlations": Caption(
+        "Pair correlations",
+        "Pairs by their distance, over those of a uniform density, for the held-out initial "
+        "condition with the largest value at the start. A model with K = 1 predicts those of "
+        "independent particles with its density.",
+    ),
+    "action": Caption(
+        "Descent of the action",
+        "Action after every step of Gauss-Newton, above the last value of its window of times.",
+    ),
     "training": Caption(
         "Training history",
         "Errors on the training data during the optimisation. What happens before the first step, "
@@ -155,6 +182,13 @@ _OF_MODEL = {
         "Predictions for a lattice of {model} sites",
         "As above, for a larger lattice than that of the training: the same coefficients, compared "
         "with simulations of the larger lattice. " + _EQUILIBRIUM,
+    ),
+    "functions": Caption(
+        "Functions of the model “{model}”",
+        "The functions of eq. (15) that were learned, with a band of one standard error to either "
+        "side, and the true ones where they are known. They are shown where enough particles of "
+        "the training set were; the histogram says how many saw each value, pale where the "
+        "functions count as unknown.",
     ),
     "fig3b": Caption(
         "Coefficients of the model “{model}” over time",

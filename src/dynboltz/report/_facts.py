@@ -23,6 +23,7 @@ def facts(experiment: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[tup
         "Experiment": experiment.get("name", metrics.get("experiment")),
         "Reactions": _text(experiment.get("network")),
         "Lattice": _lattice(experiment.get("lattice", {})),
+        "Box": _box(experiment.get("box", {})),
         "Simulation": _kernel(kernel),
         "Initial conditions": ", ".join(f"{count} {part}" for part, count in n.items()),
         "Replicas of each": experiment.get("initial", {}).get("replicas"),
@@ -42,6 +43,11 @@ def _lattice(lattice: Mapping[str, Any]) -> str:
     return f"{shape} sites, {lattice.get('boundary', 'unknown')} boundary" if shape else ""
 
 
+def _box(box: Mapping[str, Any]) -> str:
+    size = " × ".join(map(number, box.get("size", [])))
+    return f"{size} [length], {box.get('boundary', 'periodic')} boundary" if size else ""
+
+
 def _kernel(kernel: Mapping[str, Any]) -> str:
     kind, *rest = (kernel.get(key) for key in ("kind", "n_steps", "dt"))
     labels = zip(("steps", "dt"), rest, strict=True)
@@ -51,5 +57,12 @@ def _kernel(kernel: Mapping[str, Any]) -> str:
 
 def _models(models: Mapping[str, Any]) -> str:
     return "\n".join(
-        f"{name}: {', '.join(table.get('terms', []))}" for name, table in models.items()
+        f"{name}: {', '.join(table.get('terms', [])) or _functional(table)}"
+        for name, table in models.items()
     )
+
+
+def _functional(table: Mapping[str, Any]) -> str:
+    elements = table.get("elements", {})
+    cells = " × ".join(map(str, elements.get("cells", [])))
+    return f"K = {table.get('order', 1)}, {cells} {elements.get('kind', 'hermite')} elements"

@@ -12,10 +12,15 @@ from ._captions import Caption, caption
 
 TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 ORDER = (
+    "patterns",
     "fig4a",
     "fig4b",
     "fig4d",
     "fig1e",
+    "profiles",
+    "functions",
+    "numbers",
+    "pair-correlations",
     "predicted",
     "fig8a",
     "beyond",
@@ -31,6 +36,7 @@ ORDER = (
     "fig3b",
     "fig5b",
     "training",
+    "action",
 )
 """The simulations come first, then the results, then what was learned."""
 

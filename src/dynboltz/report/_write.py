@@ -12,9 +12,10 @@ import jinja2
 
 from dynboltz.store import StoreError, read_json
 
+from ._box_tables import BOX_EXPLANATION, box_tables
 from ._facts import facts
 from ._figures import embedded_figures
-from ._tables import error_rows, flattened
+from ._tables import Row, error_rows, flattened
 
 
 def write_report(directory: Path) -> Path:
@@ -58,8 +59,7 @@ def _content(directory: Path) -> dict[str, Any]:
     return {
         "title": experiment.get("title") or metrics.get("experiment") or directory.name,
         "facts": facts(experiment, metrics),
-        "moments": metrics.get("moments", []),
-        "unit": metrics.get("units", {}).get("rmse", "per site"),
+        "explanation": _explanation(metrics),
         "tables": _tables(metrics),
         "warnings": metrics.get("warnings", []),
         "wall_seconds": [(k, f"{v:.1f}") for k, v in metrics.get("wall_seconds", {}).items()],
@@ -69,14 +69,34 @@ def _content(directory: Path) -> dict[str, Any]:
     }
 
 
-def _tables(metrics: dict[str, Any]) -> list[tuple[str, list]]:
-    """Headings and rows of the tables of errors; the first is the result."""
+def _explanation(metrics: dict[str, Any]) -> str:
+    if _is_box(metrics):
+        return BOX_EXPLANATION
+    unit = metrics.get("units", {}).get("rmse", "per site")
+    return (
+        f"Root mean square error of each moment [{unit}] over the initial conditions, against the "
+        "means of the simulations; in brackets how many times the noise floor it is. The noise "
+        "floor is the error that exact predictions would have because the simulated means come "
+        "from a finite number of replicas."
+    )
+
+
+def _is_box(metrics: dict[str, Any]) -> bool:
+    return metrics.get("space") == "continuous"
+
+
+def _tables(metrics: dict[str, Any]) -> list[tuple[str, list[str], list[Row]]]:
+    """Headings, columns and rows of the tables of errors; the first is the result."""
+    if _is_box(metrics):
+        return box_tables(metrics)
+    moments = [f"⟨{' '.join(moment.split('.'))}⟩" for moment in metrics.get("moments", [])]
     tables = [
-        ("Test set, mean over time", error_rows(metrics, "time_mean")),
-        ("Test set, largest over time", error_rows(metrics, "time_max")),
+        ("Test set, mean over time", moments, error_rows(metrics, "time_mean")),
+        ("Test set, largest over time", moments, error_rows(metrics, "time_max")),
     ]
     if "train" in metrics:
-        tables.append(("Training set, mean over time", error_rows(metrics["train"], "time_mean")))
+        rows = error_rows(metrics["train"], "time_mean")
+        tables.append(("Training set, mean over time", moments, rows))
     return tables
 
 

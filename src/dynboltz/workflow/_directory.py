@@ -11,11 +11,8 @@ from dynboltz.store import StoreError
 from dynboltz.store._files import os_errors, replacing_file
 
 from ._errors import ExperimentError
-from ._experiment import Experiment, load_experiment
+from ._load import AnyExperiment, load_experiment
 from ._toml import dotted
-
-BASELINE = "mean_field"
-"""Name of the baseline among the models."""
 
 LEARNED = ("fits", "models", "predictions", "transfers", "samples", "checkpoints")
 """Folders of what is made from trajectories."""
@@ -86,7 +83,7 @@ class ResultDirectory:
         """The report."""
         return self.path / "report.html"
 
-    def load_experiment(self) -> Experiment:
+    def load_experiment(self) -> AnyExperiment:
         """Read the experiment that the directory belongs to.
 
         Raises
@@ -102,7 +99,9 @@ class ResultDirectory:
         return load_experiment(self.experiment)
 
 
-def claim(experiment: Experiment, path: Path | str, *, overwrite: bool = False) -> ResultDirectory:
+def claim(
+    experiment: AnyExperiment, path: Path | str, *, overwrite: bool = False
+) -> ResultDirectory:
     """Make a directory the one of an experiment, or find that it is.
 
     Parameters
@@ -146,11 +145,11 @@ def _holds_results(directory: ResultDirectory) -> bool:
     )
 
 
-def _remove_conclusions(directory: ResultDirectory, experiment: Experiment) -> None:
+def _remove_conclusions(directory: ResultDirectory, experiment: AnyExperiment) -> None:
     """Remove what was concluded from other settings, and models that are no longer there."""
     outputs = [directory.metrics, directory.report]
     outputs += [p for kind in ("png", "svg") for p in directory.path.glob(f"figures/*.{kind}")]
-    models = {*experiment.plans, BASELINE, *experiment.table.evaluation.ceilings}
+    models = experiment.stored_names
     stores = [
         path
         for folder in LEARNED
@@ -181,7 +180,7 @@ def remove_store(path: Path) -> None:
         shutil.rmtree(path)
 
 
-def _refuse_other_settings(directory: ResultDirectory, experiment: Experiment) -> None:
+def _refuse_other_settings(directory: ResultDirectory, experiment: AnyExperiment) -> None:
     theirs = directory.load_experiment().table.model_dump(exclude_none=True)
     differences = _differences(theirs, experiment.table.model_dump(exclude_none=True), ())
     if differences:

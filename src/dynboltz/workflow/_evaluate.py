@@ -25,12 +25,12 @@ from dynboltz.evaluation import (
 from dynboltz.learning import ReducedModel
 from dynboltz.store import StoreError
 
-from ._directory import BASELINE, ResultDirectory
+from ._directory import ResultDirectory
 from ._example_states import example_states
-from ._experiment import PARTS, Experiment, ReducedModelPlan
+from ._experiment import BASELINE, Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint, metrics_fingerprint
 from ._fit import KIND as FIT_KIND
-from ._fit import padded
+from ._parts import PARTS, padded
 from ._progress import Progress, silent
 from ._sampled_models import (
     SampledModel,
@@ -63,31 +63,7 @@ Prediction = dict[str, Float64[np.ndarray, "initial_conditions times moments"]]
 def evaluate(
     experiment: Experiment, directory: ResultDirectory, *, progress: Progress = silent
 ) -> dict[str, Any]:
-    """Predict all moments with every model and compare them with the simulations.
-
-    Writes the predictions and `metrics.json`.
-
-    Parameters
-    ----------
-    experiment
-        The models.
-    directory
-        Holds the trajectories, the fits and the models.
-    progress
-        Called before every model.
-
-    Returns
-    -------
-    metrics
-        What `metrics.json` holds.
-
-    Raises
-    ------
-    ExperimentError, StoreError
-        If something is missing, damaged or of other settings.
-    OutsideBoxError
-        If a prediction leaves a box with `outside = "error"`.
-    """
+    """Predict all moments with every model and compare them with the simulations."""
     current = _current_metrics(experiment, directory)
     if current is not None:
         return current

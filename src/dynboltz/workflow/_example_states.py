@@ -11,7 +11,7 @@ from dynboltz.sampling import GibbsSampler, advance, start_random
 
 from ._experiment import Experiment
 from ._fit import model_seed
-from ._initial_states import EXAMPLES
+from ._seeds import EXAMPLES
 
 KIND = "dynboltz-sample"
 REPLICAS = 4

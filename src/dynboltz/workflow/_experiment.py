@@ -19,7 +19,6 @@ from dynboltz.reactions import ReactionNetwork
 from dynboltz.simulation import AbstractKernel, CollisionKernel, ContinuousTimeKernel
 
 from ._errors import in_field
-from ._read import find_experiment, read_table
 from ._schema import (
     CollisionTable,
     CountsInitial,
@@ -29,7 +28,8 @@ from ._schema import (
 )
 from ._toml import dotted, toml_text
 
-PARTS = ("train", "test")
+BASELINE = "mean_field"
+"""Name of the baseline among the models."""
 
 
 @final
@@ -180,6 +180,11 @@ class Experiment:
             _check_ranges(table.coefficients, solution.model.coefficients)
         return solution
 
+    @property
+    def stored_names(self) -> set[str]:
+        """Names that stores of models and predictions may have."""
+        return {*self.plans, BASELINE, *self.table.evaluation.ceilings}
+
     def to_toml(self) -> str:
         """Text of an experiment file with these settings."""
         return toml_text(self.table.model_dump(exclude_none=True))
@@ -292,44 +297,6 @@ class Experiment:
         most = sum(v[1] if isinstance(v, list) else v for v in table.counts.values())
         if most > self.lattice.n_sites:
             raise ValueError(f"up to {most} particles do not fit on {self.lattice.n_sites} sites.")
-
-
-def load_experiment(
-    experiment: Path | str,
-    *,
-    preset: str | None = None,
-    overrides: Sequence[str] = (),
-    seed: int | None = None,
-) -> Experiment:
-    """Read and check an experiment file.
-
-    Parameters
-    ----------
-    experiment
-        A TOML file, a result directory, or the name of a shipped experiment.
-    preset
-        Name of a table of changes in `presets`.
-    overrides
-        Changes such as `"models.visible.learning.steps = 50"`, in TOML syntax.
-    seed
-        Seed instead of the file's.
-
-    Returns
-    -------
-    experiment
-        Checked: all its parts fit one another.
-
-    Raises
-    ------
-    ExperimentError
-        If there is no such file or preset, or anything in it is unknown, out of bounds or does not
-        fit the rest; the message names the file and the field.
-    """
-    source = find_experiment(experiment)
-    table = read_table(source, preset=preset, overrides=overrides, seed=seed)
-    result = Experiment(table, source)
-    result.check()
-    return result
 
 
 def _species(names: list[str] | None) -> tuple[str, ...] | None:

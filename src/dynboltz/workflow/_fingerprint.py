@@ -6,7 +6,8 @@ import hashlib
 import json
 from typing import Any
 
-from ._experiment import PARTS, Experiment
+from ._experiment import Experiment
+from ._parts import PARTS
 from ._schema import DistributionInitial, StoreInitial
 
 DRAWS = 4

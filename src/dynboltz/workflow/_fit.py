@@ -27,10 +27,12 @@ from dynboltz.learning import (
 from dynboltz.store import write_dataset
 
 from ._directory import ResultDirectory
-from ._experiment import PARTS, Experiment, ReducedModelPlan
+from ._experiment import Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint
-from ._initial_states import FITS, FOLLOWING, initial_coefficients, seed_for
+from ._initial_states import initial_coefficients
+from ._parts import PARTS, padded
 from ._progress import Progress, silent
+from ._seeds import FITS, FOLLOWING, seed_for
 from ._side_by_side import side_by_side
 from ._simulate import open_part
 from ._states import States
@@ -41,22 +43,7 @@ KIND = "dynboltz-fit"
 
 
 def fit(experiment: Experiment, directory: ResultDirectory, *, progress: Progress = silent) -> None:
-    """Find the coefficients of every model at time 0, and over time for a warm start.
-
-    Parameters
-    ----------
-    experiment
-        The models.
-    directory
-        Holds the trajectories.
-    progress
-        Called after every initial condition that was read.
-
-    Raises
-    ------
-    StoreError
-        If trajectories are missing, incomplete, damaged or of another experiment.
-    """
+    """Find the coefficients of every model at time 0, and over time for a warm start."""
     outdated = [
         plan
         for name, plan in experiment.plans.items()
@@ -85,18 +72,6 @@ def model_seed(
 ) -> np.random.SeedSequence:
     """Seed of one purpose for one model, whatever other models there are."""
     return seed_for(experiment, part, purpose, zlib.crc32(name.encode()))
-
-
-def padded(
-    parts: dict[str, np.ndarray],
-) -> Float64[np.ndarray, "parts initial_conditions ..."]:
-    """Join the parts; the shorter one is filled up with NaN."""
-    longest = max(len(values) for values in parts.values())
-    shape = next(iter(parts.values())).shape[1:]
-    joined = np.full((len(parts), longest, *shape), np.nan)
-    for row, values in zip(joined, parts.values(), strict=True):
-        row[: len(values)] = values
-    return joined
 
 
 def _summaries(

@@ -8,19 +8,9 @@ from jaxtyping import Float64, UInt8
 from dynboltz.distributions import sample_chain
 from dynboltz.simulation import random_counts
 
-from ._experiment import PARTS, Experiment
+from ._experiment import Experiment
 from ._schema import CountsInitial, DistributionInitial
-
-COEFFICIENTS, STATES, DYNAMICS, FITS, LEARNING, EVALUATION = range(6)
-EQUILIBRIUM, FOLLOWING, TRANSFER, EXAMPLES = range(6, 10)
-"""What random numbers are for."""
-
-
-def seed_for(
-    experiment: Experiment, part: str, purpose: int, number: int = 0
-) -> np.random.SeedSequence:
-    """Seed of one purpose in one part; initial conditions are numbered."""
-    return np.random.SeedSequence([experiment.seed, PARTS.index(part), purpose, number])
+from ._seeds import COEFFICIENTS, STATES, seed_for
 
 
 def initial_coefficients(

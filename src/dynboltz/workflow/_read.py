@@ -5,17 +5,19 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from dynboltz.experiments import shipped_experiments
 
 from ._errors import ExperimentError
-from ._schema import ExperimentTable
+from ._schema import ExperimentTable, Table
 from ._toml import dotted
 
 MAX_PROBLEMS = 5
+
+AnyTable = TypeVar("AnyTable", bound=Table)
 
 
 def find_experiment(experiment: Path | str) -> Path:
@@ -34,10 +36,10 @@ def find_experiment(experiment: Path | str) -> Path:
     )
 
 
-def read_table(
+def read_raw(
     path: Path, *, preset: str | None, overrides: Sequence[str], seed: int | None
-) -> ExperimentTable:
-    """Read, merge and check the tables of an experiment file."""
+) -> dict[str, Any]:
+    """Read and merge the tables of an experiment file."""
     raw = _read_toml(path)
     presets = raw.pop("presets", {})
     if preset is not None:
@@ -51,11 +53,15 @@ def read_table(
         raw = merged(raw, _parse_override(override))
     if seed is not None:
         raw["seed"] = seed
+    return raw
+
+
+def checked(path: Path, raw: dict[str, Any], table: type[AnyTable]) -> AnyTable:
+    """Settings that `table` allows; raise `ExperimentError` with file and field otherwise."""
     try:
-        table = ExperimentTable.model_validate(raw)
+        return table.model_validate(raw)
     except ValidationError as error:
         raise ExperimentError(_message(path, raw, error)) from error
-    return _with_absolute_paths(table, path.parent)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -128,7 +134,8 @@ def _problem(item: Any) -> str:
     return f"{text}; got {item['input']!r}."
 
 
-def _with_absolute_paths(table: ExperimentTable, directory: Path) -> ExperimentTable:
+def absolute_paths(table: ExperimentTable, directory: Path) -> ExperimentTable:
+    """Paths of given trajectories that do not depend on where the program runs."""
     if table.initial.source != "store":
         return table
     paths = {

@@ -6,17 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from ._directory import claim
-from ._evaluate import evaluate
-from ._experiment import Experiment
-from ._fit import fit
+from ._load import AnyExperiment
 from ._progress import Progress, silent
-from ._report import report
-from ._simulate import simulate
-from ._train import train
+from ._stages import evaluate, fit, report, simulate, train
 
 
 def run(
-    experiment: Experiment,
+    experiment: AnyExperiment,
     out: Path | str,
     *,
     overwrite: bool = False,

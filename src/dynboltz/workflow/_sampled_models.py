@@ -21,7 +21,7 @@ from dynboltz.evaluation import (
 from ._directory import ResultDirectory
 from ._experiment import Experiment
 from ._fit import model_seed
-from ._initial_states import EQUILIBRIUM, EVALUATION
+from ._seeds import EQUILIBRIUM, EVALUATION
 from ._simulate import open_part
 
 UNITS = {"units": "per site"}

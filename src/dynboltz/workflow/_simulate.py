@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,19 @@ import numpy as np
 import xarray as xr
 
 from dynboltz import simulation, store
-from dynboltz.store import StoreError, TrajectoryStore
+from dynboltz.store import TrajectoryStore
 
+from ._blocks import is_complete, is_ours, write_missing
 from ._directory import ResultDirectory, remove_learned, remove_store
 from ._errors import ExperimentError
-from ._experiment import PARTS, Experiment
+from ._experiment import Experiment
 from ._fingerprint import trajectories_fingerprint
 from ._import import read_trajectories, source_has_changed
-from ._initial_states import DYNAMICS, initial_coefficients, initial_states, seed_for
+from ._initial_states import initial_coefficients, initial_states
+from ._parts import PARTS
 from ._progress import Progress, silent
 from ._schema import StoreInitial
+from ._seeds import DYNAMICS, seed_for
 from ._timings import timed
 from ._version import version
 
@@ -33,30 +35,7 @@ def simulate(
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> None:
-    """Simulate the training and the test trajectories, or take them from given files.
-
-    Initial conditions that are there already are kept; the result does not depend on where an
-    earlier run was interrupted, nor on the number of threads.
-
-    Parameters
-    ----------
-    experiment
-        What to simulate.
-    directory
-        Where to.
-    overwrite
-        Whether trajectories of other settings may be replaced.
-    progress
-        Called after every initial condition.
-
-    Raises
-    ------
-    ExperimentError
-        If a file of given trajectories has changed since it was read.
-    StoreError
-        If there are trajectories of another experiment, given trajectories do not fit, or the disk
-        refuses.
-    """
+    """Simulate the training and the test trajectories of a lattice, or take them from files."""
     if isinstance(experiment.table.initial, StoreInitial):
         _check_sources(experiment, directory, overwrite=overwrite)
     if all(_is_complete(experiment, directory, part) for part in PARTS):
@@ -80,18 +59,13 @@ def open_part(experiment: Experiment, directory: ResultDirectory, part: str) -> 
 
 
 def _is_ours(experiment: Experiment, directory: ResultDirectory, part: str) -> bool:
-    expect = {"fingerprint": trajectories_fingerprint(experiment, part)}
-    try:
-        store.resume_trajectories(directory.trajectories(part), expect=expect)
-    except StoreError:
-        return False
-    return True
+    fingerprint = trajectories_fingerprint(experiment, part)
+    return is_ours(store.resume_trajectories, directory.trajectories(part), fingerprint)
 
 
 def _is_complete(experiment: Experiment, directory: ResultDirectory, part: str) -> bool:
-    if not _is_ours(experiment, directory, part):
-        return False
-    return store.resume_trajectories(directory.trajectories(part)).is_complete
+    fingerprint = trajectories_fingerprint(experiment, part)
+    return is_complete(store.resume_trajectories, directory.trajectories(part), fingerprint)
 
 
 def _check_sources(experiment: Experiment, directory: ResultDirectory, *, overwrite: bool) -> None:
@@ -124,19 +98,11 @@ def _import(experiment: Experiment, part: str, path: Path) -> None:
 
 
 def _simulate_part(experiment: Experiment, part: str, path: Path, progress: Progress) -> None:
+    def report(done: int, total: int) -> None:
+        progress({"stage": "simulate", "part": part, "step": done, "total": total})
+
     target = _open_or_create(experiment, part, path)
-    missing = target.missing_blocks()
-    done = target.n_blocks - len(missing)
-    with ThreadPoolExecutor(max_workers=1) as writer:
-        pending: Future[None] | None = None
-        for number, (state, moments) in _simulated(experiment, part, missing):
-            if pending is not None:
-                pending.result()
-            pending = writer.submit(target.write_block, number, state, moments)
-            done += 1
-            progress({"stage": "simulate", "part": part, "step": done, "total": target.n_blocks})
-        if pending is not None:
-            pending.result()
+    write_missing(target, lambda missing: _simulated(experiment, part, missing), report)
 
 
 def _simulated(

@@ -23,8 +23,8 @@ from ._experiment import Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint, model_fingerprint
 from ._fit import KIND as FIT_KIND
 from ._fit import model_seed
-from ._initial_states import LEARNING
 from ._progress import Progress, silent
+from ._seeds import LEARNING
 from ._side_by_side import side_by_side
 from ._simulate import open_part
 from ._states import States
@@ -38,22 +38,7 @@ KIND = "dynboltz-model"
 def train(
     experiment: Experiment, directory: ResultDirectory, *, progress: Progress = silent
 ) -> None:
-    """Learn the differential equations of every model.
-
-    Parameters
-    ----------
-    experiment
-        The models.
-    directory
-        Holds the trajectories and the fits.
-    progress
-        Called after every step, with the current errors.
-
-    Raises
-    ------
-    ExperimentError, StoreError
-        If fits or trajectories are missing or of other settings.
-    """
+    """Learn the differential equations of every model."""
     outdated = [
         plan
         for name, plan in experiment.plans.items()

@@ -15,8 +15,9 @@ from dynboltz.simulation import random_counts, simulate
 
 from ._experiment import Experiment
 from ._fit import model_seed
-from ._initial_states import TRANSFER, initial_counts, seed_for
+from ._initial_states import initial_counts
 from ._schema import CountsInitial, TransferTable
+from ._seeds import TRANSFER, seed_for
 
 KIND = "dynboltz-prediction"
 PART = "test"

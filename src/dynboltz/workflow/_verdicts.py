@@ -11,8 +11,8 @@ from jaxtyping import Float64
 
 from dynboltz.learning import ReducedModel
 
-from ._directory import BASELINE
-from ._experiment import PARTS, ReducedModelPlan
+from ._experiment import BASELINE, ReducedModelPlan
+from ._parts import PARTS
 from ._visited import unvisited
 
 MAX_RESIDUAL = 0.05

@@ -1,0 +1,78 @@
+"""All figures of a finished experiment with particles in a box."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import matplotlib.style
+import xarray as xr
+from matplotlib.axes import Axes
+
+from dynboltz.store import StoreError, open_particles, read_dataset, read_json
+
+from ._box_action import plot_actions
+from ._box_courses import plot_numbers, plot_pair_correlations
+from ._box_functions import plot_functions
+from ._box_patterns import plot_patterns
+from ._box_profiles import plot_profiles
+from ._files import save_figure
+from ._style import STYLE
+
+PREDICTION, MODEL = "dynboltz-functional-prediction", "dynboltz-functional"
+
+
+def write_box_figures(directory: Path) -> list[Path]:
+    """Draw the figures of an experiment in continuous space from its stored results.
+
+    Parameters
+    ----------
+    directory
+        Directory of the experiment with `metrics.json`, `predictions/` and `models/`, and with
+        `trajectories/` if simulations are to be drawn; the figures go to `figures/`, each as PNG
+        and as SVG. The same results give the same bytes.
+
+    Returns
+    -------
+    paths
+        The files, in the order in which a report shows them.
+
+    Raises
+    ------
+    StoreError
+        If there are no predictions, a store is damaged, or the directory cannot be written.
+    """
+    folder = directory / "figures"
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StoreError(folder, f"cannot be made: {error.strerror or error}.") from error
+    paths = []
+    with matplotlib.style.context(["default", dict(STYLE)]):
+        for name, draw in _figures(directory):
+            paths += save_figure(draw()[0].figure, folder / name)
+    return paths
+
+
+def _figures(directory: Path) -> Iterator[tuple[str, Callable[[], list[Axes]]]]:
+    names = list(read_json(directory / "metrics.json")["models"])
+    predictions = _read_all(directory / "predictions", names, PREDICTION)
+    models = _read_all(directory / "models", names, MODEL)
+    path = directory / "trajectories" / "train.zarr"
+    if path.exists():
+        yield "patterns", partial(plot_patterns, open_particles(path))
+    yield "profiles", partial(plot_profiles, predictions)
+    for name, ds in predictions.items():
+        yield f"functions-{name}", partial(plot_functions, ds)
+    yield "numbers", partial(plot_numbers, predictions)
+    yield "pair-correlations", partial(plot_pair_correlations, predictions)
+    histories = {
+        name: {key: ds[f"history_{key}"].values for key in ("action", "window")}
+        for name, ds in models.items()
+    }
+    yield "action", partial(plot_actions, histories)
+
+
+def _read_all(folder: Path, names: list[str], kind: str) -> dict[str, xr.Dataset]:
+    return {name: read_dataset(folder / f"{name}.zarr", kind) for name in names}

@@ -1,0 +1,174 @@
+"""The fourth stage: what was learned, and predictions of held-out simulations."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from dynboltz import store
+from dynboltz.store import StoreError
+
+from .._directory import ResultDirectory
+from .._parts import PARTS
+from .._progress import Progress, silent
+from .._timings import read_timings, timed, wall_seconds
+from .._version import version
+from ._experiment import BoxExperiment
+from ._fingerprint import metrics_fingerprint
+from ._fit import initial_of, read_fit
+from ._functions import NAMES
+from ._learned import LearnedFunctions, constants, function_metrics, learned_functions
+from ._metrics import held_out_errors
+from ._model import FunctionalModel
+from ._observed import QUANTITIES, Observed, distance_edges, observe
+from ._occupancy import grid_points
+from ._predicted import density, predict_quantities
+from ._train import load_model
+
+KIND = "dynboltz-functional-prediction"
+AXES = ("x", "y", "z")
+FINE_POINTS = 200
+"""Of densities on a line."""
+
+
+def evaluate(
+    experiment: BoxExperiment, directory: ResultDirectory, *, progress: Progress = silent
+) -> dict[str, Any]:
+    """Predict the held-out simulations with every model; write predictions and metrics."""
+    current = _current_metrics(experiment, directory)
+    if current is not None:
+        return current
+    start = time.perf_counter()
+    with timed(directory, "evaluate"), jax.enable_x64(True):
+        observed = observe(experiment, directory, "test", progress)
+        metrics, predictions = _common(experiment), {}
+        for name in experiment.plans:
+            learned = load_model(experiment, directory, name)
+            theta = _predict(experiment, directory, name, learned)
+            quantities = predict_quantities(experiment, learned.model, theta)
+            functions = learned_functions(experiment, learned)
+            predictions[name] = quantities
+            metrics["models"][name] = _facts(experiment, name, learned)
+            metrics["functions"][name] = function_metrics(experiment, functions)
+            if "recovered" not in metrics:
+                metrics |= constants(experiment, learned) or {}
+            dataset = _dataset(experiment, name, theta, quantities, observed, functions)
+            store.write_dataset(dataset, directory.prediction(name))
+        metrics["held_out"] = held_out_errors(predictions, observed)
+        timings = read_timings(directory) | {"evaluate": time.perf_counter() - start}
+        metrics["wall_seconds"] = wall_seconds(timings)
+        store.write_json(directory.metrics, metrics)
+    return metrics
+
+
+def _current_metrics(
+    experiment: BoxExperiment, directory: ResultDirectory
+) -> dict[str, Any] | None:
+    """Metrics of these settings, if all predictions are there as well."""
+    fingerprint = metrics_fingerprint(experiment)
+    try:
+        metrics = store.read_json(directory.metrics)
+        for name in experiment.plans:
+            found = store.read_dataset(directory.prediction(name), KIND)
+            if found.attrs["fingerprint"] != fingerprint:
+                return None
+    except StoreError:
+        return None
+    return metrics if metrics.get("fingerprint") == fingerprint else None
+
+
+def _predict(
+    experiment: BoxExperiment, directory: ResultDirectory, name: str, learned: FunctionalModel
+) -> np.ndarray:
+    """Coefficients of the held-out initial conditions, from the fit of their first time."""
+    initial = initial_of(read_fit(experiment, directory, name), "test")
+    return learned.predict(initial, experiment.times)
+
+
+def _common(experiment: BoxExperiment) -> dict[str, Any]:
+    initial = experiment.table.initial
+    return {
+        "experiment": experiment.name,
+        "space": "continuous",
+        "seed": experiment.seed,
+        "version": version(),
+        "fingerprint": metrics_fingerprint(experiment),
+        "units": {"D": "length^2/time", "E": "length^2/time", "k": "1/time", "wall_seconds": "s"},
+        "times": experiment.times,
+        "n_initial_conditions": {part: getattr(initial, part) for part in PARTS},
+        "models": {},
+        "functions": {},
+        "warnings": [],
+    }
+
+
+def _facts(experiment: BoxExperiment, name: str, learned: FunctionalModel) -> dict[str, Any]:
+    return {
+        "order": experiment.plans[name].table.order,
+        "coefficients": len(learned.model.coefficients),
+        "parameters": len(learned.covariance),
+        "steps": int(np.sum(np.diff(learned.history["window"]) == 0)),
+        "action": float(learned.history["action"][-1]),
+    }
+
+
+def _dataset(
+    experiment: BoxExperiment,
+    name: str,
+    theta: np.ndarray,
+    predicted: dict[str, np.ndarray],
+    observed: Observed,
+    functions: LearnedFunctions,
+) -> xr.Dataset:
+    dims = ("initial_condition", "time", "species")
+    axes = AXES[: experiment.box.dim]
+    more = {"profile": axes, "pair_correlation": ("distance",)}
+    variables: dict[str, Any] = {"theta": ((*dims[:2], "coefficient"), theta)}
+    for key in QUANTITIES:
+        own = (*dims, *more.get(key, ()))
+        variables[key] = (own, predicted[key])
+        variables[f"simulated_{key}"] = (own, observed[key].value)
+        variables[f"error_{key}"] = (own, observed[key].error)
+    bins = ("species", "bin")
+    variables |= {
+        "nu": (bins, np.stack([seen.nu for seen in functions.occupancy])),
+        "occupancy": (bins, np.stack([seen.share for seen in functions.occupancy])),
+        "function_value": (("species", "function", "bin"), functions.value),
+        "function_error": (("species", "function", "bin"), functions.error),
+        "function_truth": (("species", "function", "bin"), functions.truth),
+    }
+    edges, n = distance_edges(experiment), experiment.table.evaluation.profile_bins
+    centres = {
+        axis: (np.arange(n) + 0.5) / n * length
+        for axis, length in zip(axes, experiment.box.lengths, strict=True)
+    }
+    dataset = xr.Dataset(
+        variables,
+        coords={
+            "time": ("time", experiment.times, {"units": "1"}),
+            "species": list(experiment.species),
+            "function": list(NAMES),
+            "distance": (edges[1:] + edges[:-1]) / 2,
+            **centres,
+        },
+        attrs={
+            "kind": KIND,
+            "model": name,
+            "fingerprint": metrics_fingerprint(experiment),
+            "least_occupancy": experiment.table.evaluation.least_occupancy,
+            "box_lengths": list(experiment.box.lengths),
+        },
+    )
+    return dataset.assign(_curves(experiment, name, theta)) if len(axes) == 1 else dataset
+
+
+def _curves(experiment: BoxExperiment, name: str, theta: np.ndarray) -> dict[str, Any]:
+    """Densities on a line at many points, to be drawn."""
+    points, model = grid_points(experiment.box, FINE_POINTS), experiment.plans[name].model
+    curves = [density(model, species, theta, points) for species in experiment.species]
+    dims = ("initial_condition", "time", "species", "point")
+    return {"density": (dims, np.stack(curves, axis=2)), "position": ("point", points[:, 0])}

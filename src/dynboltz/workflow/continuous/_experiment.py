@@ -1,0 +1,258 @@
+"""Experiments in continuous space: the objects that an experiment file describes."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import jax
+import numpy as np
+from jaxtyping import Float64
+
+from dynboltz.distributions import PointProcessModel
+from dynboltz.dynamics import FunctionalField
+from dynboltz.elements import ElementSpace, Family
+from dynboltz.learning import GaussNewtonSettings
+from dynboltz.particles import Box
+from dynboltz.reactions import ReactionNetwork
+from dynboltz.simulation import simulate_particles
+
+from .._errors import in_field
+from .._toml import dotted, toml_text
+from ._functions import functional_field
+from ._schema import (
+    BoxExperimentTable,
+    ElementsTable,
+    FunctionalTable,
+    LearningTable,
+    PatternsInitial,
+    ProfilesInitial,
+)
+
+FAMILIES: dict[str, Family] = {"hermite": "Hermite", "p1": "P1"}
+DEVIATIONS = 8.0
+"""Standard deviations of a Poisson number that the slots of a pattern leave room for."""
+
+
+@final
+@dataclass(frozen=True)
+class FunctionalPlan:
+    """A reduced model to learn.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    model
+        The distribution.
+    field
+        The functional with its functions at their start.
+    table
+        The settings.
+    """
+
+    name: str
+    model: PointProcessModel
+    field: FunctionalField
+    table: FunctionalTable
+
+    @property
+    def learning(self) -> LearningTable:
+        """How the functions are learned."""
+        return self.table.learning
+
+    @property
+    def settings(self) -> GaussNewtonSettings:
+        """How to descend."""
+        table = self.learning
+        return GaussNewtonSettings(table.steps, table.damping, table.tolerance)
+
+    def windows(self, times: Float64[np.ndarray, " times"]) -> list[int]:
+        """Numbers of times that are learned from, one after the other; the last one is all."""
+        counts = [int(np.sum(times <= end * (1 + 1e-9))) for end in self.learning.windows]
+        return list(dict.fromkeys([*counts, len(times)]))
+
+
+@final
+@dataclass(frozen=True)
+class BoxExperiment:
+    """An experiment: reacting particles in a box, their initial patterns and reduced models.
+
+    Made by `load_experiment`, which checks everything.
+
+    Attributes
+    ----------
+    table
+        The settings as in the file, presets and overrides applied.
+    source
+        The file, for messages.
+    """
+
+    table: BoxExperimentTable
+    source: Path
+
+    @property
+    def name(self) -> str:
+        """Name of the experiment."""
+        return self.table.name
+
+    @property
+    def seed(self) -> int:
+        """Seed of everything random."""
+        return self.table.seed
+
+    @functools.cached_property
+    def network(self) -> ReactionNetwork:
+        """Species and reactions."""
+        species = None if self.table.species is None else tuple(self.table.species)
+        with in_field(self.source, "network"):
+            return ReactionNetwork.parse(self.table.network, species)
+
+    @functools.cached_property
+    def box(self) -> Box:
+        """The box."""
+        with in_field(self.source, "box"):
+            return Box(tuple(map(float, self.table.box.size)), self.table.box.boundary)
+
+    @functools.cached_property
+    def times(self) -> Float64[np.ndarray, " times"]:
+        """Times of the recorded patterns."""
+        return self.table.kernel.interval * np.arange(self.table.kernel.n_steps + 1)
+
+    @property
+    def diffusion(self) -> dict[str, float]:
+        """Diffusion constant of each species [length^2/time]."""
+        given = self.table.kernel.diffusion
+        return dict(given) if isinstance(given, dict) else dict.fromkeys(self.species, given)
+
+    @property
+    def species(self) -> tuple[str, ...]:
+        """Names of the species."""
+        return self.network.species
+
+    @property
+    def dynamics(self) -> dict[str, Any]:
+        """Arguments of `simulate_particles` that say how particles move and react."""
+        kernel = self.table.kernel
+        return {
+            "diffusion": self.diffusion,
+            "reaction_radius": {} if kernel.reaction_radius is None else kernel.reaction_radius,
+            "dt": kernel.interval if kernel.dt is None else kernel.dt,
+            "max_particles": self.n_slots,
+        }
+
+    @functools.cached_property
+    def n_slots(self) -> int:
+        """Number of particles that a pattern has room for."""
+        if self.table.kernel.max_particles is not None:
+            return self.table.kernel.max_particles
+        most = math.fsum(self.largest_means.values())
+        return math.ceil(most + DEVIATIONS * math.sqrt(most) + DEVIATIONS)
+
+    @functools.cached_property
+    def largest_means(self) -> dict[str, float]:
+        """Largest mean number of particles of each species at time 0."""
+        table = self.table.initial
+        if isinstance(table, ProfilesInitial):
+            given = table.mean
+            return dict(given) if isinstance(given, dict) else dict.fromkeys(self.species, given)
+        most = {name: v[1] if isinstance(v, list) else v for name, v in table.density.items()}
+        return {name: density * self.box.volume for name, density in most.items()}
+
+    @functools.cached_property
+    def plans(self) -> dict[str, FunctionalPlan]:
+        """The reduced models that are learned, by name, in the order of the file."""
+        tables = self.table.models
+        chosen = tables if self.table.learn is None else self.table.learn
+        with jax.enable_x64(True):
+            return {name: self._plan(name, tables[name]) for name in tables if name in chosen}
+
+    @property
+    def stored_names(self) -> set[str]:
+        """Names that stores of models and predictions may have."""
+        return set(self.plans)
+
+    def to_toml(self) -> str:
+        """Text of an experiment file with these settings."""
+        return toml_text(self.table.model_dump(exclude_none=True))
+
+    def check(self) -> None:
+        """Raise `ExperimentError` unless every part of the experiment fits the others."""
+        self._check_kernel()
+        self._check_initial()
+        for name, plan in self.plans.items():
+            field = dotted(("models", name))
+            with in_field(self.source, f"{field}.learning.start_from"):
+                self._check_start(plan)
+            with in_field(self.source, f"{field}.learning.windows"):
+                if min(plan.windows(self.times)) < 2:
+                    raise ValueError(
+                        f"must be at least the time step {self.table.kernel.interval:g}, got "
+                        f"{plan.learning.windows}."
+                    )
+        with in_field(self.source, "evaluation.reach"):
+            _ = self.reach
+
+    @property
+    def reach(self) -> float:
+        """Largest distance that pair correlations are compared at [length]."""
+        most = min(self.box.lengths) / 2
+        given = self.table.evaluation.reach
+        if given is not None and given > most:
+            raise ValueError(f"must be at most half the shortest side, {most:g}, got {given}.")
+        return most / 2 if given is None else given
+
+    def _check_kernel(self) -> None:
+        network, box = self.network, self.box
+        names = dict.fromkeys(network.species, 0)
+        start = np.array([self.times[0]])
+        with in_field(self.source, "kernel"):
+            simulate_particles(
+                network, box, names, times=start, seed=0, replicas=1, **self.dynamics
+            )
+
+    def _check_initial(self) -> None:
+        table = self.table.initial
+        key = "mean" if isinstance(table, ProfilesInitial) else "density"
+        with in_field(self.source, f"initial.{key}"):
+            unknown = [name for name in self.largest_means if name not in self.species]
+            if unknown:
+                raise ValueError(f"names {unknown[0]!r}; allowed are {', '.join(self.species)}.")
+            for name, value in getattr(table, key).items() if key == "density" else ():
+                _check_order(name, value)
+        if isinstance(table, PatternsInitial):
+            with in_field(self.source, "initial.distance"):
+                _check_order("distances", table.distance)
+                if table.distance is None and set(table.kinds) != {"random"}:
+                    raise ValueError('is required by patterns other than "random".')
+
+    def _check_start(self, plan: FunctionalPlan) -> None:
+        names = list(self.plans)
+        earlier = names[: names.index(plan.name)]
+        if plan.learning.start_from is not None and plan.learning.start_from not in earlier:
+            raise ValueError(
+                f"must name a model that stands before this one ({', '.join(earlier) or 'none'}), "
+                f"got {plan.learning.start_from!r}."
+            )
+
+    def _plan(self, name: str, table: FunctionalTable) -> FunctionalPlan:
+        field = dotted(("models", name))
+        with in_field(self.source, f"{field}.elements"):
+            space = element_space(self.box, table.elements)
+        with in_field(self.source, f"{field}.dynamics"):
+            functional = functional_field(space, self.species, table.dynamics)
+        model = PointProcessModel(self.box, self.species, dict.fromkeys(self.species, space))
+        return FunctionalPlan(name, model, functional, table)
+
+
+def element_space(box: Box, table: ElementsTable) -> ElementSpace:
+    """Elements in the box."""
+    return ElementSpace(box, tuple(table.cells), FAMILIES[table.kind])
+
+
+def _check_order(name: str, value: Any) -> None:
+    if isinstance(value, list) and value[0] > value[1]:
+        raise ValueError(f"the range of {name} must be [lowest, highest], got {value}.")

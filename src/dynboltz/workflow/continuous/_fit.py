@@ -1,0 +1,104 @@
+"""The second stage: mean statistics of all snapshots, and coefficients at time 0."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import xarray as xr
+
+from dynboltz.learning import fit_poisson
+from dynboltz.store import write_dataset
+
+from .._directory import ResultDirectory
+from .._parts import PARTS, padded
+from .._progress import Progress, silent
+from .._stored import is_current, read_current
+from .._timings import timed
+from ._experiment import BoxExperiment, FunctionalPlan
+from ._fingerprint import fit_fingerprint
+from ._simulate import open_part, patterns_of
+
+KIND = "dynboltz-functional-fit"
+
+
+def fit(
+    experiment: BoxExperiment, directory: ResultDirectory, *, progress: Progress = silent
+) -> None:
+    """Find the mean statistics of every model, and its coefficients at time 0."""
+    outdated = [
+        plan
+        for name, plan in experiment.plans.items()
+        if not is_current(directory.fit(name), KIND, fit_fingerprint(experiment, name))
+    ]
+    if not outdated:
+        return
+    resumed = len(outdated) < len(experiment.plans)
+    with timed(directory, "fit", resumed=resumed), jax.enable_x64(True):
+        means = {
+            part: _mean_statistics(experiment, directory, part, outdated, progress)
+            for part in PARTS
+        }
+        for plan in outdated:
+            progress({"stage": "fit", "model": plan.name, "step": 0, "total": 1})
+            own = {part: values[plan.name] for part, values in means.items()}
+            write_dataset(_fitted(experiment, plan, own), directory.fit(plan.name))
+            progress({"stage": "fit", "model": plan.name, "step": 1, "total": 1})
+
+
+def read_fit(experiment: BoxExperiment, directory: ResultDirectory, name: str) -> xr.Dataset:
+    """Read the fits of a model; raise if there are none of these settings."""
+    return read_current(directory.fit(name), KIND, fit_fingerprint(experiment, name), "fit")
+
+
+def initial_of(fits: xr.Dataset, part: str) -> np.ndarray:
+    """Coefficients at time 0 of the initial conditions of one part."""
+    return fits.initial.sel(part=part).values[: fits.attrs["n_initial_conditions"][part]]
+
+
+def _mean_statistics(
+    experiment: BoxExperiment,
+    directory: ResultDirectory,
+    part: str,
+    plans: list[FunctionalPlan],
+    progress: Progress,
+) -> dict[str, np.ndarray]:
+    """Means over the replicas [initial condition, time, coefficient] for every model.
+
+    Models with the same elements share what is counted.
+    """
+    trajectories = open_part(experiment, directory, part)
+    models = {plan.model.single[experiment.species[0]]: plan.model for plan in plans}
+    found = {space: [] for space in models}
+    total = getattr(experiment.table.initial, part)
+    for number, patterns in patterns_of(experiment, trajectories):
+        for space, model in models.items():
+            found[space].append(model.statistics(patterns).mean(axis=0))
+        progress({"stage": "summarise", "part": part, "step": number + 1, "total": total})
+    return {plan.name: np.array(found[plan.model.single[experiment.species[0]]]) for plan in plans}
+
+
+def _fitted(
+    experiment: BoxExperiment, plan: FunctionalPlan, means: dict[str, np.ndarray]
+) -> xr.Dataset:
+    replicas = experiment.table.initial.replicas
+    initial = {
+        part: fit_poisson(plan.model, values[:, 0], replicas) for part, values in means.items()
+    }
+    dims = ("part", "initial_condition")
+    return xr.Dataset(
+        {
+            "initial": ((*dims, "coefficient"), padded(initial), {"units": "1"}),
+            "summary": ((*dims, "time", "coefficient"), padded(means), {"units": "per box"}),
+        },
+        coords={
+            "part": list(PARTS),
+            "time": ("time", experiment.times, {"units": "1"}),
+            "coefficient": list(plan.model.coefficients),
+        },
+        attrs={
+            "kind": KIND,
+            "model": plan.name,
+            "fingerprint": fit_fingerprint(experiment, plan.name),
+            "n_initial_conditions": {part: len(values) for part, values in means.items()},
+        },
+    )

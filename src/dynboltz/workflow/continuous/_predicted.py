@@ -1,0 +1,96 @@
+"""What a model without pairs, K = 1, predicts of the quantities that simulations show."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from jaxtyping import Float64
+
+from dynboltz.distributions import PointProcessModel
+from dynboltz.particles import Box
+
+from ._experiment import BoxExperiment
+from ._observed import distance_edges
+from ._occupancy import function_values, grid_points
+
+INNER = 3
+"""Points along each side of a cell in which a density is averaged."""
+FINE = {1: 240, 2: 60, 3: 40}
+"""Points along each side of a box for pair correlations, at least."""
+
+
+def predict_quantities(
+    experiment: BoxExperiment,
+    model: PointProcessModel,
+    theta: Float64[np.ndarray, "initial_conditions times coefficients"],
+) -> dict[str, Float64[np.ndarray, "initial_conditions times species ..."]]:
+    """Quantities of Poisson processes with these coefficients."""
+    number = np.stack([_number(model, name, theta) for name in model.species], axis=-1)
+    edges = distance_edges(experiment)
+    profiles = [_profile(experiment, model, name, theta) for name in model.species]
+    correlations = [_pair_correlation(model, name, theta, edges) for name in model.species]
+    return {
+        "number": number,
+        "dispersion": np.ones_like(number),
+        "profile": np.stack(profiles, axis=2),
+        "pair_correlation": np.stack(correlations, axis=2),
+    }
+
+
+def density(
+    model: PointProcessModel,
+    name: str,
+    theta: Float64[np.ndarray, "*batch coefficients"],
+    points: Float64[np.ndarray, "points dim"],
+) -> Float64[np.ndarray, "*batch points"]:
+    r"""Density $\rho = e^{-\nu}$ of a species at some points."""
+    own = theta[..., model.slices[f"nu.{name}"]]
+    return np.exp(-function_values(model.single[name], own, points))
+
+
+def _number(model: PointProcessModel, name: str, theta: np.ndarray) -> np.ndarray:
+    points, weights = model.single[name].quadrature()
+    return density(model, name, theta, points) @ weights
+
+
+def _profile(
+    experiment: BoxExperiment, model: PointProcessModel, name: str, theta: np.ndarray
+) -> np.ndarray:
+    """Means over equal cells of the box."""
+    n, dim = experiment.table.evaluation.profile_bins, model.box.dim
+    fine = density(model, name, theta, grid_points(model.box, INNER * n))
+    split = fine.reshape(*theta.shape[:-1], *(n, INNER) * dim)
+    inner = tuple(theta.ndim - 1 + 2 * axis + 1 for axis in range(dim))
+    return split.mean(axis=inner)
+
+
+def _pair_correlation(
+    model: PointProcessModel, name: str, theta: np.ndarray, edges: Float64[np.ndarray, " edges"]
+) -> np.ndarray:
+    """Pairs of independent particles with this density over those of a uniform one."""
+    box = model.box
+    n = max(FINE[box.dim], math.ceil(2 * max(box.lengths) / np.diff(edges).min()))
+    fine = density(model, name, theta, grid_points(box, n)).reshape(
+        *theta.shape[:-1], *(n,) * box.dim
+    )
+    fine /= fine.mean(axis=tuple(range(-box.dim, 0)), keepdims=True)
+    places = np.digitize(_offsets(box, n), edges) - 1
+    pairs, uniform = _autocorrelation(box, fine), _autocorrelation(box, np.ones((n,) * box.dim))
+    bins = [places == number for number in range(len(edges) - 1)]
+    return np.stack([pairs[..., own].sum(axis=-1) / uniform[own].sum() for own in bins], axis=-1)
+
+
+def _autocorrelation(box: Box, values: np.ndarray) -> np.ndarray:
+    r"""$\sum_x f(x) f(x + d)$ for all steps $d$ of the grid, the last axes."""
+    axes = tuple(range(-box.dim, 0))
+    sizes = [values.shape[axis] * (1 if box.is_periodic else 2) for axis in axes]
+    spectrum = np.abs(np.fft.rfftn(values, s=sizes, axes=axes)) ** 2
+    return np.fft.irfftn(spectrum, s=sizes, axes=axes)
+
+
+def _offsets(box: Box, n: int) -> np.ndarray:
+    """Length of every step of the grid, of those to the nearest images."""
+    sizes = n if box.is_periodic else 2 * n
+    steps = [np.fft.fftfreq(sizes) * sizes * length / n for length in box.lengths]
+    return np.sqrt(sum(step**2 for step in np.meshgrid(*steps, indexing="ij")))

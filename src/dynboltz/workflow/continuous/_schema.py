@@ -1,0 +1,204 @@
+"""The tables of an experiment file with particles in a box."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from .._schema import Count, Finite, Name, NotNegative, Positive, Range, Table
+
+RESERVED = (
+    *("noise_floor", "recovered", "truth", "standard_error", "held_out", "functions", "models"),
+    *("times", "units", "warnings", "experiment", "fingerprint", "n_initial_conditions", "seed"),
+    *("space", "version", "wall_seconds"),
+)
+"""Keys of `metrics.json`, and of its tables in which models have theirs."""
+
+NotNegativeRange = Annotated[list[NotNegative], Field(min_length=2, max_length=2)]
+PositiveRange = Annotated[list[Positive], Field(min_length=2, max_length=2)]
+
+
+class BoxTable(Table):
+    """The box: its sides [length], and what lies beyond its walls."""
+
+    size: Annotated[list[Positive], Field(min_length=1, max_length=3)]
+    boundary: Literal["periodic", "reflecting"] = "periodic"
+
+
+class BrownianTable(Table):
+    """Brownian dynamics: `n_steps` records, one every `interval` [time]."""
+
+    kind: Literal["brownian"]
+    diffusion: NotNegative | dict[str, NotNegative]
+    reaction_radius: Positive | dict[str, Positive] | None = None
+    dt: Positive | None = None
+    interval: Positive = 0.1
+    n_steps: Count
+    max_particles: Count | None = None
+
+
+class ProfilesInitial(Table):
+    """Poisson patterns with the logarithm of the density a random smooth function."""
+
+    source: Literal["profiles"]
+    mean: Positive | dict[str, Positive]
+    modes: Count = 2
+    amplitude: NotNegative = 1.0
+    train: Count
+    test: Count
+    replicas: Annotated[int, Field(ge=2)]
+
+
+Pattern = Literal["random", "hard core", "pairs"]
+
+
+class PatternsInitial(Table):
+    """Patterns with the same density everywhere and different correlations."""
+
+    source: Literal["patterns"]
+    kinds: Annotated[list[Pattern], Field(min_length=1)]
+    density: dict[str, Positive | PositiveRange]
+    distance: Positive | PositiveRange | None = None
+    train: Count
+    test: Count
+    replicas: Annotated[int, Field(ge=2)]
+
+
+InitialTable = Annotated[ProfilesInitial | PatternsInitial, Field(discriminator="source")]
+
+
+class ElementsTable(Table):
+    """Finite elements of the interaction functions: cells along each side of the box."""
+
+    kind: Literal["hermite", "p1"] = "hermite"
+    cells: Annotated[list[Count], Field(min_length=1, max_length=3)]
+
+
+class CurveTable(Table):
+    """A free function of one interaction function: cubic on each cell, constant at the start."""
+
+    kind: Literal["curve"]
+    range: Range
+    cells: Count
+    start: Finite
+    positive: bool = False
+    of: str | None = None
+
+
+class DictionaryTable(Table):
+    """A sum of exponentials of the interaction functions with learned weights."""
+
+    kind: Literal["dictionary"]
+    exponents: Annotated[list[dict[str, Finite]], Field(min_length=1)]
+    start: list[Finite]
+
+    @model_validator(mode="after")
+    def _check_start(self) -> DictionaryTable:
+        if len(self.start) != len(self.exponents):
+            raise ValueError(
+                f"`start` must have one weight for each of the {len(self.exponents)} `exponents`, "
+                f"got {len(self.start)}"
+            )
+        return self
+
+
+def _kind_of_function(value: Any) -> str | None:
+    if isinstance(value, dict):
+        return value.get("kind")
+    return getattr(value, "kind", "number")
+
+
+FunctionTable = Annotated[
+    Annotated[Finite, Tag("number")]
+    | Annotated[CurveTable, Tag("curve")]
+    | Annotated[DictionaryTable, Tag("dictionary")],
+    Discriminator(
+        _kind_of_function,
+        custom_error_type="function",
+        custom_error_message='must be a number, or a table with kind = "curve" or "dictionary"',
+    ),
+]
+
+
+class DynamicsTable(Table):
+    """The three functions of one species, eq. (15) of the paper."""
+
+    F1: FunctionTable
+    F2: FunctionTable | None = None
+    F3: FunctionTable = 0.0
+    conserving: bool = False
+
+    @model_validator(mode="after")
+    def _check_transport(self) -> DynamicsTable:
+        if self.conserving == (self.F2 is not None):
+            raise ValueError(
+                "give either `F2`, or `conserving = true`, with which F2 follows from F1"
+            )
+        return self
+
+
+class LearningTable(Table):
+    """Learning of the functions by Gauss-Newton."""
+
+    steps: Annotated[int, Field(ge=0)] = 10
+    damping: Positive = 1e-3
+    tolerance: NotNegative = 1e-8
+    windows: Annotated[list[Positive], Field(default_factory=list)]
+    substeps: Count = 10
+    start_from: str | None = None
+
+    @model_validator(mode="after")
+    def _check_windows(self) -> LearningTable:
+        if sorted(set(self.windows)) != self.windows:
+            raise ValueError(f"`windows` must increase, got {self.windows}")
+        return self
+
+
+class FunctionalTable(Table):
+    """A reduced model: its order K, the elements, the functions, and how they are learned."""
+
+    order: Literal[1] = 1
+    elements: ElementsTable
+    dynamics: dict[str, DynamicsTable]
+    learning: Annotated[LearningTable, Field(default_factory=dict, validate_default=True)]
+
+
+class BoxEvaluationTable(Table):
+    """What is compared with the held-out simulations, and where functions count as known."""
+
+    profile_bins: Count = 24
+    distance_bins: Count = 10
+    reach: Positive | None = None
+    least_occupancy: Annotated[float, Field(ge=0, lt=1)] = 0.2
+
+
+class BoxExperimentTable(Table):
+    """An experiment file with a table `box`, its presets applied."""
+
+    name: Name
+    title: str = ""
+    seed: Annotated[int, Field(ge=0)] = 0
+    network: Annotated[str, Field(min_length=1)]
+    species: list[str] | None = None
+    box: BoxTable
+    kernel: BrownianTable
+    initial: InitialTable
+    models: Annotated[dict[Name, FunctionalTable], Field(min_length=1)]
+    learn: Annotated[list[str], Field(min_length=1)] | None = None
+    evaluation: BoxEvaluationTable = BoxEvaluationTable()
+
+    @model_validator(mode="after")
+    def _check_names(self) -> BoxExperimentTable:
+        for name in self.learn or ():
+            if name not in self.models:
+                raise ValueError(
+                    f"`learn` names the model {name!r}; there are {', '.join(self.models)}"
+                )
+        for name in self.models:
+            if name in RESERVED:
+                raise ValueError(
+                    f"the name of `models.{name}` is taken in `metrics.json`, as are "
+                    f"{', '.join(other for other in RESERVED if other != name)}; use another"
+                )
+        return self
