@@ -58,7 +58,7 @@ class PairField(AbstractVectorField):
     Parameters
     ----------
     space
-        Elements of the distance, the same for every pair.
+        Elements of the distance, the same for every pair; `None` without pairs.
     dim
         $d$, 1 to 3.
     species
@@ -73,10 +73,11 @@ class PairField(AbstractVectorField):
     Raises
     ------
     ValueError
-        If there is not one equation each, or `dim` is not 1, 2 or 3.
+        If there is not one equation each, there are pairs but no elements, or `dim` is not 1, 2 or
+        3.
     """
 
-    space: RadialSpace = eqx.field(static=True)
+    space: RadialSpace | None = eqx.field(static=True)
     dim: int = eqx.field(static=True)
     species: tuple[str, ...] = eqx.field(static=True)
     pairs: tuple[tuple[str, str], ...] = eqx.field(static=True)
@@ -86,7 +87,7 @@ class PairField(AbstractVectorField):
 
     def __init__(
         self,
-        space: RadialSpace,
+        space: RadialSpace | None,
         dim: int,
         species: tuple[str, ...],
         pairs: tuple[tuple[str, str], ...],
@@ -105,15 +106,20 @@ class PairField(AbstractVectorField):
                 "PairField: `integrands` of every equation in `single` must have one entry, a "
                 f"function or None, for each of the pairs {pairs}."
             )
+        if pairs and space is None:
+            raise ValueError(f"PairField: the pairs {pairs} need a `space`, got None.")
         self.space, self.dim, self.species, self.pairs = space, dim, species, pairs
         self.single, self.pair = single, pair
-        names = [f"nu.{a}.{b}[{j}]" for (a, b), j in itertools.product(pairs, range(space.size))]
+        size = 0 if space is None else space.size
+        names = [f"nu.{a}.{b}[{j}]" for (a, b), j in itertools.product(pairs, range(size))]
         self.coefficients = (*(f"nu.{name}[0]" for name in species), *names)
 
     def __call__(self, theta: Float[Array, " coefficients"]) -> Float[Array, " coefficients"]:
         r"""Time derivative $d\theta/dt$ [1/time]."""
-        rule = _radial_rule(self.space, self.dim)
         nu = theta[: len(self.species)]
+        if self.space is None:
+            return jnp.stack([equation.local(nu) for equation in self.single])
+        rule = _radial_rule(self.space, self.dim)
         functions = theta[len(self.species) :].reshape(len(self.pairs), -1)
         values = functions @ jnp.asarray(rule.values.T, theta.dtype)
         slopes = functions @ jnp.asarray(rule.slopes.T, theta.dtype)
@@ -166,7 +172,10 @@ class PairField(AbstractVectorField):
         theta
             Coefficients; $D_p$ is the largest $F_p^{(1)}$ there.
         """
-        rule, n_species = _radial_rule(self.space, self.dim), len(self.species)
+        n_species = len(self.species)
+        if self.space is None:
+            return jnp.zeros((n_species, n_species), theta.dtype)
+        rule = _radial_rule(self.space, self.dim)
         rows = theta.reshape(-1, theta.shape[-1])
         blocks = [jnp.zeros((n_species, n_species), theta.dtype)]
         for number, equation in enumerate(self.pair):

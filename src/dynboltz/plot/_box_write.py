@@ -62,8 +62,10 @@ def _figures(directory: Path) -> Iterator[tuple[str, Callable[[], list[Axes]]]]:
     path = directory / "trajectories" / "train.zarr"
     if path.exists():
         yield "patterns", partial(plot_patterns, open_particles(path))
-    yield "profiles", partial(plot_profiles, predictions)
-    for name, ds in predictions.items():
+    functional = {name: ds for name, ds in predictions.items() if "function" in ds}
+    if functional:
+        yield "profiles", partial(plot_profiles, functional)
+    for name, ds in functional.items():
         yield f"functions-{name}", partial(plot_functions, ds)
     yield "numbers", partial(plot_numbers, predictions)
     yield "pair-correlations", partial(plot_pair_correlations, predictions)

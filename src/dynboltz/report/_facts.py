@@ -64,5 +64,8 @@ def _models(models: Mapping[str, Any]) -> str:
 
 def _functional(table: Mapping[str, Any]) -> str:
     elements = table.get("elements", {})
-    cells = " × ".join(map(str, elements.get("cells", [])))
-    return f"K = {table.get('order', 1)}, {cells} {elements.get('kind', 'hermite')} elements"
+    cells = elements.get("cells", [])
+    shape = " × ".join(map(str, cells if isinstance(cells, list) else [cells]))
+    kind = elements.get("kind", "hermite")
+    space = "the same everywhere" if kind == "uniform" else f"{shape} {kind} elements"
+    return f"K = {table.get('order', 1)}, {space}"

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from dynboltz import store
+from dynboltz.dynamics import FunctionalField
 from dynboltz.store import StoreError
 
 from .._directory import ResultDirectory
@@ -21,12 +22,19 @@ from ._experiment import BoxExperiment
 from ._fingerprint import metrics_fingerprint
 from ._fit import initial_of, read_fit
 from ._functions import NAMES
-from ._learned import LearnedFunctions, constants, function_metrics, learned_functions
+from ._learned import (
+    LearnedFunctions,
+    constants,
+    function_metrics,
+    learned_functions,
+    learned_weights,
+)
 from ._metrics import held_out_errors
 from ._model import FunctionalModel
 from ._observed import QUANTITIES, Observed, distance_edges, observe
 from ._occupancy import grid_points
 from ._predicted import density, predict_quantities
+from ._sampled_quantities import sampled_quantities
 from ._train import load_model
 
 KIND = "dynboltz-functional-prediction"
@@ -49,14 +57,22 @@ def evaluate(
         for name in experiment.plans:
             learned = load_model(experiment, directory, name)
             theta = _predict(experiment, directory, name, learned)
-            quantities = predict_quantities(experiment, learned.model, theta)
-            functions = learned_functions(experiment, learned)
+            if experiment.plans[name].has_pairs:
+                size = float(observed["number"].value.sum(axis=-1).max())
+                quantities = sampled_quantities(experiment, learned.model, theta, size, progress)
+            else:
+                quantities = predict_quantities(experiment, learned.model, theta)
             predictions[name] = quantities
             metrics["models"][name] = _facts(experiment, name, learned)
-            metrics["functions"][name] = function_metrics(experiment, functions)
-            if "recovered" not in metrics:
-                metrics |= constants(experiment, learned) or {}
-            dataset = _dataset(experiment, name, theta, quantities, observed, functions)
+            dataset = _dataset(experiment, name, theta, quantities, observed)
+            if isinstance(learned.field, FunctionalField):
+                functions = learned_functions(experiment, learned)
+                metrics["functions"][name] = function_metrics(experiment, functions)
+                dataset = dataset.assign(_function_variables(functions))
+                if len(experiment.box.lengths) == 1:
+                    dataset = dataset.assign(_curves(experiment, name, theta))
+                if "recovered" not in metrics:
+                    metrics |= constants(experiment, learned) or {}
             store.write_dataset(dataset, directory.prediction(name))
         metrics["held_out"] = held_out_errors(predictions, observed)
         timings = read_timings(directory) | {"evaluate": time.perf_counter() - start}
@@ -111,6 +127,7 @@ def _facts(experiment: BoxExperiment, name: str, learned: FunctionalModel) -> di
         "order": experiment.plans[name].table.order,
         "coefficients": len(learned.model.coefficients),
         "parameters": len(learned.covariance),
+        "weights": learned_weights(experiment.plans[name], learned),
         "steps": int(np.sum(np.diff(learned.history["window"]) == 0)),
         "action": float(learned.history["action"][-1]),
     }
@@ -122,7 +139,6 @@ def _dataset(
     theta: np.ndarray,
     predicted: dict[str, np.ndarray],
     observed: Observed,
-    functions: LearnedFunctions,
 ) -> xr.Dataset:
     dims = ("initial_condition", "time", "species")
     axes = AXES[: experiment.box.dim]
@@ -133,25 +149,16 @@ def _dataset(
         variables[key] = (own, predicted[key])
         variables[f"simulated_{key}"] = (own, observed[key].value)
         variables[f"error_{key}"] = (own, observed[key].error)
-    bins = ("species", "bin")
-    variables |= {
-        "nu": (bins, np.stack([seen.nu for seen in functions.occupancy])),
-        "occupancy": (bins, np.stack([seen.share for seen in functions.occupancy])),
-        "function_value": (("species", "function", "bin"), functions.value),
-        "function_error": (("species", "function", "bin"), functions.error),
-        "function_truth": (("species", "function", "bin"), functions.truth),
-    }
     edges, n = distance_edges(experiment), experiment.table.evaluation.profile_bins
     centres = {
         axis: (np.arange(n) + 0.5) / n * length
         for axis, length in zip(axes, experiment.box.lengths, strict=True)
     }
-    dataset = xr.Dataset(
+    return xr.Dataset(
         variables,
         coords={
             "time": ("time", experiment.times, {"units": "1"}),
             "species": list(experiment.species),
-            "function": list(NAMES),
             "distance": (edges[1:] + edges[:-1]) / 2,
             **centres,
         },
@@ -163,7 +170,18 @@ def _dataset(
             "box_lengths": list(experiment.box.lengths),
         },
     )
-    return dataset.assign(_curves(experiment, name, theta)) if len(axes) == 1 else dataset
+
+
+def _function_variables(functions: LearnedFunctions) -> dict[str, Any]:
+    bins, over = ("species", "bin"), ("species", "function", "bin")
+    return {
+        "nu": (bins, np.stack([seen.nu for seen in functions.occupancy])),
+        "occupancy": (bins, np.stack([seen.share for seen in functions.occupancy])),
+        "function_value": (over, functions.value),
+        "function_error": (over, functions.error),
+        "function_truth": (over, functions.truth),
+        "function": ("function", list(NAMES)),
+    }
 
 
 def _curves(experiment: BoxExperiment, name: str, theta: np.ndarray) -> dict[str, Any]:

@@ -13,21 +13,24 @@ import numpy as np
 from jaxtyping import Float64
 
 from dynboltz.distributions import PointProcessModel
-from dynboltz.dynamics import FunctionalField
+from dynboltz.dynamics import FunctionalField, PairField
 from dynboltz.elements import ElementSpace, Family
-from dynboltz.learning import GaussNewtonSettings
+from dynboltz.learning import GaussNewtonSettings, SampledGaussNewtonSettings
 from dynboltz.particles import Box
 from dynboltz.reactions import ReactionNetwork
 from dynboltz.simulation import simulate_particles
 
 from .._errors import in_field
 from .._toml import dotted, toml_text
+from ._function_schema import LearningTable
 from ._functions import functional_field
+from ._homogeneous import homogeneous_field, homogeneous_model
+from ._homogeneous_schema import RadialTable
 from ._schema import (
     BoxExperimentTable,
     ElementsTable,
     FunctionalTable,
-    LearningTable,
+    ModelTable,
     PatternsInitial,
     ProfilesInitial,
 )
@@ -49,30 +52,43 @@ class FunctionalPlan:
     model
         The distribution.
     field
-        The functional with its functions at their start.
+        The functional, or the equations in homogeneous space, with the functions at their start.
     table
         The settings.
     """
 
     name: str
     model: PointProcessModel
-    field: FunctionalField
-    table: FunctionalTable
+    field: FunctionalField | PairField
+    table: ModelTable
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether particles interact in pairs, K = 2, so that moments have to be sampled."""
+        return isinstance(self.table, RadialTable)
 
     @property
     def learning(self) -> LearningTable:
-        """How the functions are learned."""
+        """How the functions of a model without pairs are learned."""
+        assert not isinstance(self.table, RadialTable)
         return self.table.learning
 
     @property
     def settings(self) -> GaussNewtonSettings:
-        """How to descend."""
+        """How to descend without pairs."""
         table = self.learning
         return GaussNewtonSettings(table.steps, table.damping, table.tolerance)
 
+    @property
+    def sampled_settings(self) -> SampledGaussNewtonSettings:
+        """How to descend with pairs."""
+        given = self.table.learning.model_dump(exclude_none=True, exclude={"substeps"})
+        return SampledGaussNewtonSettings(**given)
+
     def windows(self, times: Float64[np.ndarray, " times"]) -> list[int]:
         """Numbers of times that are learned from, one after the other; the last one is all."""
-        counts = [int(np.sum(times <= end * (1 + 1e-9))) for end in self.learning.windows]
+        ends = [] if self.has_pairs else self.learning.windows
+        counts = [int(np.sum(times <= end * (1 + 1e-9))) for end in ends]
         return list(dict.fromkeys([*counts, len(times)]))
 
 
@@ -159,8 +175,12 @@ class BoxExperiment:
         if isinstance(table, ProfilesInitial):
             given = table.mean
             return dict(given) if isinstance(given, dict) else dict.fromkeys(self.species, given)
-        most = {name: v[1] if isinstance(v, list) else v for name, v in table.density.items()}
-        return {name: density * self.box.volume for name, density in most.items()}
+        most: dict[str, float] = {}
+        for kind in table.kinds:
+            for name, value in kind.density.items():
+                highest = value[1] if isinstance(value, list) else value
+                most[name] = max(most.get(name, 0.0), highest * self.box.volume)
+        return most
 
     @functools.cached_property
     def plans(self) -> dict[str, FunctionalPlan]:
@@ -216,36 +236,52 @@ class BoxExperiment:
 
     def _check_initial(self) -> None:
         table = self.table.initial
-        key = "mean" if isinstance(table, ProfilesInitial) else "density"
+        key = "mean" if isinstance(table, ProfilesInitial) else "kinds"
         with in_field(self.source, f"initial.{key}"):
             unknown = [name for name in self.largest_means if name not in self.species]
             if unknown:
                 raise ValueError(f"names {unknown[0]!r}; allowed are {', '.join(self.species)}.")
-            for name, value in getattr(table, key).items() if key == "density" else ():
-                _check_order(name, value)
-        if isinstance(table, PatternsInitial):
-            with in_field(self.source, "initial.distance"):
-                _check_order("distances", table.distance)
-                if table.distance is None and set(table.kinds) != {"random"}:
-                    raise ValueError('is required by patterns other than "random".')
+            for kind in table.kinds if isinstance(table, PatternsInitial) else ():
+                for name, value in kind.density.items():
+                    _check_order(name, value)
+                _check_order("distances", kind.distance)
+                _check_order("shares", kind.share)
 
     def _check_start(self, plan: FunctionalPlan) -> None:
         names = list(self.plans)
         earlier = names[: names.index(plan.name)]
-        if plan.learning.start_from is not None and plan.learning.start_from not in earlier:
+        start = None if plan.has_pairs else plan.learning.start_from
+        if start is not None and (start not in earlier or isinstance(plan.field, PairField)):
             raise ValueError(
-                f"must name a model that stands before this one ({', '.join(earlier) or 'none'}), "
-                f"got {plan.learning.start_from!r}."
+                "must name a model with profiles that stands before this one "
+                f"({', '.join(earlier) or 'none'}), and this one must have profiles too; got "
+                f"{start!r}."
             )
 
-    def _plan(self, name: str, table: FunctionalTable) -> FunctionalPlan:
+    def _plan(self, name: str, table: ModelTable) -> FunctionalPlan:
         field = dotted(("models", name))
         with in_field(self.source, f"{field}.elements"):
-            space = element_space(self.box, table.elements)
+            model = build_model(self.box, self.species, table)
         with in_field(self.source, f"{field}.dynamics"):
-            functional = functional_field(space, self.species, table.dynamics)
-        model = PointProcessModel(self.box, self.species, dict.fromkeys(self.species, space))
+            functional = build_field(self.box, self.species, table)
         return FunctionalPlan(name, model, functional, table)
+
+
+def build_model(box: Box, species: tuple[str, ...], table: ModelTable) -> PointProcessModel:
+    """Distribution of a model."""
+    if not isinstance(table, FunctionalTable):
+        return homogeneous_model(box, species, table)
+    space = element_space(box, table.elements)
+    return PointProcessModel(box, species, dict.fromkeys(species, space))
+
+
+def build_field(
+    box: Box, species: tuple[str, ...], table: ModelTable
+) -> FunctionalField | PairField:
+    """Functional of a model, or its equations in homogeneous space, with functions at the start."""
+    if not isinstance(table, FunctionalTable):
+        return homogeneous_field(box, species, table)
+    return functional_field(element_space(box, table.elements), species, table.dynamics)
 
 
 def element_space(box: Box, table: ElementsTable) -> ElementSpace:

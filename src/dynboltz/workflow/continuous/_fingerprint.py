@@ -32,6 +32,7 @@ def fit_fingerprint(experiment: BoxExperiment, name: str) -> str:
         {
             "trajectories": [trajectories_fingerprint(experiment, part) for part in PARTS],
             "elements": experiment.plans[name].table.elements.model_dump(),
+            "pairs": list(experiment.plans[name].model.pair),
         }
     )
 
@@ -39,12 +40,13 @@ def fit_fingerprint(experiment: BoxExperiment, name: str) -> str:
 def model_fingerprint(experiment: BoxExperiment, name: str) -> str:
     """Of a learned model, and of the one that it starts from."""
     table = experiment.plans[name].table
-    start = table.learning.start_from
+    start = getattr(table.learning, "start_from", None)
     return fingerprint(
         {
             "fit": fit_fingerprint(experiment, name),
             "order": table.order,
             "dynamics": {key: value.model_dump() for key, value in table.dynamics.items()},
+            "pairs": table.model_dump().get("pairs"),
             "learning": table.learning.model_dump(),
             "start": None if start is None else model_fingerprint(experiment, start),
         }

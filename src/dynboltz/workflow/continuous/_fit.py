@@ -16,6 +16,7 @@ from .._stored import is_current, read_current
 from .._timings import timed
 from ._experiment import BoxExperiment, FunctionalPlan
 from ._fingerprint import fit_fingerprint
+from ._pair_fit import fit_pairs
 from ._simulate import open_part, patterns_of
 
 KIND = "dynboltz-functional-fit"
@@ -34,15 +35,19 @@ def fit(
         return
     resumed = len(outdated) < len(experiment.plans)
     with timed(directory, "fit", resumed=resumed), jax.enable_x64(True):
+        counted = [plan for plan in outdated if not plan.has_pairs]
         means = {
-            part: _mean_statistics(experiment, directory, part, outdated, progress)
-            for part in PARTS
+            part: _mean_statistics(experiment, directory, part, counted, progress) for part in PARTS
         }
         for plan in outdated:
-            progress({"stage": "fit", "model": plan.name, "step": 0, "total": 1})
-            own = {part: values[plan.name] for part, values in means.items()}
-            write_dataset(_fitted(experiment, plan, own), directory.fit(plan.name))
-            progress({"stage": "fit", "model": plan.name, "step": 1, "total": 1})
+            if plan.has_pairs:
+                fitted = _fitted(experiment, plan, fit_pairs(experiment, directory, plan, progress))
+            else:
+                progress({"stage": "fit", "model": plan.name, "step": 0, "total": 1})
+                own = {part: values[plan.name] for part, values in means.items()}
+                fitted = _fitted(experiment, plan, _poisson(experiment, plan, own), own)
+                progress({"stage": "fit", "model": plan.name, "step": 1, "total": 1})
+            write_dataset(fitted, directory.fit(plan.name))
 
 
 def read_fit(experiment: BoxExperiment, directory: ResultDirectory, name: str) -> xr.Dataset:
@@ -66,6 +71,8 @@ def _mean_statistics(
 
     Models with the same elements share what is counted.
     """
+    if not plans:
+        return {}
     trajectories = open_part(experiment, directory, part)
     models = {plan.model.single[experiment.species[0]]: plan.model for plan in plans}
     found = {space: [] for space in models}
@@ -77,19 +84,26 @@ def _mean_statistics(
     return {plan.name: np.array(found[plan.model.single[experiment.species[0]]]) for plan in plans}
 
 
-def _fitted(
+def _poisson(
     experiment: BoxExperiment, plan: FunctionalPlan, means: dict[str, np.ndarray]
-) -> xr.Dataset:
+) -> dict[str, np.ndarray]:
     replicas = experiment.table.initial.replicas
-    initial = {
-        part: fit_poisson(plan.model, values[:, 0], replicas) for part, values in means.items()
-    }
+    return {part: fit_poisson(plan.model, v[:, 0], replicas) for part, v in means.items()}
+
+
+def _fitted(
+    experiment: BoxExperiment,
+    plan: FunctionalPlan,
+    initial: dict[str, np.ndarray],
+    means: dict[str, np.ndarray] | None = None,
+) -> xr.Dataset:
     dims = ("part", "initial_condition")
+    variables = {"initial": ((*dims, "coefficient"), padded(initial), {"units": "1"})}
+    if means is not None:
+        units = {"units": "per box"}
+        variables["summary"] = ((*dims, "time", "coefficient"), padded(means), units)
     return xr.Dataset(
-        {
-            "initial": ((*dims, "coefficient"), padded(initial), {"units": "1"}),
-            "summary": ((*dims, "time", "coefficient"), padded(means), {"units": "per box"}),
-        },
+        variables,
         coords={
             "part": list(PARTS),
             "time": ("time", experiment.times, {"units": "1"}),
@@ -99,6 +113,6 @@ def _fitted(
             "kind": KIND,
             "model": plan.name,
             "fingerprint": fit_fingerprint(experiment, plan.name),
-            "n_initial_conditions": {part: len(values) for part, values in means.items()},
+            "n_initial_conditions": {part: len(values) for part, values in initial.items()},
         },
     )

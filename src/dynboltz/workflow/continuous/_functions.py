@@ -23,7 +23,8 @@ from dynboltz.dynamics import (
 )
 from dynboltz.elements import ElementSpace
 
-from ._schema import CurveTable, DictionaryTable, DynamicsTable
+from ._function_schema import CurveTable, DictionaryTable
+from ._schema import DynamicsTable
 
 NAMES = ("F1", "F2", "F3")
 """Names of the three functions of eq. (15), in the order of `Equation`."""
@@ -59,15 +60,16 @@ def functions_of(equation: Equation) -> dict[str, ScalarFunction]:
 
 def _equation(table: DynamicsTable, name: str, species: tuple[str, ...]) -> Equation:
     own = species.index(name)
-    first, source = _function(table.F1, own, species), _function(table.F3, own, species)
+    first, source = scalar_function(table.F1, own, species), scalar_function(table.F3, own, species)
     if table.F2 is None:
         return Equation.conserving(first, source, species=own)
-    return Equation(first, _function(table.F2, own, species), source)
+    return Equation(first, scalar_function(table.F2, own, species), source)
 
 
-def _function(
+def scalar_function(
     table: float | CurveTable | DictionaryTable, own: int, species: tuple[str, ...]
 ) -> ScalarFunction:
+    """A function at its start, seen from the species of number `own`."""
     if isinstance(table, CurveTable):
         return _curve(table, own, species)
     if isinstance(table, DictionaryTable):

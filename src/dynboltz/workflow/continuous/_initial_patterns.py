@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dynboltz.lattices import numbered_seed
-from dynboltz.particles import PointPatterns, random_hard_core, random_pairs, random_particles
+from dynboltz.lattices import child_seeds, numbered_seed
+from dynboltz.particles import PointPatterns, random_arrivals, random_pairs, random_particles
 
 from .._seeds import COEFFICIENTS, STATES, seed_for
 from ._experiment import BoxExperiment
@@ -46,40 +46,65 @@ def _of_patterns(
 ) -> PointPatterns:
     """Patterns of one kind; the kinds take turns over the initial conditions."""
     random = np.random.default_rng(seed_for(experiment, part, COEFFICIENTS, number))
-    means = {
-        name: _drawn(value, random) * experiment.box.volume for name, value in table.density.items()
-    }
-    distance = 0.0 if table.distance is None else _drawn(table.distance, random)
     kind = table.kinds[number % len(table.kinds)]
+    densities = {name: _drawn(value, random) for name, value in kind.density.items()}
+    distance = 0.0 if kind.distance is None else _drawn(kind.distance, random)
+    share = _drawn(kind.share, random)
     seed = seed_for(experiment, part, STATES, number)
-    patterns = [
-        _pattern(experiment, kind, means, distance, numbered_seed(seed, replica))
-        for replica in range(table.replicas)
-    ]
-    lists = [{name: pattern.points(name, 0) for name in experiment.species} for pattern in patterns]
-    return PointPatterns.from_lists(lists, experiment.species, experiment.box)
+    patterns = []
+    for replica in range(table.replicas):
+        loose, bound = child_seeds(numbered_seed(seed, replica), 2)
+        rest = 1.0 if kind.kind == "random" else 1.0 - share
+        parts = [_independent(experiment, densities, rest, loose)]
+        if kind.kind != "random":
+            correlated = {name: share * density for name, density in densities.items()}
+            parts.append(_correlated(experiment, kind.kind, correlated, distance, bound))
+        patterns.append(
+            {
+                name: np.concatenate([part.points(name, 0) for part in parts])
+                for name in experiment.species
+            }
+        )
+    return PointPatterns.from_lists(patterns, experiment.species, experiment.box)
 
 
-def _pattern(
+def _independent(
+    experiment: BoxExperiment,
+    densities: dict[str, float],
+    share: float,
+    seed: np.random.SeedSequence,
+) -> PointPatterns:
+    """A Poisson pattern of a share of the particles."""
+    for_numbers, for_places = child_seeds(seed, 2)
+    random, volume = np.random.default_rng(for_numbers), experiment.box.volume
+    counts = {name: int(random.poisson(share * rho * volume)) for name, rho in densities.items()}
+    return random_particles(experiment.box, experiment.species, counts, 1, seed=for_places)
+
+
+def _correlated(
     experiment: BoxExperiment,
     kind: Pattern,
-    means: dict[str, float],
+    densities: dict[str, float],
     distance: float,
     seed: np.random.SeedSequence,
 ) -> PointPatterns:
-    """One pattern: hard cores of a given number of particles, others of a Poisson number."""
+    """Hard cores, or a Poisson number of pairs at exponentially distributed distances."""
     box, species = experiment.box, experiment.species
-    random = np.random.default_rng(numbered_seed(seed, 0))
-    places = numbered_seed(seed, 1)
     if kind == "hard core":
-        counts = {name: round(mean) for name, mean in means.items()}
-        return random_hard_core(box, species, counts, 1, distance=distance, seed=places)
-    if kind == "random":
-        counts = {name: int(random.poisson(mean)) for name, mean in means.items()}
-        return random_particles(box, species, counts, 1, seed=places)
-    first, last = next(iter(means)), list(means)[-1]
-    n_pairs = int(random.poisson(sum(means.values()) / 2))
-    return random_pairs(box, species, (first, last), n_pairs, 1, distance=distance, seed=places)
+        return random_arrivals(box, species, densities, 1, distance=distance, seed=seed)
+    for_numbers, for_places = child_seeds(seed, 2)
+    mean = sum(densities.values()) * box.volume / 2
+    n_pairs = int(np.random.default_rng(for_numbers).poisson(mean))
+    names = list(densities)
+    return random_pairs(
+        box,
+        species,
+        (names[0], names[-1]),
+        n_pairs,
+        1,
+        distance=lambda random, n: random.exponential(distance, n),
+        seed=for_places,
+    )
 
 
 def _drawn(value: float | list[float], random: np.random.Generator) -> float:

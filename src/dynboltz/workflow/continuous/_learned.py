@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from dynboltz.dynamics import Constant
+from dynboltz.dynamics import Constant, FunctionalField
 
-from ._experiment import BoxExperiment
+from ._experiment import BoxExperiment, FunctionalPlan
 from ._functions import NAMES, functions_of
-from ._model import FunctionalModel
+from ._homogeneous import term_labels
+from ._model import FunctionalModel, parameters_of
 from ._occupancy import BINS, Occupancy, occupancy, visited_values
+from ._schema import FunctionalTable
 from ._truth import true_functions
 
 SYMBOLS = {"F1": ("D", 1.0), "F2": ("E", -1.0), "F3": ("k", 1.0)}
@@ -88,6 +90,24 @@ def _error(
     }
 
 
+def learned_weights(
+    plan: FunctionalPlan, learned: FunctionalModel
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Weights of the terms of every function, with standard errors; none of free curves."""
+    if isinstance(plan.table, FunctionalTable):
+        return {}
+    labels = term_labels(plan.table, learned.model.species)
+    values, errors = parameters_of(learned.field), np.sqrt(np.diag(learned.covariance))
+    flat = [(function, label) for function, own in labels.items() for label in own]
+    if len(flat) != len(values):
+        return {}
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for (function, label), value, error in zip(flat, values, errors, strict=True):
+        own = {"value": float(value), "standard_error": float(error)}
+        found.setdefault(function, {})[label] = own
+    return found
+
+
 def _mean_square(values: np.ndarray, weights: np.ndarray) -> float:
     return float(np.sqrt(np.sum(weights * values**2) / weights.sum()))
 
@@ -100,6 +120,7 @@ def constants(experiment: BoxExperiment, learned: FunctionalModel) -> dict[str, 
     found: dict[str, dict[str, float]] = {"recovered": {}, "standard_error": {}, "truth": {}}
     many = len(experiment.species) > 1
     nowhere = np.zeros((1, len(experiment.species)))
+    assert isinstance(learned.field, FunctionalField)
     for name, equation in zip(experiment.species, learned.field.equations, strict=True):
         values = learned.function_values(name, nowhere)
         known = true_functions(experiment, name)

@@ -14,28 +14,29 @@ import numpy as np
 import xarray as xr
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float64
+from pydantic import TypeAdapter
 
 from dynboltz.distributions import PointProcessModel, PoissonSolution
-from dynboltz.dynamics import AbstractVectorField, FunctionalField, solve_implicit
+from dynboltz.dynamics import AbstractVectorField, FunctionalField, PairField, solve_implicit
 from dynboltz.learning import Solution
 from dynboltz.particles import Box
 
-from ._experiment import element_space
-from ._functions import NAMES, functional_field, functions_of
-from ._schema import DynamicsTable, ElementsTable
+from ._experiment import build_field, build_model
+from ._functions import NAMES, functions_of
+from ._schema import ModelTable
 
 
 @final
 @dataclass(frozen=True)
 class FunctionalModel:
-    """A learned reduced model of independent particles, K = 1.
+    """A learned reduced model.
 
     Attributes
     ----------
     model
         The distribution.
     field
-        The learned functional.
+        The learned functional, or the equations in homogeneous space.
     substeps
         Steps of the solver between two times.
     initial
@@ -47,7 +48,7 @@ class FunctionalModel:
     """
 
     model: PointProcessModel
-    field: FunctionalField
+    field: FunctionalField | PairField
     substeps: int
     initial: Float64[np.ndarray, "initial_conditions coefficients"]
     covariance: Float64[np.ndarray, "parameters parameters"]
@@ -72,6 +73,7 @@ class FunctionalModel:
         self, name: str, nu: Float64[np.ndarray, "points species"]
     ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Values and standard errors of F1, F2 and F3 of a species, where `nu` are given."""
+        assert isinstance(self.field, FunctionalField)
         number = self.model.species.index(name)
         found = _values_and_slopes(self.field, number, jnp.asarray(nu))
         values, slopes = map(np.asarray, found)
@@ -100,7 +102,7 @@ def implicit_solution(times: Float64[np.ndarray, " times"], substeps: int) -> So
     fixed = jnp.asarray(times)
 
     def solution(field: AbstractVectorField, theta0: Array) -> Array:
-        assert isinstance(field, FunctionalField)
+        assert isinstance(field, FunctionalField | PairField)
         operator = field.stiff_operator(theta0)
         return solve_implicit(field, theta0, fixed, operator=operator, substeps=substeps)
 
@@ -108,7 +110,7 @@ def implicit_solution(times: Float64[np.ndarray, " times"], substeps: int) -> So
 
 
 @eqx.filter_jit
-def _solve(field: FunctionalField, theta0: Array, times: Array, substeps: int) -> Array:
+def _solve(field: FunctionalField | PairField, theta0: Array, times: Array, substeps: int) -> Array:
     def one(theta: Array) -> Array:
         operator = field.stiff_operator(theta)
         return solve_implicit(field, theta[None], times, operator=operator, substeps=substeps)[0]
@@ -116,33 +118,30 @@ def _solve(field: FunctionalField, theta0: Array, times: Array, substeps: int) -
     return jax.vmap(one)(theta0)
 
 
-def with_parameters(field: FunctionalField, u: Float64[np.ndarray, " parameters"]):
+def with_parameters(field: FunctionalField | PairField, u: Float64[np.ndarray, " parameters"]):
     """Field with other parameters, in the order of `ravel_pytree`."""
     _, unravel, static = _parameters(field)
     return eqx.combine(unravel(jnp.asarray(u)), static)
 
 
-def parameters_of(field: FunctionalField) -> Float64[np.ndarray, " parameters"]:
+def parameters_of(field: FunctionalField | PairField) -> Float64[np.ndarray, " parameters"]:
     """Return the learned parameters of a field."""
     return np.asarray(_parameters(field)[0])
 
 
-def _parameters(field: FunctionalField):
+def _parameters(field: FunctionalField | PairField):
     parameters, static = eqx.partition(field, eqx.is_inexact_array)
     u, unravel = ravel_pytree(parameters)
     return u, unravel, static
 
 
-def functional_dataset(
-    learned: FunctionalModel, elements: ElementsTable, dynamics: Mapping[str, DynamicsTable]
-) -> xr.Dataset:
-    """A learned functional as a labelled dataset that holds numbers and text only."""
+def functional_dataset(learned: FunctionalModel, table: ModelTable) -> xr.Dataset:
+    """A learned model as a labelled dataset that holds numbers and text only."""
     box = learned.model.box
     specification = {
         "box": {"lengths": box.lengths, "boundary": box.boundary},
         "species": learned.model.species,
-        "elements": elements.model_dump(),
-        "dynamics": {name: t.model_dump(exclude_none=True) for name, t in dynamics.items()},
+        "table": table.model_dump(exclude_none=True),
     }
     variables: dict[str, Any] = {
         f"history_{name}": ("step", np.asarray(v)) for name, v in learned.history.items()
@@ -166,14 +165,10 @@ def load_functional(dataset: xr.Dataset) -> FunctionalModel:
     specification = json.loads(dataset.attrs["specification"])
     lengths, boundary = specification["box"]["lengths"], specification["box"]["boundary"]
     box, species = Box(tuple(lengths), boundary), tuple(specification["species"])
-    space = element_space(box, ElementsTable.model_validate(specification["elements"]))
-    dynamics = {
-        name: DynamicsTable.model_validate(table)
-        for name, table in specification["dynamics"].items()
-    }
-    field = with_parameters(functional_field(space, species, dynamics), dataset.u.values)
+    table = TypeAdapter(ModelTable).validate_python(specification["table"])
+    field = with_parameters(build_field(box, species, table), dataset.u.values)
     return FunctionalModel(
-        PointProcessModel(box, species, dict.fromkeys(species, space)),
+        build_model(box, species, table),
         field,
         int(dataset.attrs["substeps"]),
         dataset.initial.values,

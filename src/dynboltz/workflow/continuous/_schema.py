@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from .._schema import Count, Finite, Name, NotNegative, Positive, Range, Table
+from .._schema import Count, Name, NotNegative, Positive, Table
+from ._function_schema import FunctionTable, LearningTable
+from ._homogeneous_schema import RadialTable, UniformTable
 
 RESERVED = (
     *("noise_floor", "recovered", "truth", "standard_error", "held_out", "functions", "models"),
@@ -16,6 +18,8 @@ RESERVED = (
 """Keys of `metrics.json`, and of its tables in which models have theirs."""
 
 NotNegativeRange = Annotated[list[NotNegative], Field(min_length=2, max_length=2)]
+Share = Annotated[float, Field(ge=0, le=1)]
+ShareRange = Annotated[list[Share], Field(min_length=2, max_length=2)]
 PositiveRange = Annotated[list[Positive], Field(min_length=2, max_length=2)]
 
 
@@ -53,13 +57,26 @@ class ProfilesInitial(Table):
 Pattern = Literal["random", "hard core", "pairs"]
 
 
-class PatternsInitial(Table):
-    """Patterns with the same density everywhere and different correlations."""
+class PatternTable(Table):
+    """One kind of random patterns; a share of the particles is correlated, the others are not."""
 
-    source: Literal["patterns"]
-    kinds: Annotated[list[Pattern], Field(min_length=1)]
+    kind: Pattern
     density: dict[str, Positive | PositiveRange]
     distance: Positive | PositiveRange | None = None
+    share: Share | ShareRange = 1.0
+
+    @model_validator(mode="after")
+    def _check_distance(self) -> PatternTable:
+        if (self.distance is None) != (self.kind == "random"):
+            raise ValueError('`distance` is for "pairs" and "hard core", which need one')
+        return self
+
+
+class PatternsInitial(Table):
+    """Patterns with the same density everywhere; the kinds take turns over initial conditions."""
+
+    source: Literal["patterns"]
+    kinds: Annotated[list[PatternTable], Field(min_length=1)]
     train: Count
     test: Count
     replicas: Annotated[int, Field(ge=2)]
@@ -73,52 +90,6 @@ class ElementsTable(Table):
 
     kind: Literal["hermite", "p1"] = "hermite"
     cells: Annotated[list[Count], Field(min_length=1, max_length=3)]
-
-
-class CurveTable(Table):
-    """A free function of one interaction function: cubic on each cell, constant at the start."""
-
-    kind: Literal["curve"]
-    range: Range
-    cells: Count
-    start: Finite
-    positive: bool = False
-    of: str | None = None
-
-
-class DictionaryTable(Table):
-    """A sum of exponentials of the interaction functions with learned weights."""
-
-    kind: Literal["dictionary"]
-    exponents: Annotated[list[dict[str, Finite]], Field(min_length=1)]
-    start: list[Finite]
-
-    @model_validator(mode="after")
-    def _check_start(self) -> DictionaryTable:
-        if len(self.start) != len(self.exponents):
-            raise ValueError(
-                f"`start` must have one weight for each of the {len(self.exponents)} `exponents`, "
-                f"got {len(self.start)}"
-            )
-        return self
-
-
-def _kind_of_function(value: Any) -> str | None:
-    if isinstance(value, dict):
-        return value.get("kind")
-    return getattr(value, "kind", "number")
-
-
-FunctionTable = Annotated[
-    Annotated[Finite, Tag("number")]
-    | Annotated[CurveTable, Tag("curve")]
-    | Annotated[DictionaryTable, Tag("dictionary")],
-    Discriminator(
-        _kind_of_function,
-        custom_error_type="function",
-        custom_error_message='must be a number, or a table with kind = "curve" or "dictionary"',
-    ),
-]
 
 
 class DynamicsTable(Table):
@@ -138,30 +109,27 @@ class DynamicsTable(Table):
         return self
 
 
-class LearningTable(Table):
-    """Learning of the functions by Gauss-Newton."""
-
-    steps: Annotated[int, Field(ge=0)] = 10
-    damping: Positive = 1e-3
-    tolerance: NotNegative = 1e-8
-    windows: Annotated[list[Positive], Field(default_factory=list)]
-    substeps: Count = 10
-    start_from: str | None = None
-
-    @model_validator(mode="after")
-    def _check_windows(self) -> LearningTable:
-        if sorted(set(self.windows)) != self.windows:
-            raise ValueError(f"`windows` must increase, got {self.windows}")
-        return self
-
-
 class FunctionalTable(Table):
-    """A reduced model: its order K, the elements, the functions, and how they are learned."""
+    """A reduced model of order K = 1: the elements, the functions, and how they are learned."""
 
     order: Literal[1] = 1
     elements: ElementsTable
     dynamics: dict[str, DynamicsTable]
     learning: Annotated[LearningTable, Field(default_factory=dict, validate_default=True)]
+
+
+def _kind_of_model(value: Any) -> str:
+    elements = value.get("elements") if isinstance(value, dict) else value.elements
+    kind = elements.get("kind") if isinstance(elements, dict) else getattr(elements, "kind", None)
+    return kind if kind in ("uniform", "radial") else "elements"
+
+
+ModelTable = Annotated[
+    Annotated[FunctionalTable, Tag("elements")]
+    | Annotated[UniformTable, Tag("uniform")]
+    | Annotated[RadialTable, Tag("radial")],
+    Discriminator(_kind_of_model),
+]
 
 
 class BoxEvaluationTable(Table):
@@ -170,6 +138,7 @@ class BoxEvaluationTable(Table):
     profile_bins: Count = 24
     distance_bins: Count = 10
     reach: Positive | None = None
+    samples: Annotated[int, Field(ge=20)] = 400
     least_occupancy: Annotated[float, Field(ge=0, lt=1)] = 0.2
 
 
@@ -184,7 +153,7 @@ class BoxExperimentTable(Table):
     box: BoxTable
     kernel: BrownianTable
     initial: InitialTable
-    models: Annotated[dict[Name, FunctionalTable], Field(min_length=1)]
+    models: Annotated[dict[Name, ModelTable], Field(min_length=1)]
     learn: Annotated[list[str], Field(min_length=1)] | None = None
     evaluation: BoxEvaluationTable = BoxEvaluationTable()
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dynboltz.distributions import PoissonSolution
-from dynboltz.dynamics import FunctionalField
+from dynboltz.dynamics import FunctionalField, PairField
 from dynboltz.learning import GaussNewtonResult, PoissonLikelihood, gauss_newton, robust_covariance
 from dynboltz.store import write_dataset
 
@@ -33,6 +33,7 @@ from ._model import (
     with_parameters,
 )
 from ._occupancy import visited_values
+from ._pair_train import learn_pairs
 from ._simulate import open_part, patterns_of
 
 KIND = "dynboltz-functional"
@@ -56,8 +57,11 @@ def train(
         for plan in outdated:
             fingerprint = model_fingerprint(experiment, plan.name)
             checkpoint = StoredCheckpoint(directory.checkpoint(plan.name), fingerprint)
-            learned = _learn(experiment, directory, plan, checkpoint, progress)
-            dataset = functional_dataset(learned, plan.table.elements, plan.table.dynamics)
+            if plan.has_pairs:
+                learned = learn_pairs(experiment, directory, plan, progress)
+            else:
+                learned = _learn(experiment, directory, plan, checkpoint, progress)
+            dataset = functional_dataset(learned, plan.table)
             dataset.attrs |= {
                 "kind": KIND,
                 "name": plan.name,
@@ -134,6 +138,8 @@ def _start(
     field = plan.field
     if plan.learning.start_from is not None:
         other = load_model(experiment, directory, plan.learning.start_from)
+        assert isinstance(field, FunctionalField)
+        assert isinstance(other.field, FunctionalField)
         if other.field.space == field.space:
             initial = other.initial
         field = started_from(field, other.field, visited_values(other, experiment.times))
@@ -149,7 +155,7 @@ def _after(state: dict[str, np.ndarray], result: GaussNewtonResult) -> dict[str,
     """What is kept after a window."""
     rows = np.column_stack([result.history["action"], result.history["damping"]])
     window = np.full((len(rows), 1), float(state["windows"]))
-    assert isinstance(result.field, FunctionalField)
+    assert isinstance(result.field, FunctionalField | PairField)
     return {
         "u": parameters_of(result.field),
         "initial": result.initial,

@@ -1,0 +1,85 @@
+"""Random point patterns with a hard core and a number of particles that varies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from dynboltz.lattices import numbered_seed
+
+from ._box import Box
+from ._patterns import PointPatterns
+
+
+def random_arrivals(
+    box: Box,
+    species: Sequence[str],
+    density: Mapping[str, float],
+    n_patterns: int,
+    *,
+    distance: float,
+    seed: int | np.random.SeedSequence,
+    first: int = 0,
+) -> PointPatterns:
+    """Let particles arrive one after the other, and stay where none is near.
+
+    A Poisson number of each species arrives, in random order and uniformly in the box; one that is
+    closer than `distance` to another that has stayed leaves again. Numbers vary less than those of
+    a Poisson process, as those of a gas of hard cores do; those of `random_hard_core` are given.
+
+    Parameters
+    ----------
+    box
+        Where the particles are.
+    species
+        Names of the species, which number them.
+    density
+        Mean number of arrivals of each species per volume; none of those left out.
+    n_patterns
+        Number of patterns.
+    distance
+        Smallest distance between two particles [length].
+    seed
+        Seed. Pattern `i` depends on the seed and `first + i` only.
+    first
+        Number of the first pattern.
+
+    Raises
+    ------
+    ValueError
+        If `density` names an unknown species, or a density or `distance` is negative or not finite.
+    """
+    unknown = [name for name in density if name not in species]
+    if unknown:
+        raise ValueError(
+            f"random_arrivals: `density` names {unknown[0]!r}; allowed are {', '.join(species)}."
+        )
+    for name, value in (*density.items(), ("distance", distance)):
+        if not 0 <= value < np.inf:
+            raise ValueError(
+                f"random_arrivals: densities and `distance` must be finite and not negative, got "
+                f"{value} for {name}."
+            )
+    parent = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+    patterns = []
+    for number in range(first, first + n_patterns):
+        generator = np.random.default_rng(numbered_seed(parent, number))
+        counts = {name: generator.poisson(rho * box.volume) for name, rho in density.items()}
+        names = generator.permutation(np.repeat(list(counts), list(counts.values())))
+        x = generator.random((len(names), box.dim)) * np.array(box.lengths, dtype=np.float64)
+        stays = _stay(box, x, distance)
+        patterns.append({name: x[stays & (names == name)] for name in species})
+    return PointPatterns.from_lists(patterns, tuple(species), box)
+
+
+def _stay(
+    box: Box, x: Float64[np.ndarray, "arrivals dim"], distance: float
+) -> Bool[np.ndarray, " arrivals"]:
+    """Tell which arrivals stay."""
+    stays = np.zeros(len(x), dtype=bool)
+    for number in range(len(x)):
+        gaps = box.displacement(x[number], x[:number][stays[:number]])
+        stays[number] = not np.any(np.sum(gaps**2, axis=-1) < distance**2)
+    return stays
