@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 import scipy.spatial
 
-from dynboltz.evaluation import jackknife, pair_counts, uniform_pair_share
+from dynboltz.evaluation import (
+    independent_pairs,
+    jackknife,
+    pair_counts,
+    species_pairs,
+    uniform_pair_share,
+)
 from dynboltz.particles import Box, PointPatterns
 
 EDGES = np.linspace(0.0, 0.4, 5)
@@ -15,21 +21,31 @@ def test_pairs_are_those_of_a_tree(dim, boundary):
     random = np.random.default_rng(dim)
     points = {name: random.random((n, dim)) * box.lengths for name, n in (("A", 40), ("B", 9))}
     patterns = PointPatterns.from_lists([points, {"B": points["B"]}], ("A", "B"), box, n_slots=60)
-    found = pair_counts(patterns, "A", EDGES)
-    tree = scipy.spatial.cKDTree(points["A"], boxsize=box.lengths if box.is_periodic else None)
-    within = np.array([len(tree.query_pairs(r)) for r in EDGES])
-    np.testing.assert_array_equal(found, [np.diff(within), np.zeros(4)])
-    np.testing.assert_array_equal(
-        pair_counts(patterns, "B", EDGES)[0], pair_counts(patterns, "B", EDGES)[1]
+    found = pair_counts(patterns, EDGES)
+    own, other = (
+        scipy.spatial.cKDTree(points[name], boxsize=box.lengths if box.is_periodic else None)
+        for name in ("A", "B")
     )
+    assert species_pairs(("A", "B")) == [("A", "A"), ("A", "B"), ("B", "B")]
+    within = [
+        [len(own.query_pairs(r)) for r in EDGES],
+        own.count_neighbors(other, EDGES),
+        [len(other.query_pairs(r)) for r in EDGES],
+    ]
+    np.testing.assert_array_equal(found[0], np.diff(within, axis=1))
+    np.testing.assert_array_equal(found[1, :2], 0)
+    np.testing.assert_array_equal(found[1, 2], found[0, 2])
 
 
-def test_bins_and_species_are_checked():
+def test_independent_pairs_are_products_of_numbers():
+    found = independent_pairs(np.array([[2.0, 3.0, 5.0]]))
+    np.testing.assert_array_equal(found, [[2.0, 6.0, 10.0, 4.5, 15.0, 12.5]])
+
+
+def test_bins_are_checked():
     patterns = PointPatterns.from_lists([{}], ("A",), Box((1.0,)))
-    with pytest.raises(ValueError, match="no species 'B'; there are A"):
-        pair_counts(patterns, "B", EDGES)
     with pytest.raises(ValueError, match="must increase"):
-        pair_counts(patterns, "A", np.array([0.2, 0.1]))
+        pair_counts(patterns, np.array([0.2, 0.1]))
 
 
 @pytest.mark.parametrize(

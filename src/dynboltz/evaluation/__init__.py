@@ -10,7 +10,9 @@ from ._errors import error_summary as error_summary
 from ._errors import noise_floor as noise_floor
 from ._errors import root_mean_square_error as root_mean_square_error
 from ._jackknife import jackknife as jackknife
+from ._pair_counts import independent_pairs as independent_pairs
 from ._pair_counts import pair_counts as pair_counts
+from ._pair_counts import species_pairs as species_pairs
 from ._pair_counts import uniform_pair_share as uniform_pair_share
 from ._relative import relative_rms as relative_rms
 from ._relative import relative_summary as relative_summary

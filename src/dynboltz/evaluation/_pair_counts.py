@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import no_type_check
 
 import numba
@@ -14,54 +16,73 @@ _DIRECTIONS = 256
 _RADII = 32
 
 
+def species_pairs(species: Sequence[str]) -> list[tuple[str, str]]:
+    """All unordered pairs of species, those of a species with itself included."""
+    return list(itertools.combinations_with_replacement(species, 2))
+
+
+def independent_pairs(
+    number: Float64[np.ndarray, "*batch species"],
+) -> Float64[np.ndarray, "*batch pairs"]:
+    r"""Mean numbers of pairs of independent particles, in the order of `species_pairs`.
+
+    $\tfrac12 \langle N_\alpha \rangle^2$ of a species with itself, else
+    $\langle N_\alpha \rangle \langle N_\beta \rangle$: for Poisson numbers.
+    """
+    places = range(number.shape[-1])
+    products = [
+        number[..., a] * number[..., b] * (0.5 if a == b else 1.0)
+        for a, b in itertools.combinations_with_replacement(places, 2)
+    ]
+    return np.stack(products, axis=-1)
+
+
 def pair_counts(
-    patterns: PointPatterns, species: str, edges: Float64[np.ndarray, " edges"]
-) -> Int64[np.ndarray, "*batch bins"]:
-    """Numbers of unordered pairs of one species with distances in bins.
+    patterns: PointPatterns, edges: Float64[np.ndarray, " edges"]
+) -> Int64[np.ndarray, "*batch pairs bins"]:
+    """Numbers of unordered pairs of particles with distances in bins.
 
     Parameters
     ----------
     patterns
         The patterns; distances in a periodic box are those of the nearest images.
-    species
-        Name of the species.
     edges
         Edges of the bins [length], increasing.
+
+    Returns
+    -------
+    counts
+        For the pairs of species in the order of `species_pairs`.
 
     Raises
     ------
     ValueError
-        If there is no such species, or edges do not increase from 0 or more.
+        If edges do not increase from 0 or more.
     """
-    if species not in patterns.species:
-        raise ValueError(
-            f"pair_counts: there is no species {species!r}; there are "
-            f"{', '.join(patterns.species)}."
-        )
     if len(edges) < 2 or edges[0] < 0 or np.any(np.diff(edges) <= 0):
         raise ValueError(f"pair_counts: `edges` must increase from 0 or more, got {edges}.")
-    box = patterns.box
+    box, n_species = patterns.box, len(patterns.species)
     lengths = np.array(box.lengths, dtype=np.float64)
     periods = lengths if box.is_periodic else np.full(box.dim, np.inf)
     slots = patterns.n_slots
     positions = np.ascontiguousarray(patterns.positions).reshape(-1, slots, box.dim)
     labels = np.ascontiguousarray(patterns.labels).reshape(-1, slots)
-    found = np.zeros((len(labels), len(edges) - 1), dtype=np.int64)
-    label = np.uint8(patterns.species.index(species) + 1)
-    _count(positions, labels, label, periods, edges.astype(np.float64), found)
-    return found.reshape(*patterns.batch, -1)
+    places = np.zeros((n_species, n_species), dtype=np.int64)
+    places[np.triu_indices(n_species)] = np.arange(n_species * (n_species + 1) // 2)
+    places = np.maximum(places, places.T)
+    found = np.zeros((len(labels), places.max() + 1, len(edges) - 1), dtype=np.int64)
+    _count(positions, labels, places, periods, edges.astype(np.float64), found)
+    return found.reshape(*patterns.batch, *found.shape[1:])
 
 
 @numba.njit(cache=True, nogil=True, parallel=True)
 @no_type_check
-def _count(positions, labels, label, periods, edges, found):
+def _count(positions, labels, places, periods, edges, found):
     for row in numba.prange(len(labels)):
         points, kinds = positions[row], labels[row]
         for i in range(len(kinds)):
-            if kinds[i] != label:
-                continue
             for j in range(i):
-                if kinds[j] != label:
+                if kinds[i] == 0 or kinds[j] == 0:
                     continue
                 squared = 0.0
                 for axis in range(points.shape[1]):
@@ -70,7 +91,7 @@ def _count(positions, labels, label, periods, edges, found):
                     squared += gap * gap
                 place = np.searchsorted(edges, np.sqrt(squared), side="right") - 1
                 if 0 <= place < len(edges) - 1:
-                    found[row, place] += 1
+                    found[row, places[kinds[i] - 1, kinds[j] - 1], place] += 1
 
 
 def uniform_pair_share(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,11 +12,12 @@ from matplotlib.figure import Figure, SubFigure
 
 from ._labels import at_time, plain, time_label, time_unit
 from ._labels import title as shown
-from ._layout import flat_grid, grid_shape, legend_above, new_figure, panel
+from ._layout import flat_grid, legend_above, new_figure, panel
 from ._style import MODEL_COLOURS, MODEL_LINES
 
 N_STARTS = 4
 N_TIMES = 3
+N_ROWS = 3
 SIMULATED = "simulated, ± 2 standard errors"
 
 
@@ -64,41 +66,40 @@ def plot_numbers(
 def plot_pair_correlations(
     predictions: Mapping[str, xr.Dataset], *, figure: Figure | SubFigure | None = None
 ) -> list[Axes]:
-    """Draw the pair correlation of one held-out initial condition at some times.
+    """Draw pair correlations of some held-out initial conditions at some times.
 
     Parameters
     ----------
     predictions
         Dataset of each model with `pair_correlation`, `simulated_pair_correlation` and
-        `error_pair_correlation` over (initial_condition, time, species, distance); the first
-        species is drawn. It is 1 for independent particles with the same density everywhere.
+        `error_pair_correlation` over (initial_condition, time, pair, distance). It is 1 for
+        independent particles with the same density everywhere.
     figure
         Where to draw, by default a new figure.
 
     Returns
     -------
     axes
-        One for each time.
+        A row of times for each of the first initial conditions or, if there are several pairs of
+        species, for each pair of the first initial condition.
     """
     first = next(iter(predictions.values()))
     places = np.unique(np.linspace(0, first.sizes["time"] - 1, N_TIMES).round().astype(int))
-    shape = grid_shape(len(places), 3)
+    n_pairs = first.sizes["pair"]
+    starts = range(1 if n_pairs > 1 else min(N_ROWS, first.sizes["initial_condition"]))
+    rows = list(itertools.product(starts, range(n_pairs)))
+    shape = len(rows), len(places)
     figure = new_figure(figure, shape, legend=[*map(shown, predictions), SIMULATED], titled=True)
-    nearest = first["pair_correlation"].isel(time=0, species=0, distance=0)
-    start = int(np.argmax(nearest.values))
     axes = []
-    for place, time in enumerate(places):
+    for place, ((start, pair), time) in enumerate(itertools.product(rows, places)):
         ax = panel(figure, shape, place)
-        at = {"initial_condition": start, "species": 0, "time": int(time)}
-        _draw(
-            ax,
-            {name: ds.isel(at) for name, ds in predictions.items()},
-            "pair_correlation",
-            "distance",
-        )
-        species = plain(str(first["species"].values[0]))
-        ax.set(xlabel="distance $r$ [length]", ylabel=rf"$g_{{{species}{species}}}(r)$ [-]")
-        ax.set_title(at_time(float(first["time"].values[time]), time_unit(first)))
+        at = {"initial_condition": start, "pair": pair, "time": int(time)}
+        chosen = {name: ds.isel(at) for name, ds in predictions.items()}
+        _draw(ax, chosen, "pair_correlation", "distance")
+        species = plain("".join(str(first["pair"].values[pair]).split(".")))
+        ax.set(xlabel="distance $r$ [length]", ylabel=rf"$g_{{{species}}}(r)$ [-]")
+        when = at_time(float(first["time"].values[time]), time_unit(first))
+        ax.set_title(f"initial condition {start}, {when}")
         ax.set_xlim(left=0.0)
         axes.append(ax)
     legend_above(figure, axes)

@@ -11,6 +11,7 @@ import xarray as xr
 
 from dynboltz import store
 from dynboltz.dynamics import FunctionalField
+from dynboltz.evaluation import species_pairs
 from dynboltz.store import StoreError
 
 from .._directory import ResultDirectory
@@ -140,12 +141,12 @@ def _dataset(
     predicted: dict[str, np.ndarray],
     observed: Observed,
 ) -> xr.Dataset:
-    dims = ("initial_condition", "time", "species")
+    dims = ("initial_condition", "time")
     axes = AXES[: experiment.box.dim]
-    more = {"profile": axes, "pair_correlation": ("distance",)}
-    variables: dict[str, Any] = {"theta": ((*dims[:2], "coefficient"), theta)}
+    more = {"profile": ("species", *axes), "pair_correlation": ("pair", "distance")}
+    variables: dict[str, Any] = {"theta": ((*dims, "coefficient"), theta)}
     for key in QUANTITIES:
-        own = (*dims, *more.get(key, ()))
+        own = (*dims, *more.get(key, ("species",)))
         variables[key] = (own, predicted[key])
         variables[f"simulated_{key}"] = (own, observed[key].value)
         variables[f"error_{key}"] = (own, observed[key].error)
@@ -159,6 +160,7 @@ def _dataset(
         coords={
             "time": ("time", experiment.times, {"units": "1"}),
             "species": list(experiment.species),
+            "pair": [".".join(pair) for pair in species_pairs(experiment.species)],
             "distance": (edges[1:] + edges[:-1]) / 2,
             **centres,
         },

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from dynboltz.evaluation import jackknife, pair_counts, uniform_pair_share
+from dynboltz.evaluation import independent_pairs, jackknife, pair_counts, uniform_pair_share
 from dynboltz.particles import PointPatterns
 
 from .._directory import ResultDirectory
@@ -17,14 +17,14 @@ from ._simulate import open_part, patterns_of
 
 
 class Measured(NamedTuple):
-    """Values and their standard errors, over initial conditions, times, species and more."""
+    """Values and their standard errors, over initial conditions, times, species or pairs, more."""
 
-    value: Float64[np.ndarray, "initial_conditions times species ..."]
-    error: Float64[np.ndarray, "initial_conditions times species ..."]
+    value: Float64[np.ndarray, "initial_conditions times kinds ..."]
+    error: Float64[np.ndarray, "initial_conditions times kinds ..."]
 
 
 QUANTITIES = ("number", "dispersion", "profile", "pair_correlation")
-r"""Mean number, its variance over its mean, density in cells, and $g(r)$ in bins."""
+r"""Mean number, its variance over its mean, density in cells, and $g(r)$ of pairs in bins."""
 
 Observed = dict[str, Measured]
 """What is seen of each quantity."""
@@ -54,11 +54,11 @@ def _of_patterns(
     """Quantities of one initial condition, from patterns [replicas, times]."""
     counts = patterns.counts().astype(np.float64)
     edges = distance_edges(experiment)
-    pairs = np.stack([pair_counts(patterns, name, edges) for name in experiment.species], axis=-2)
+    pairs = pair_counts(patterns, edges).astype(np.float64)
     share = uniform_pair_share(experiment.box, edges)
 
     def correlation(pairs: np.ndarray, number: np.ndarray) -> np.ndarray:
-        return pairs / (0.5 * np.maximum(number, 1e-12)[..., None] ** 2 * share)
+        return pairs / (independent_pairs(np.maximum(number, 1e-12))[..., None] * share)
 
     unbiased = len(counts) / (len(counts) - 1)
 
@@ -69,7 +69,7 @@ def _of_patterns(
         "number": jackknife(lambda number: number, counts),
         "dispersion": jackknife(dispersion, counts, counts**2),
         "profile": jackknife(lambda density: density, _densities(experiment, patterns)),
-        "pair_correlation": jackknife(correlation, pairs.astype(np.float64), counts),
+        "pair_correlation": jackknife(correlation, pairs, counts),
     }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from dynboltz.distributions import PointProcessModel
+from dynboltz.evaluation import species_pairs
 from dynboltz.particles import Box
 
 from ._experiment import BoxExperiment
@@ -24,12 +25,13 @@ def predict_quantities(
     experiment: BoxExperiment,
     model: PointProcessModel,
     theta: Float64[np.ndarray, "initial_conditions times coefficients"],
-) -> dict[str, Float64[np.ndarray, "initial_conditions times species ..."]]:
+) -> dict[str, Float64[np.ndarray, "initial_conditions times kinds ..."]]:
     """Quantities of Poisson processes with these coefficients."""
     number = np.stack([_number(model, name, theta) for name in model.species], axis=-1)
     edges = distance_edges(experiment)
     profiles = [_profile(experiment, model, name, theta) for name in model.species]
-    correlations = [_pair_correlation(model, name, theta, edges) for name in model.species]
+    pairs = species_pairs(model.species)
+    correlations = [_pair_correlation(model, pair, theta, edges) for pair in pairs]
     return {
         "number": number,
         "dispersion": np.ones_like(number),
@@ -66,27 +68,36 @@ def _profile(
 
 
 def _pair_correlation(
-    model: PointProcessModel, name: str, theta: np.ndarray, edges: Float64[np.ndarray, " edges"]
+    model: PointProcessModel,
+    pair: tuple[str, str],
+    theta: np.ndarray,
+    edges: Float64[np.ndarray, " edges"],
 ) -> np.ndarray:
-    """Pairs of independent particles with this density over those of a uniform one."""
+    """Pairs of independent particles with these densities over those of uniform ones."""
     box = model.box
     n = max(FINE[box.dim], math.ceil(2 * max(box.lengths) / np.diff(edges).min()))
-    fine = density(model, name, theta, grid_points(box, n)).reshape(
-        *theta.shape[:-1], *(n,) * box.dim
-    )
-    fine /= fine.mean(axis=tuple(range(-box.dim, 0)), keepdims=True)
+    first, second = (_relative_density(model, name, theta, n) for name in pair)
     places = np.digitize(_offsets(box, n), edges) - 1
-    pairs, uniform = _autocorrelation(box, fine), _autocorrelation(box, np.ones((n,) * box.dim))
+    everywhere = np.ones((n,) * box.dim)
+    pairs, uniform = _correlated(box, first, second), _correlated(box, everywhere, everywhere)
     bins = [places == number for number in range(len(edges) - 1)]
     return np.stack([pairs[..., own].sum(axis=-1) / uniform[own].sum() for own in bins], axis=-1)
 
 
-def _autocorrelation(box: Box, values: np.ndarray) -> np.ndarray:
-    r"""$\sum_x f(x) f(x + d)$ for all steps $d$ of the grid, the last axes."""
+def _relative_density(model: PointProcessModel, name: str, theta: np.ndarray, n: int) -> np.ndarray:
+    """Density on a grid over its mean."""
+    box = model.box
+    fine = density(model, name, theta, grid_points(box, n))
+    fine = fine.reshape(*theta.shape[:-1], *(n,) * box.dim)
+    return fine / fine.mean(axis=tuple(range(-box.dim, 0)), keepdims=True)
+
+
+def _correlated(box: Box, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    r"""$\sum_x f(x) g(x + d)$ for all steps $d$ of the grid, the last axes."""
     axes = tuple(range(-box.dim, 0))
-    sizes = [values.shape[axis] * (1 if box.is_periodic else 2) for axis in axes]
-    spectrum = np.abs(np.fft.rfftn(values, s=sizes, axes=axes)) ** 2
-    return np.fft.irfftn(spectrum, s=sizes, axes=axes)
+    sizes = [first.shape[axis] * (1 if box.is_periodic else 2) for axis in axes]
+    spectra = [np.fft.rfftn(values, s=sizes, axes=axes) for values in (first, second)]
+    return np.fft.irfftn(spectra[0].conj() * spectra[1], s=sizes, axes=axes)
 
 
 def _offsets(box: Box, n: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from dynboltz.distributions import PointProcessModel
-from dynboltz.evaluation import pair_counts, uniform_pair_share
+from dynboltz.evaluation import independent_pairs, pair_counts, uniform_pair_share
 from dynboltz.particles import PointPatterns
 from dynboltz.sampling import BirthDeathMove, start_empty
 
@@ -27,7 +27,7 @@ def sampled_quantities(
     theta: Float64[np.ndarray, "initial_conditions times coefficients"],
     mean_number: float,
     progress: Progress,
-) -> dict[str, Float64[np.ndarray, "initial_conditions times species ..."]]:
+) -> dict[str, Float64[np.ndarray, "initial_conditions times kinds ..."]]:
     """Quantities of the distributions with these coefficients.
 
     Chains start from empty boxes, so that what they show is the model's alone.
@@ -73,7 +73,7 @@ def _quantities(experiment: BoxExperiment, patterns: PointPatterns) -> dict[str,
     edges, dim = distance_edges(experiment), experiment.box.dim
     counts = patterns.counts().astype(np.float64)
     number = counts.mean(axis=0)
-    pairs = np.stack([pair_counts(patterns, name, edges) for name in experiment.species], axis=-2)
+    pairs = pair_counts(patterns, edges).mean(axis=0)
     floor = np.maximum(number, 1e-12)
     share = uniform_pair_share(experiment.box, edges)
     n_bins = experiment.table.evaluation.profile_bins
@@ -82,5 +82,5 @@ def _quantities(experiment: BoxExperiment, patterns: PointPatterns) -> dict[str,
         "number": number,
         "dispersion": counts.var(axis=0, ddof=1) / floor,
         "profile": np.broadcast_to(density, (*number.shape, *(n_bins,) * dim)),
-        "pair_correlation": pairs.mean(axis=0) / (0.5 * floor[..., None] ** 2 * share),
+        "pair_correlation": pairs / (independent_pairs(floor)[..., None] * share),
     }
