@@ -1,6 +1,7 @@
 """Gauss-Newton learning of functional fields: gradients, optimum and recovery of what is true."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -84,6 +85,27 @@ def learned(data, settings=None):
         np.ones(len(TIMES)),
         settings,
     )
+
+
+def test_gradient_of_the_action_is_that_of_differences():
+    """By the functions and by the initial coefficients: differences of moments, pulled back."""
+    one, data = PoissonLikelihood(SOLUTION, 1), jnp.asarray(exact_data()[0])
+    u = jnp.array([0.07, 0.12, 0.6])
+    eta = jnp.asarray(profiles()[0] + 0.1)
+
+    @jax.jit
+    def action(u, eta):
+        return jnp.sum(one(solution(field(*u), eta[None])[0], data).divergence)
+
+    theta, pull_back = jax.vjp(lambda u, eta: solution(field(*u), eta[None])[0], u, eta)
+    found = np.concatenate(pull_back(one(theta, data).difference))
+    at, step, differences = jnp.concatenate([u, eta]), 2e-3, []
+    for unit in np.eye(len(at)):
+        points = [at + c * step * unit for c in (-3, -2, -1, 1, 2, 3)]
+        near = [float(action(*jnp.split(p, [3]))) for p in points]
+        differences.append(np.dot([-1, 9, -45, 45, -9, 1], near) / (60 * step))
+    # Sixth order in the step, and rounding of actions of some 10^3 over the step.
+    assert np.linalg.norm(found - differences) < 1e-8 * np.linalg.norm(found)
 
 
 def test_exact_moments_give_back_the_field_and_the_initial_conditions():
