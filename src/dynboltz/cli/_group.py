@@ -27,7 +27,7 @@ class ReportingGroup(TyperGroup):
                 err=True,
             )
             raise typer.Exit(INTERRUPTED) from None
-        except (ValueError, FloatingPointError, OSError) as error:
+        except (ValueError, ArithmeticError, OSError) as error:
             if ctx.params.get("debug"):
                 raise
             typer.echo(f"Error: {error}", err=True)

@@ -14,7 +14,7 @@ from dynboltz.distributions import PointProcessModel
 Stability = Literal["stable", "unstable", "unknown"]
 
 
-class CondensationError(RuntimeError):
+class CondensationError(ArithmeticError):
     """The number of particles has outgrown the slots of a chain."""
 
 

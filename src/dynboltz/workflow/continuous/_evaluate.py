@@ -32,6 +32,7 @@ from ._learned import (
 )
 from ._metrics import held_out_errors
 from ._model import FunctionalModel
+from ._model_errors import about_model
 from ._observed import QUANTITIES, Observed, distance_edges, observe
 from ._occupancy import grid_points
 from ._predicted import density, predict_quantities
@@ -57,12 +58,9 @@ def evaluate(
         metrics, predictions = _common(experiment), {}
         for name in experiment.plans:
             learned = load_model(experiment, directory, name)
-            theta = _predict(experiment, directory, name, learned)
-            if experiment.plans[name].has_pairs:
-                size = float(observed["number"].value.sum(axis=-1).max())
-                quantities = sampled_quantities(experiment, learned.model, theta, size, progress)
-            else:
-                quantities = predict_quantities(experiment, learned.model, theta)
+            with about_model(name):
+                theta = _predict(experiment, directory, name, learned)
+                quantities = _quantities(experiment, name, learned, theta, observed, progress)
             predictions[name] = quantities
             metrics["models"][name] = _facts(experiment, name, learned)
             dataset = _dataset(experiment, name, theta, quantities, observed)
@@ -104,6 +102,21 @@ def _predict(
     """Coefficients of the held-out initial conditions, from the fit of their first time."""
     initial = initial_of(read_fit(experiment, directory, name), "test")
     return learned.predict(initial, experiment.times)
+
+
+def _quantities(
+    experiment: BoxExperiment,
+    name: str,
+    learned: FunctionalModel,
+    theta: np.ndarray,
+    observed: Observed,
+    progress: Progress,
+) -> dict[str, np.ndarray]:
+    """What the model predicts, exactly without pairs, otherwise from chains."""
+    if not experiment.plans[name].has_pairs:
+        return predict_quantities(experiment, learned.model, theta)
+    size = float(observed["number"].value.sum(axis=-1).max())
+    return sampled_quantities(experiment, learned.model, theta, size, progress)
 
 
 def _common(experiment: BoxExperiment) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from .._stored import is_current, read_current
 from .._timings import timed
 from ._experiment import BoxExperiment, FunctionalPlan
 from ._fingerprint import fit_fingerprint
+from ._model_errors import about_model
 from ._pair_fit import fit_pairs
 from ._simulate import open_part, patterns_of
 
@@ -41,7 +42,9 @@ def fit(
         }
         for plan in outdated:
             if plan.has_pairs:
-                fitted = _fitted(experiment, plan, fit_pairs(experiment, directory, plan, progress))
+                with about_model(plan.name):
+                    initial = fit_pairs(experiment, directory, plan, progress)
+                fitted = _fitted(experiment, plan, initial)
             else:
                 progress({"stage": "fit", "model": plan.name, "step": 0, "total": 1})
                 own = {part: values[plan.name] for part, values in means.items()}

@@ -32,6 +32,7 @@ from ._model import (
     parameters_of,
     with_parameters,
 )
+from ._model_errors import about_model
 from ._occupancy import visited_values
 from ._pair_train import learn_pairs
 from ._simulate import open_part, patterns_of
@@ -57,10 +58,11 @@ def train(
         for plan in outdated:
             fingerprint = model_fingerprint(experiment, plan.name)
             checkpoint = StoredCheckpoint(directory.checkpoint(plan.name), fingerprint)
-            if plan.has_pairs:
-                learned = learn_pairs(experiment, directory, plan, progress)
-            else:
-                learned = _learn(experiment, directory, plan, checkpoint, progress)
+            with about_model(plan.name):
+                if plan.has_pairs:
+                    learned = learn_pairs(experiment, directory, plan, progress)
+                else:
+                    learned = _learn(experiment, directory, plan, checkpoint, progress)
             dataset = functional_dataset(learned, plan.table)
             dataset.attrs |= {
                 "kind": KIND,
