@@ -38,15 +38,14 @@ def plot_pair_functions(
         times, dashes models.
     """
     first = next(iter(predictions.values()))
-    times = np.unique(np.linspace(0, first.sizes["time"] - 1, N_TIMES).round().astype(int))
+    places = np.linspace(0, first.sizes["time"] - 1, N_TIMES).round().astype(int)
+    times = np.unique(places).tolist()
     shades = colours(SEQUENTIAL)(np.linspace(0.05, 0.8, len(times)))
     labels = [at_time(float(first["time"].values[time]), time_unit(first)) for time in times]
     models = list(map(title, predictions))
     pairs = [str(name) for name in first["pair"].values]
     shape = (len(pairs), min(N_STARTS, first.sizes["initial_condition"]))
-    figure = new_figure(
-        figure, shape, legend=[*labels, *models, NONE], titled=True, margins=FLAT
-    )
+    figure = new_figure(figure, shape, legend=[*labels, *models, NONE], titled=True, margins=FLAT)
     axes = []
     for row, pair in enumerate(pairs):
         for start in range(shape[1]):
@@ -90,5 +89,7 @@ def _legend(ax: Axes, times: Mapping[str, np.ndarray], models: list[str]) -> Non
     for label, colour in times.items():
         ax.plot([], [], color=colour, label=label)
     for place, name in enumerate(models):
-        ax.plot([], [], color="#555555", linestyle=MODEL_LINES[place % len(MODEL_LINES)], label=name)
+        ax.plot(
+            [], [], color="#555555", linestyle=MODEL_LINES[place % len(MODEL_LINES)], label=name
+        )
     ax.plot([], [], label=NONE, **BASELINE)  # type: ignore[arg-type]

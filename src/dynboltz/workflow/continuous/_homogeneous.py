@@ -176,9 +176,7 @@ def _pair_function(
     return Constant(jnp.asarray(table, dtype=jnp.float64))
 
 
-def _dictionary(
-    terms: Sequence[PairTermTable], name: str, species: tuple[str, ...]
-) -> Dictionary:
+def _dictionary(terms: Sequence[PairTermTable], name: str, species: tuple[str, ...]) -> Dictionary:
     arguments = (*species, PAIR)
     for term in terms:
         unknown = [argument for argument in term.exponents if argument not in arguments]
