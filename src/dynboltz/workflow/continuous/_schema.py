@@ -123,11 +123,11 @@ class FunctionalTable(Table):
 def _kind_of_model(value: Any) -> str:
     elements = value.get("elements") if isinstance(value, dict) else value.elements
     kind = elements.get("kind") if isinstance(elements, dict) else getattr(elements, "kind", None)
-    return kind if kind in ("uniform", "radial") else "elements"
+    return kind if kind in ("uniform", "radial") else "functional"
 
 
 ModelTable = Annotated[
-    Annotated[FunctionalTable, Tag("elements")]
+    Annotated[FunctionalTable, Tag("functional")]
     | Annotated[UniformTable, Tag("uniform")]
     | Annotated[RadialTable, Tag("radial")],
     Discriminator(_kind_of_model),
