@@ -10,6 +10,7 @@ from dynboltz.dynamics import (
     CorrelationWithin,
     Dictionary,
     Equation,
+    Exponential,
     ExponentialWithin,
     PairField,
     UniformEquation,
@@ -82,6 +83,20 @@ def test_excess_of_pairs_is_zero_beyond_the_radius_and_without_interaction():
         np.testing.assert_allclose(function(jnp.array(y)), expected, rtol=1e-12)
 
 
+def test_without_pairs_densities_alone_obey_their_equations():
+    local = (
+        Dictionary((Exponential((-1.0, 0.0)),), jnp.array([0.3])),
+        Dictionary((Exponential((1.0, -1.0)),), jnp.array([0.7])),
+    )
+    single = tuple(UniformEquation(function, ()) for function in local)
+    model = PairField(None, 2, ("A", "B"), (), single, ())
+    assert model.coefficients == ("nu.A[0]", "nu.B[0]")
+    nu = jnp.array([0.2, -0.4])
+    expected = [0.3 * np.exp(-0.2), 0.7 * np.exp(0.2 + 0.4)]
+    np.testing.assert_allclose(eqx.filter_jit(model)(nu), expected, rtol=1e-12)
+    np.testing.assert_array_equal(model.stiff_operator(nu), np.zeros((2, 2)))
+
+
 def test_names_and_shapes_are_checked():
     model = field(1, space=RadialSpace(1.0, 1))
     assert model.coefficients == ("nu.A[0]", "nu.A.A[0]", "nu.A.A[1]")
@@ -89,6 +104,8 @@ def test_names_and_shapes_are_checked():
         field(4)
     with pytest.raises(ValueError, match="one equation for each of the species"):
         PairField(SPACE, 1, ("A", "B"), (), (UniformEquation(constant(0.0), ()),), ())
+    with pytest.raises(ValueError, match="need a `space`, got None"):
+        PairField(None, 1, ("A",), model.pairs, model.single, model.pair)
     with pytest.raises(ValueError, match="must have one entry, a function or None"):
         PairField(
             SPACE,

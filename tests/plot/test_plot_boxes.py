@@ -6,7 +6,13 @@ import pytest
 import xarray as xr
 
 from dynboltz.particles import Box, random_particles
-from dynboltz.plot import plot_actions, plot_functions, plot_patterns, plot_profiles
+from dynboltz.plot import (
+    plot_actions,
+    plot_functions,
+    plot_pair_functions,
+    plot_patterns,
+    plot_profiles,
+)
 from dynboltz.store import particles_dataset
 
 LEAST = 0.2
@@ -80,6 +86,30 @@ def test_a_line_has_a_curve_for_every_model_and_time():
     # Two times of the first half, in which densities change most.
     assert len(dashes) == 2
     np.testing.assert_allclose(dashes[1].get_ydata(), ds.density[1, 1, 0])
+
+
+def test_pairs_have_a_row_and_times_a_line_each():
+    r = np.linspace(0.0, 1.2, 60)
+    dims, pairs = ("initial_condition", "time", "pair", "separation"), ["A.A", "A.B"]
+    values = np.random.default_rng(1).random((5, 11, 2, 60))
+    coords = {"time": ("time", np.linspace(0.0, 1.0, 11), {"units": "1"}), "pair": pairs}
+    ds = xr.Dataset({"pair_function": (dims, values)}, coords={**coords, "separation": r})
+    only = ds.isel(pair=[0])
+    axes = plot_pair_functions({"one": ds, "other": only})
+    assert len(axes) == 2 * 3
+    for place, ax in enumerate(axes):
+        row, start = divmod(place, 3)
+        drawn = [line for line in ax.get_lines() if len(line.get_xdata()) == 60]
+        # Three times, of both models where both have the pair.
+        assert len(drawn) == (6 if row == 0 else 3)
+        for line, time in zip(drawn, (0, 5, 10), strict=False):
+            np.testing.assert_array_equal(line.get_xdata(), r)
+            np.testing.assert_array_equal(line.get_ydata(), values[start, time, row])
+        assert ax.get_xlabel() == "distance $r$ [length]"
+        assert ax.get_ylabel().endswith("(r)$ [-]")
+    assert axes[4].get_ylabel() == r"$\nu_{\mathrm{A\,B}}(r)$ [-]"
+    shown = [text.get_text() for text in axes[0].figure.legends[0].get_texts()]
+    assert shown == ["$t$ = 0", "$t$ = 0.5", "$t$ = 1", "one", "other", "no interaction"]
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3])

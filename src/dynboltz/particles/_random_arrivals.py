@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float64
+from scipy.spatial import KDTree
 
 from dynboltz.lattices import numbered_seed
 
@@ -67,7 +68,8 @@ def random_arrivals(
     for number in range(first, first + n_patterns):
         generator = np.random.default_rng(numbered_seed(parent, number))
         counts = {name: generator.poisson(rho * box.volume) for name, rho in density.items()}
-        names = generator.permutation(np.repeat(list(counts), list(counts.values())))
+        labels = [name for name, count in counts.items() for _ in range(count)]
+        names = generator.permutation(np.array(labels, dtype=str))
         x = generator.random((len(names), box.dim)) * np.array(box.lengths, dtype=np.float64)
         stays = _stay(box, x, distance)
         patterns.append({name: x[stays & (names == name)] for name in species})
@@ -78,8 +80,12 @@ def _stay(
     box: Box, x: Float64[np.ndarray, "arrivals dim"], distance: float
 ) -> Bool[np.ndarray, " arrivals"]:
     """Tell which arrivals stay."""
-    stays = np.zeros(len(x), dtype=bool)
-    for number in range(len(x)):
-        gaps = box.displacement(x[number], x[:number][stays[:number]])
-        stays[number] = not np.any(np.sum(gaps**2, axis=-1) < distance**2)
+    stays = np.ones(len(x), dtype=bool)
+    if not len(x):
+        return stays
+    tree = KDTree(x, boxsize=box.lengths if box.is_periodic else None)
+    pairs = tree.query_pairs(distance, output_type="ndarray")
+    for earlier, later in pairs[np.argsort(pairs[:, 1])]:
+        if stays[earlier]:
+            stays[later] = False
     return stays

@@ -4,6 +4,7 @@ from ._box_action import plot_actions as plot_actions
 from ._box_courses import plot_numbers as plot_numbers
 from ._box_courses import plot_pair_correlations as plot_pair_correlations
 from ._box_functions import plot_functions as plot_functions
+from ._box_pair_functions import plot_pair_functions as plot_pair_functions
 from ._box_patterns import plot_patterns as plot_patterns
 from ._box_profiles import plot_profiles as plot_profiles
 from ._box_write import write_box_figures as write_box_figures

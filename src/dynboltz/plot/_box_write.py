@@ -15,6 +15,7 @@ from dynboltz.store import StoreError, open_particles, read_dataset, read_json
 from ._box_action import plot_actions
 from ._box_courses import plot_numbers, plot_pair_correlations
 from ._box_functions import plot_functions
+from ._box_pair_functions import plot_pair_functions
 from ._box_patterns import plot_patterns
 from ._box_profiles import plot_profiles
 from ._files import save_figure
@@ -69,6 +70,9 @@ def _figures(directory: Path) -> Iterator[tuple[str, Callable[[], list[Axes]]]]:
         yield f"functions-{name}", partial(plot_functions, ds)
     yield "numbers", partial(plot_numbers, predictions)
     yield "pair-correlations", partial(plot_pair_correlations, predictions)
+    interacting = {name: ds for name, ds in predictions.items() if "pair_function" in ds}
+    if interacting:
+        yield "pair-functions", partial(plot_pair_functions, interacting)
     histories = {
         name: {key: ds[f"history_{key}"].values for key in ("action", "window")}
         for name, ds in models.items()

@@ -130,6 +130,13 @@ _EXACT = {
         "condition with the largest value at the start. A model with K = 1 predicts those of "
         "independent particles with its density.",
     ),
+    "pair-functions": Caption(
+        "Interaction functions of pairs",
+        "The functions of the distance in models with K = 2, as predicted for held-out initial "
+        "conditions from a fit of the first time. Pairs are rarer than without interaction where a "
+        "function is positive and more frequent where it is negative: at low density the pair "
+        "correlation is the exponential of minus the function.",
+    ),
     "action": Caption(
         "Descent of the action",
         "Action after every step of Gauss-Newton, above the last value of its window of times.",

@@ -21,6 +21,7 @@ ORDER = (
     "functions",
     "numbers",
     "pair-correlations",
+    "pair-functions",
     "predicted",
     "fig8a",
     "beyond",

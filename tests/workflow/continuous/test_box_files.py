@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dynboltz.workflow import BoxExperiment, ExperimentError, load_experiment
-from dynboltz.workflow.continuous import _schema
+from dynboltz.workflow.continuous import _function_schema, _homogeneous_schema, _schema
 from dynboltz.workflow.continuous._fingerprint import (
     fit_fingerprint,
     model_fingerprint,
@@ -118,12 +118,21 @@ def test_results_depend_on_what_they_are_made_of(tiny_box):
         ("`kernel`", _schema.BrownianTable),
         ("`initial`", _schema.ProfilesInitial),
         ("`initial`", _schema.PatternsInitial),
+        ("`initial`", _schema.PatternTable),
         ("`models.NAME`", _schema.FunctionalTable),
         ("`models.NAME`", _schema.ElementsTable),
         ("`models.NAME.dynamics.SPECIES`", _schema.DynamicsTable),
-        ("`models.NAME.dynamics.SPECIES`", _schema.CurveTable),
-        ("`models.NAME.dynamics.SPECIES`", _schema.DictionaryTable),
-        ("`models.NAME.learning`", _schema.LearningTable),
+        ("`models.NAME.dynamics.SPECIES`", _function_schema.CurveTable),
+        ("`models.NAME.dynamics.SPECIES`", _function_schema.DictionaryTable),
+        ("`models.NAME.learning`", _function_schema.LearningTable),
+        ("Homogeneous space", _homogeneous_schema.UniformTable),
+        ("Homogeneous space", _homogeneous_schema.RadialTable),
+        ("Homogeneous space", _homogeneous_schema.UniformElements),
+        ("Homogeneous space", _homogeneous_schema.RadialElements),
+        ("Homogeneous space", _homogeneous_schema.SingleDynamicsTable),
+        ("Homogeneous space", _homogeneous_schema.PairDynamicsTable),
+        ("Homogeneous space", _homogeneous_schema.PairTermTable),
+        ("`learning` with pairs", _homogeneous_schema.SampledLearningTable),
         ("`evaluation`", _schema.BoxEvaluationTable),
     ],
 )

@@ -77,7 +77,7 @@ def made_up(experiment, name="free"):
 
 def test_a_stored_model_is_the_same(tiny_box):
     plan, learned = made_up(load_experiment(tiny_box))
-    dataset = functional_dataset(learned, plan.table.elements, plan.table.dynamics)
+    dataset = functional_dataset(learned, plan.table)
     again = load_functional(dataset)
     assert again.model.coefficients == learned.model.coefficients
     assert isinstance(again.model, PointProcessModel)

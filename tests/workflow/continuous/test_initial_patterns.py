@@ -57,27 +57,53 @@ def test_initial_conditions_do_not_depend_on_how_many_there_are(tiny_box):
     )
 
 
-def test_kinds_of_patterns_take_turns(tiny_box):
+KINDS = """[initial]
+source = "patterns"
+train = 4
+test = 1
+replicas = 30
+[[initial.kinds]]
+kind = "random"
+density = { A = [40.0, 60.0] }
+[[initial.kinds]]
+kind = "hard core"
+density = { A = 60.0 }
+distance = 0.004
+[[initial.kinds]]
+kind = "pairs"
+density = { A = [40.0, 60.0] }
+distance = [1e-6, 2e-6]
+share = 0.5
+"""
+
+
+def gaps(patterns, replica):
+    x = np.sort(patterns.points("A", replica)[:, 0])
+    return np.diff(np.append(x, x[0] + 1))
+
+
+@pytest.fixture
+def kinds(tiny_box):
+    """Patterns of the four initial conditions."""
     text = tiny_box.read_text()
     head, tail = text.split("[initial]")[0], text[text.index("[models.constants]") :]
-    table = (
-        '[initial]\nsource = "patterns"\nkinds = ["random", "hard core", "pairs"]\n'
-        "density = { A = [40, 60] }\ndistance = 0.004\ntrain = 3\ntest = 1\nreplicas = 8\n"
-    )
-    tiny_box.write_text(head + table + tail)
+    tiny_box.write_text(head + KINDS + tail)
     experiment = load_experiment(tiny_box)
-    random, core, pairs = (initial_patterns(experiment, "train", n) for n in range(3))
+    return [initial_patterns(experiment, "train", number) for number in range(4)]
 
-    def gaps(patterns, replica):
-        x = np.sort(patterns.points("A", replica)[:, 0])
-        return np.diff(np.append(x, x[0] + 1))
 
-    assert len(set(random.counts()[:, 0])) > 1
-    assert len(set(core.counts()[:, 0])) == 1
-    assert 40 <= core.counts()[0, 0] <= 60
-    assert min(gaps(core, i).min() for i in range(8)) >= 0.004
-    assert min(gaps(random, i).min() for i in range(8)) < 0.004
-    for replica in range(8):
-        x = pairs.points("A", replica)
-        first, second = np.split(x, 2)
-        np.testing.assert_allclose(np.abs(experiment.box.displacement(first, second)), 0.004)
+def test_kinds_of_patterns_take_turns(kinds):
+    random, core, pairs, again = kinds
+    assert min(gaps(core, i).min() for i in range(30)) >= 0.004
+    assert min(gaps(random, i).min() for i in range(30)) < 0.004
+    assert not np.array_equal(random.counts(), again.counts())
+    for patterns in kinds:
+        counts = patterns.counts()[:, 0]
+        assert len(set(counts)) > 1
+        # Between 40 and 60, of hard cores fewer; four standard errors of Poisson numbers or pairs.
+        low = 60 * np.exp(-2 * 60 * 0.004) if patterns is core else 40.0
+        assert low - 4 * np.sqrt(2 * 60 / 30) < counts.mean() < 60 + 4 * np.sqrt(2 * 60 / 30)
+    # Half of the particles have a partner; others are closer than this once in 10 000.
+    close = sum((gaps(pairs, i) < 1e-4).sum() for i in range(30)) * 2 / pairs.counts().sum()
+    # The error of the share is at most that of the number of about 375 pairs, 5 %.
+    assert abs(close - 0.5) < 0.5 * 4 * 0.05

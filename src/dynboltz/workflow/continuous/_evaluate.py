@@ -35,6 +35,7 @@ from ._model import FunctionalModel
 from ._model_errors import about_model
 from ._observed import QUANTITIES, Observed, distance_edges, observe
 from ._occupancy import grid_points
+from ._pair_functions import pair_functions
 from ._predicted import density, predict_quantities
 from ._sampled_quantities import sampled_quantities
 from ._train import load_model
@@ -64,6 +65,8 @@ def evaluate(
             predictions[name] = quantities
             metrics["models"][name] = _facts(experiment, name, learned)
             dataset = _dataset(experiment, name, theta, quantities, observed)
+            if experiment.plans[name].has_pairs:
+                dataset = dataset.assign(pair_functions(learned.model, theta))
             if isinstance(learned.field, FunctionalField):
                 functions = learned_functions(experiment, learned)
                 metrics["functions"][name] = function_metrics(experiment, functions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -24,14 +25,13 @@ from .._errors import in_field
 from .._toml import dotted, toml_text
 from ._function_schema import LearningTable
 from ._functions import functional_field
-from ._homogeneous import homogeneous_field, homogeneous_model
+from ._homogeneous import homogeneous_field, homogeneous_model, pair_equations
 from ._homogeneous_schema import RadialTable
 from ._schema import (
     BoxExperimentTable,
     ElementsTable,
     FunctionalTable,
     ModelTable,
-    PatternsInitial,
     ProfilesInitial,
 )
 
@@ -236,16 +236,24 @@ class BoxExperiment:
 
     def _check_initial(self) -> None:
         table = self.table.initial
-        key = "mean" if isinstance(table, ProfilesInitial) else "kinds"
-        with in_field(self.source, f"initial.{key}"):
-            unknown = [name for name in self.largest_means if name not in self.species]
-            if unknown:
-                raise ValueError(f"names {unknown[0]!r}; allowed are {', '.join(self.species)}.")
-            for kind in table.kinds if isinstance(table, PatternsInitial) else ():
-                for name, value in kind.density.items():
-                    _check_order(name, value)
-                _check_order("distances", kind.distance)
-                _check_order("shares", kind.share)
+        if isinstance(table, ProfilesInitial):
+            with in_field(self.source, "initial.mean"):
+                self._check_species(self.largest_means)
+            return
+        for number, kind in enumerate(table.kinds):
+            field = f"initial.kinds.{number}"
+            with in_field(self.source, f"{field}.density"):
+                self._check_species(kind.density)
+                for value in kind.density.values():
+                    _check_order(value)
+            for key in ("distance", "share"):
+                with in_field(self.source, f"{field}.{key}"):
+                    _check_order(getattr(kind, key))
+
+    def _check_species(self, given: Iterable[str]) -> None:
+        unknown = [name for name in given if name not in self.species]
+        if unknown:
+            raise ValueError(f"names {unknown[0]!r}; allowed are {', '.join(self.species)}.")
 
     def _check_start(self, plan: FunctionalPlan) -> None:
         names = list(self.plans)
@@ -260,6 +268,9 @@ class BoxExperiment:
 
     def _plan(self, name: str, table: ModelTable) -> FunctionalPlan:
         field = dotted(("models", name))
+        if not isinstance(table, FunctionalTable):
+            with in_field(self.source, f"{field}.pairs"):
+                pair_equations(self.species, table)
         with in_field(self.source, f"{field}.elements"):
             model = build_model(self.box, self.species, table)
         with in_field(self.source, f"{field}.dynamics"):
@@ -289,6 +300,6 @@ def element_space(box: Box, table: ElementsTable) -> ElementSpace:
     return ElementSpace(box, tuple(table.cells), FAMILIES[table.kind])
 
 
-def _check_order(name: str, value: Any) -> None:
+def _check_order(value: Any) -> None:
     if isinstance(value, list) and value[0] > value[1]:
-        raise ValueError(f"the range of {name} must be [lowest, highest], got {value}.")
+        raise ValueError(f"a range must be [lowest, highest], got {value}.")

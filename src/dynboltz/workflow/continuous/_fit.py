@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import numpy as np
 import xarray as xr
@@ -101,7 +103,9 @@ def _fitted(
     means: dict[str, np.ndarray] | None = None,
 ) -> xr.Dataset:
     dims = ("part", "initial_condition")
-    variables = {"initial": ((*dims, "coefficient"), padded(initial), {"units": "1"})}
+    variables: dict[str, Any] = {
+        "initial": ((*dims, "coefficient"), padded(initial), {"units": "1"})
+    }
     if means is not None:
         units = {"units": "per box"}
         variables["summary"] = ((*dims, "time", "coefficient"), padded(means), units)

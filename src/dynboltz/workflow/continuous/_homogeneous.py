@@ -63,15 +63,28 @@ def homogeneous_field(
             f"needs one table for each of the species {', '.join(species)}, got "
             f"{', '.join(table.dynamics) or 'none'}."
         )
-    tables = table.pairs if isinstance(table, RadialTable) else {}
-    pairs = tuple(_pair(name, species) for name in tables)
+    equations = pair_equations(species, table)
+    pairs = tuple(equations)
     single = tuple(_single(table.dynamics[name], name, species, pairs) for name in species)
-    pair = tuple(
-        Equation(*(_pair_function(getattr(own, symbol), species) for symbol in SYMBOLS))
-        for own in tables.values()
-    )
     space = _radial_space(table) if isinstance(table, RadialTable) else None
-    return PairField(space, box.dim, species, pairs, single, pair)
+    return PairField(space, box.dim, species, pairs, single, tuple(equations.values()))
+
+
+def pair_equations(
+    species: tuple[str, ...], table: UniformTable | RadialTable
+) -> dict[tuple[str, str], Equation]:
+    """Equation of each pair, with the functions at their start; none without pairs.
+
+    Raises
+    ------
+    ValueError
+        If a pair has an unknown species, or an exponent an unknown name.
+    """
+    found = {}
+    for name, own in table.pairs.items() if isinstance(table, RadialTable) else ():
+        functions = (_pair_function(getattr(own, symbol), name, species) for symbol in SYMBOLS)
+        found[_pair(name, species)] = Equation(*functions)
+    return found
 
 
 def term_labels(
@@ -106,7 +119,7 @@ def _function_labels(table) -> list[str]:
 
 
 def _label(term: PairTermTable) -> str:
-    excess = " (exp(-nu) - 1)" if term.kind == "correlation" else ""
+    excess = f" (exp(-nu.{PAIR}) - 1)" if term.kind == "correlation" else ""
     return f"{_exponential(term.exponents)}{excess} [r < {term.within:g}]"
 
 
@@ -145,7 +158,7 @@ def _single(
     own = species.index(name)
     local = _nothing if table.F is None else scalar_function(table.F, own, species)
     integrands = tuple(
-        _dictionary(table.integrals[pair], species) if pair in table.integrals else None
+        _dictionary(table.integrals[pair], name, species) if pair in table.integrals else None
         for pair in names
     )
     return UniformEquation(local, integrands)
@@ -155,23 +168,25 @@ def _nothing(nu: Array) -> Array:
     return jnp.zeros((), nu.dtype)
 
 
-def _pair_function(table: float | list[PairTermTable], species: tuple[str, ...]) -> ScalarFunction:
+def _pair_function(
+    table: float | list[PairTermTable], name: str, species: tuple[str, ...]
+) -> ScalarFunction:
     if isinstance(table, list):
-        return _dictionary(table, species)
+        return _dictionary(table, name, species)
     return Constant(jnp.asarray(table, dtype=jnp.float64))
 
 
-def _dictionary(terms: Sequence[PairTermTable], species: tuple[str, ...]) -> Dictionary:
+def _dictionary(terms: Sequence[PairTermTable], name: str, species: tuple[str, ...]) -> Dictionary:
     arguments = (*species, PAIR)
     for term in terms:
-        unknown = [name for name in term.exponents if name not in arguments]
+        unknown = [argument for argument in term.exponents if argument not in arguments]
         if unknown:
             raise ValueError(
-                f"exponents of {unknown[0]!r}; a function of a pair depends on "
+                f"{name}: exponents of {unknown[0]!r}; a function of a pair depends on "
                 f"{', '.join(arguments)}."
             )
     functions = tuple(
-        TERMS[term.kind](tuple(term.exponents.get(name, 0.0) for name in arguments), term.within)
+        TERMS[term.kind](tuple(term.exponents.get(own, 0.0) for own in arguments), term.within)
         for term in terms
     )
     return Dictionary(functions, jnp.asarray([t.start for t in terms], dtype=jnp.float64))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from .._schema import Count, Finite, Positive, Table
 from ._function_schema import FunctionTable, LearningTable
@@ -24,7 +24,16 @@ class PairTermTable(Table):
 
 
 PairTerms = Annotated[list[PairTermTable], Field(min_length=1)]
-PairFunctionTable = Finite | PairTerms
+
+
+def _kind_of_function(value: Any) -> str:
+    return "terms" if isinstance(value, list) else "number"
+
+
+PairFunctionTable = Annotated[
+    Annotated[Finite, Tag("number")] | Annotated[PairTerms, Tag("terms")],
+    Discriminator(_kind_of_function),
+]
 
 
 class PairDynamicsTable(Table):
@@ -87,3 +96,16 @@ class RadialTable(Table):
     dynamics: dict[str, SingleDynamicsTable]
     pairs: Annotated[dict[str, PairDynamicsTable], Field(min_length=1)]
     learning: SampledLearningTable = SampledLearningTable()
+
+    @model_validator(mode="after")
+    def _check_distances(self) -> RadialTable:
+        lists = [own for one in self.dynamics.values() for own in one.integrals.values()]
+        given = (getattr(own, key) for own in self.pairs.values() for key in ("F1", "F2", "F3"))
+        lists += [terms for terms in given if isinstance(terms, list)]
+        furthest = max((term.within for terms in lists for term in terms), default=0.0)
+        if furthest > self.elements.cutoff:
+            raise ValueError(
+                f"`within` of a term must be at most `elements.cutoff`, {self.elements.cutoff:g}, "
+                f"got {furthest:g}"
+            )
+        return self

@@ -61,14 +61,16 @@ class PatternTable(Table):
     """One kind of random patterns; a share of the particles is correlated, the others are not."""
 
     kind: Pattern
-    density: dict[str, Positive | PositiveRange]
+    density: Annotated[dict[str, Positive | PositiveRange], Field(min_length=1)]
     distance: Positive | PositiveRange | None = None
     share: Share | ShareRange = 1.0
 
     @model_validator(mode="after")
     def _check_distance(self) -> PatternTable:
-        if (self.distance is None) != (self.kind == "random"):
-            raise ValueError('`distance` is for "pairs" and "hard core", which need one')
+        if self.kind == "random" and self.distance is not None:
+            raise ValueError(f'`kind = "random"` has no `distance`, got {self.distance}')
+        if self.kind != "random" and self.distance is None:
+            raise ValueError(f'`kind = "{self.kind}"` needs a `distance`')
         return self
 
 
@@ -121,11 +123,11 @@ class FunctionalTable(Table):
 def _kind_of_model(value: Any) -> str:
     elements = value.get("elements") if isinstance(value, dict) else value.elements
     kind = elements.get("kind") if isinstance(elements, dict) else getattr(elements, "kind", None)
-    return kind if kind in ("uniform", "radial") else "elements"
+    return kind if kind in ("uniform", "radial") else "functional"
 
 
 ModelTable = Annotated[
-    Annotated[FunctionalTable, Tag("elements")]
+    Annotated[FunctionalTable, Tag("functional")]
     | Annotated[UniformTable, Tag("uniform")]
     | Annotated[RadialTable, Tag("radial")],
     Discriminator(_kind_of_model),
