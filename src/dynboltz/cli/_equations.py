@@ -96,7 +96,9 @@ def equations(
     if well_mixed:
         derived: Any = well_mixed_equations(read, order or 1)
     else:
-        wanted = _checked(moments, dim) if moments else cluster_moments(read.species, order or 1, dim)
+        wanted = (
+            _checked(moments, dim) if moments else cluster_moments(read.species, order or 1, dim)
+        )
         rates = "by-species" if hop_rates else "common"
         derived = moment_equations(read, wanted, hop_rates=rates)
     if as_json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Sequence
+from operator import mod, mul, sub
 
 from ._term import Factor, Term
 
@@ -74,17 +75,19 @@ def anchored(pattern: Pattern, periods: tuple[int, ...] | None = None) -> Patter
     if not pattern:
         return pattern
     if periods is None:
-        least = [min(coordinates) for coordinates in zip(*(p[0] for p in pattern), strict=True)]
-        return _shifted(pattern, least)
-    moved = (_shifted(pattern, origin) for origin, _ in pattern)
-    return min(tuple(sorted((wrap(o, periods), s) for o, s in image)) for image in moved)
+        least = tuple(map(min, zip(*(offset for offset, _ in pattern), strict=True)))
+        return tuple(sorted((tuple(map(sub, offset, least)), s) for offset, s in pattern))
+    return min(
+        tuple(sorted((tuple(map(mod, map(sub, o, origin), periods)), s) for o, s in pattern))
+        for origin, _ in pattern
+    )
 
 
 def wrap(site: Offset, periods: tuple[int, ...] | None) -> Offset:
     """Site of a periodic lattice, or the site itself without periods."""
     if periods is None:
         return site
-    return tuple(x % n for x, n in zip(site, periods, strict=True))
+    return tuple(map(mod, site, periods))
 
 
 def pattern_images(pattern: Pattern, periods: tuple[int, ...] | None = None) -> tuple[Pattern, ...]:
@@ -105,16 +108,10 @@ def pattern_images(pattern: Pattern, periods: tuple[int, ...] | None = None) -> 
     """
     if not pattern:
         return (pattern,)
-    dim = len(pattern[0][0])
-    found = {
-        anchored(
-            tuple(
-                (tuple(s * o[a] for a, s in zip(axes, signs, strict=True)), x) for o, x in pattern
-            ),
-            periods,
-        )
-        for axes, signs in _symmetries(dim, periods)
-    }
+    found = set()
+    for axes, signs in _symmetries(len(pattern[0][0]), periods):
+        moved = ((tuple(map(mul, signs, [o[a] for a in axes])), s) for o, s in pattern)
+        found.add(anchored(tuple(moved), periods))
     return tuple(sorted(found))
 
 
@@ -122,14 +119,6 @@ def pattern_term(name: str, patterns: Sequence[Pattern]) -> Term:
     """Term that counts every one of some patterns, such as the images of one."""
     return Term(
         name, tuple(tuple(Factor(label, o) for o, label in pattern) for pattern in patterns)
-    )
-
-
-def _shifted(pattern: Pattern, origin: Sequence[int]) -> Pattern:
-    return tuple(
-        sorted(
-            (tuple(x - o for x, o in zip(offset, origin, strict=True)), s) for offset, s in pattern
-        )
     )
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 from dynboltz.lattices import Lattice, Offset, Pattern, anchored, pattern_images, wrap
@@ -23,11 +22,19 @@ class Geometry:
         Numbers of sites along the axes of a periodic lattice, None for the infinite one.
     symmetric
         Whether moments that are reflections or permutations of axes of each other are the same.
+
+    Attributes
+    ----------
+    first_images
+        What `canonical` has found already, of all images at once.
     """
 
     dim: int
     periods: tuple[int, ...] | None = None
     symmetric: bool = True
+    first_images: dict[Pattern, Pattern] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     @classmethod
     def of(cls, dim: int, lattice: Lattice | None, *, symmetric: bool) -> Geometry:
@@ -65,9 +72,9 @@ class Geometry:
     def canonical(self, places: Iterable[tuple[Offset, str]]) -> Pattern:
         """The one of all patterns that stand for the same moment."""
         pattern = anchored(tuple(sorted(places)), self.periods)
-        return _first_image(pattern, self.periods) if self.symmetric else pattern
-
-
-@functools.lru_cache(maxsize=100_000)
-def _first_image(pattern: Pattern, periods: tuple[int, ...] | None) -> Pattern:
-    return pattern_images(pattern, periods)[0]
+        if not self.symmetric:
+            return pattern
+        if pattern not in self.first_images:
+            images = pattern_images(pattern, self.periods)
+            self.first_images.update(dict.fromkeys(images, images[0]))
+        return self.first_images[pattern]
