@@ -17,6 +17,7 @@ ROOT = Path(dynboltz.__file__).parent
 NUMERICS = (
     "lattices",
     "reactions",
+    "moments",
     "particles",
     "elements",
     "simulation",

@@ -4,6 +4,7 @@ Each concept has a room of its own, to be imported by name; importing `dynboltz`
 them:
 
 - `dynboltz.reactions`: species, reactions, their text syntax, stoichiometry;
+- `dynboltz.moments`: moment equations, derived symbolically;
 - `dynboltz.lattices`: lattices, and the terms that count what their states contain;
 - `dynboltz.simulation`: stochastic simulators, exact master equations, initial states;
 - `dynboltz.store`: trajectories and models on disk, readers of foreign data;

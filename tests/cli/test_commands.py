@@ -296,3 +296,79 @@ def test_help_does_not_import_the_numerics():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+ANNIHILATION = "A + A -> 0 ; k = 1"
+PAIRS = ("--moments", "A(0)", "A(0) A(1)")
+
+
+def test_equations_as_json_as_text_and_as_latex():
+    expected = [
+        {"moment": "A(0)", "terms": [{"coefficient": "-2*k1", "moment": "A(0) A(1)"}]},
+        {
+            "moment": "A(0) A(1)",
+            "terms": [
+                {"coefficient": "-2*D - k1", "moment": "A(0) A(1)"},
+                {"coefficient": "2*D", "moment": "A(0) A(2)"},
+                {"coefficient": "-2*k1", "moment": "A(0) A(1) A(2)"},
+            ],
+        },
+    ]
+    for arguments in (
+        (ANNIHILATION, "--dim", 1, *PAIRS, "--json"),
+        (*PAIRS, "--json", ANNIHILATION),
+        ("--moments=A(0)", "--json", "--moments", "A(0) A(1)", "--dim", 1, ANNIHILATION),
+        (ANNIHILATION, "--order", 2, "--json"),
+    ):
+        result = dynboltz("equations", *arguments)
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout) == expected
+    result = dynboltz("equations", ANNIHILATION, "--dim", 2)
+    assert result.stdout.startswith("d/dt A(0,0) = -4*k1 A(0,0) A(0,1)\n")
+    assert 'terms = ["b.A", "J.A.A"]' in result.stdout
+    result = dynboltz("equations", ANNIHILATION, "--latex")
+    assert r"&= -2 k_{1} \langle A_{0} A_{1} \rangle" in result.stdout
+    result = dynboltz("equations", ANNIHILATION, "--well-mixed", "--order", 2)
+    assert result.stdout.startswith("d/dt A = k1 A - k1 A^2\nd/dt A^2 = ")
+    result = dynboltz("equations", "A -> B ; k = 1", "--moments", "A(0) B(3)", "--hop-rates")
+    assert "D_A: hops" in result.stdout
+
+
+def test_equations_read_networks_from_files(tmp_path):
+    text = tmp_path / "network.txt"
+    text.write_text("# decay\nB -> A ; k = 1\nA -> 0 ; k = 2\n")
+    table = tmp_path / "experiment.toml"
+    table.write_text('network = "B -> A ; k = 1"\nspecies = ["A", "B"]')
+    assert dynboltz("equations", text).stdout.startswith("d/dt A(0) = -k2 A(0) + k1 B(0)\n")
+    assert dynboltz("equations", table).stdout.startswith("d/dt A(0) = k1 B(0)\n")
+    assert "A + A -> 0" in dynboltz("equations", "annihilation").stdout
+    text.write_text("A -> ; k")
+    refused("equations", text, message=f"{text}: line 1, column 6")
+    table.write_text("network = 3")
+    refused("equations", table, message="has no text `network`")
+    table.write_text("network")
+    refused("equations", table, message="is no TOML")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nothing",), "neither a file nor text with reactions"),
+        (("A + A -> 0",), "Expected '+', or ';'"),
+        ((ANNIHILATION, "--moments", "A"), "Write A(0) B(1) on a chain"),
+        ((ANNIHILATION, "--moments", "B(0)"), "the network has A"),
+        ((ANNIHILATION, "--moments", "A(0) A(0)"), "names one site twice"),
+        ((ANNIHILATION, "--moments", "A(0,0)"), "give --dim 2, or offsets such as A(0)"),
+        ((ANNIHILATION, "--dim", 3, "--moments", "A(0)"), "such as A(0,0,0)"),
+        ((ANNIHILATION, "--moments", "A(0)", "--order", 2), "give one of them"),
+        ((ANNIHILATION, "--moments", "A(0)", "--well-mixed"), "give one of them"),
+        ((ANNIHILATION, "--json", "--latex"), "give one of them"),
+    ],
+)
+def test_equations_refuse(arguments, message):
+    refused("equations", *arguments, message=message)
+
+
+def test_moments_without_a_value_are_refused():
+    assert dynboltz("equations", ANNIHILATION, "--moments").exit_code == 2
+    assert dynboltz("equations", ANNIHILATION, "--moments", "--json").exit_code == 2

@@ -70,6 +70,21 @@ def test_overrides_come_after_the_preset_and_the_seed_last(tiny):
     assert changed.seed == 9
 
 
+def test_terms_of_any_sites_have_names(tiny):
+    """Those that the moment equations of annihilation name."""
+    axis = "{ cell = 0.5, lower = -6.0, upper = 4.0 }"
+    experiment = load_experiment(
+        tiny,
+        overrides=[
+            'models.visible.terms = ["b.A", "J.A.A", "A(0) A(2)"]',
+            'initial.coefficients."A(0) A(2)" = [-0.5, 0.5]',
+            f'models.visible.grid.axes."A(0) A(2)" = {axis}',
+        ],
+    )
+    second = experiment.plans["visible"].model.terms[2]
+    assert [tuple(f.offset for f in product) for product in second.products] == [((0,), (2,))]
+
+
 def test_a_derivative_may_depend_on_some_coefficients(tiny):
     experiment = load_experiment(tiny, overrides=['models.visible.grid.arguments."b.A" = ["b.A"]'])
     grids = experiment.plans["visible"].grids

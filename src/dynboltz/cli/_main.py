@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from ._checks import check_file, check_model
+from ._equations import EquationsCommand, equations
 from ._group import ReportingGroup
 
 app = typer.Typer(
@@ -60,6 +61,8 @@ Initial = Annotated[
         "initial condition.",
     ),
 ]
+
+app.command(cls=EquationsCommand)(equations)
 
 
 def main() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -23,6 +25,9 @@ from dynboltz.workflow import (
     short_runs,
     unvisited,
 )
+
+_OUTER_COMMA = re.compile(r",(?![^()]*\))")
+"""A comma that is not one between the coordinates of an offset, as in `A(0,0) A(1,1)`."""
 
 
 @final
@@ -50,7 +55,7 @@ class Prediction:
         columns = {"time": self.times, **self.coefficients, **self.moments}
         columns |= {f"error({name})": error for name, error in self.standard_errors.items()}
         text = io.StringIO()
-        text.write(",".join(columns) + "\n")
+        csv.writer(text, lineterminator="\n").writerow(columns)
         np.savetxt(text, np.column_stack(list(columns.values())), fmt="%.8g", delimiter=",")
         return text.getvalue()
 
@@ -170,7 +175,7 @@ def write_prediction(prediction: Prediction, path: Path) -> None:
 
 def _parse_initial(text: str, coefficients: tuple[str, ...]) -> np.ndarray:
     values: dict[str, float] = {}
-    for item in text.split(","):
+    for item in _OUTER_COMMA.split(text):
         name, _, number = item.partition("=")
         try:
             values[name.strip()] = float(number)

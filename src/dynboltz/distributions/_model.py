@@ -12,7 +12,16 @@ from typing import final
 import numpy as np
 from jaxtyping import Float64, UInt8
 
-from dynboltz.lattices import Factor, Lattice, Term, TermCounter, run_term
+from dynboltz.lattices import (
+    Factor,
+    Lattice,
+    Term,
+    TermCounter,
+    parse_pattern,
+    pattern_images,
+    pattern_term,
+    run_term,
+)
 
 from ._free_terms import free_terms, unit_exists
 from ._layer import Layer
@@ -85,7 +94,9 @@ class LatticeModel:
 
         `b.A` is a bias, `J.A.B` a coupling of nearest neighbours, `K.A.A.A` one of three sites in
         a row, each along every axis, and `W.A.X` the weight between the species A of a layer and
-        the species X of the layer above, by the stencil of that layer.
+        the species X of the layer above, by the stencil of that layer. A coupling of other sites
+        is named by its species and offsets, `A(0) B(2)` or `A(0,0) A(1,1)`, and holds for all
+        reflections and permutations of the axes.
 
         Parameters
         ----------
@@ -182,7 +193,8 @@ class LatticeModel:
 
 def named_term(name: str, layers: Sequence[Layer], dim: int) -> Term:
     """Term of a coefficient named as in `LatticeModel.from_names`."""
-    kind, *species = name.split(".")
+    pattern = parse_pattern(name) if "(" in name else ()
+    kind, *species = ("", *(label for _, label in pattern)) if pattern else name.split(".")
     layer_of = {label: number for number, layer in enumerate(layers) for label in layer.species}
     unknown = [label for label in species if label not in layer_of]
     if unknown:
@@ -191,12 +203,10 @@ def named_term(name: str, layers: Sequence[Layer], dim: int) -> Term:
             f"{', '.join(layer_of)}."
         )
     numbers = [layer_of[label] for label in species]
+    if pattern and len(set(numbers)) == 1:
+        return _on_layer(pattern_term(name, pattern_images(pattern)), numbers[0])
     if kind in _KINDS and len(species) == _KINDS[kind] and len(set(numbers)) == 1:
-        term = run_term(name, species, dim)
-        products = tuple(
-            tuple(f._replace(layer=numbers[0]) for f in product) for product in term.products
-        )
-        return Term(name, products)
+        return _on_layer(run_term(name, species, dim), numbers[0])
     if kind == "W" and len(species) == 2 and numbers[1] == numbers[0] + 1:
         unit = Factor(species[1], (0,) * dim, numbers[1])
         return Term(
@@ -208,6 +218,14 @@ def named_term(name: str, layers: Sequence[Layer], dim: int) -> Term:
         )
     raise ValueError(
         f"Coefficient {name!r} is not understood. Write b.A (bias), J.A.B (nearest neighbours), "
-        "K.A.A.A (three in a row), all of one layer, or W.A.X (weight between the species A of a "
-        "layer and X of the layer above); in Python, any other term is a `Term` of products."
+        "K.A.A.A (three in a row) or A(0) B(2) (species at offsets), all of one layer, or W.A.X "
+        "(weight between the species A of a layer and X of the layer above); in Python, any other "
+        "term is a `Term` of products."
+    )
+
+
+def _on_layer(term: Term, layer: int) -> Term:
+    return Term(
+        term.name,
+        tuple(tuple(f._replace(layer=layer) for f in product) for product in term.products),
     )

@@ -13,6 +13,15 @@ from ._inlined import uncounted as uncounted
 from ._lattice import Boundary as Boundary
 from ._lattice import Lattice as Lattice
 from ._normal import normal as normal
+from ._pattern import Offset as Offset
+from ._pattern import Pattern as Pattern
+from ._pattern import anchored as anchored
+from ._pattern import check_pattern as check_pattern
+from ._pattern import parse_pattern as parse_pattern
+from ._pattern import pattern_images as pattern_images
+from ._pattern import pattern_term as pattern_term
+from ._pattern import pattern_text as pattern_text
+from ._pattern import wrap as wrap
 from ._random import advance as advance
 from ._random import bounded as bounded
 from ._random import child_seeds as child_seeds
