@@ -169,6 +169,7 @@ def test_discrete_adjoint_of_each_degree_of_freedom():
         assert gradient.functions[0].u[index] == pytest.approx(float(expected), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_discrete_adjoint_accepts_a_diffrax_solver():
     times, field = np.array([0.0, 0.3, 0.5]), smooth_field()
     cotangents = np.asarray(random_like(jnp.zeros((2, 3, 3)), 5))
