@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from dynboltz import learning, plot
-from dynboltz.plot import _write
+from dynboltz.plot import _files
 from dynboltz.plot._select import learned_times
 from dynboltz.report._captions import caption
 from dynboltz.store import (
@@ -115,7 +115,7 @@ def one_start(tmp_path, make, monkeypatch):
 
 def test_one_initial_condition_has_figures_of_its_own(one_start, monkeypatch):
     drawn = []
-    monkeypatch.setattr(_write, "save_figure", lambda _, stem: drawn.append(stem.name) or [])
+    monkeypatch.setattr(_files, "save_figure", lambda _, stem: drawn.append(stem.name) or [])
     plot.write_figures(one_start)
     assert drawn == ONE_START
     assert all(caption(name).text for name in drawn)
@@ -123,7 +123,7 @@ def test_one_initial_condition_has_figures_of_its_own(one_start, monkeypatch):
 
 def test_what_is_not_there_is_not_drawn(one_start, monkeypatch):
     drawn = []
-    monkeypatch.setattr(_write, "save_figure", lambda _, stem: drawn.append(stem.name) or [])
+    monkeypatch.setattr(_files, "save_figure", lambda _, stem: drawn.append(stem.name) or [])
     for folder in ("trajectories", "transfers", "samples", "models"):
         shutil.rmtree(one_start / folder)
     for path in (one_start / "predictions").glob("*.zarr"):
@@ -148,7 +148,7 @@ def test_states_and_predictions_have_the_same_bytes_each_time(tmp_path, make):
 def test_a_chain_of_many_starts_is_drawn_over_time(experiment, make, monkeypatch):
     drawn = {}
     monkeypatch.setattr(
-        _write, "save_figure", lambda figure, stem: drawn.update({stem.name: figure}) or []
+        _files, "save_figure", lambda figure, stem: drawn.update({stem.name: figure}) or []
     )
     write_trajectories(make.trajectories(1), experiment / "trajectories" / "train.zarr")
     plot.write_figures(experiment)

@@ -27,6 +27,7 @@ from ._random import bounded as bounded
 from ._random import child_seeds as child_seeds
 from ._random import exponential as exponential
 from ._random import next_uint64 as next_uint64
+from ._random import numbered_generators as numbered_generators
 from ._random import numbered_seed as numbered_seed
 from ._random import streams as streams
 from ._random import uniform as uniform

@@ -8,6 +8,7 @@ and meant to be called inside other compiled functions, with one row of `streams
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import no_type_check
 
 import numba
@@ -65,6 +66,14 @@ def child_seeds(seed: int | np.random.SeedSequence, n: int) -> list[np.random.Se
 def numbered_seed(seed: np.random.SeedSequence, number: int) -> np.random.SeedSequence:
     """Child of a seed by its number, whatever other children were asked for before."""
     return np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, number))
+
+
+def numbered_generators(
+    seed: int | np.random.SeedSequence, n: int, first: int
+) -> Iterator[np.random.Generator]:
+    """Generators of numbered children of a seed, the first of which has the number `first`."""
+    parent = _sequence(seed)
+    return (np.random.default_rng(numbered_seed(parent, first + i)) for i in range(n))
 
 
 def _sequence(seed: int | np.random.SeedSequence) -> np.random.SeedSequence:

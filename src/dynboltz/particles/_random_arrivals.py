@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from scipy.spatial import KDTree
 
-from dynboltz.lattices import numbered_seed
+from dynboltz.lattices import numbered_generators
 
 from ._box import Box
 from ._patterns import PointPatterns
@@ -63,10 +63,8 @@ def random_arrivals(
                 f"random_arrivals: densities and `distance` must be finite and not negative, got "
                 f"{value} for {name}."
             )
-    parent = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
     patterns = []
-    for number in range(first, first + n_patterns):
-        generator = np.random.default_rng(numbered_seed(parent, number))
+    for generator in numbered_generators(seed, n_patterns, first):
         counts = {name: generator.poisson(rho * box.volume) for name, rho in density.items()}
         labels = [name for name, count in counts.items() for _ in range(count)]
         names = generator.permutation(np.array(labels, dtype=str))

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 from jaxtyping import Float64
 
-from dynboltz.lattices import child_seeds, numbered_seed, streams, uniform
+from dynboltz.lattices import child_seeds, numbered_generators, streams, uniform
 
 from ._box import Box
 from ._patterns import PointPatterns
@@ -195,7 +195,7 @@ def _generators(
     seed: int | np.random.SeedSequence, n: int, first: int
 ) -> Iterator[np.random.Generator]:
     (parent,) = child_seeds(seed, 1)
-    return (np.random.default_rng(numbered_seed(parent, first + i)) for i in range(n))
+    return numbered_generators(parent, n, first)
 
 
 def _check_counts(function: str, species: Sequence[str], counts: Mapping[str, int]) -> None:

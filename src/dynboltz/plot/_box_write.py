@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-import matplotlib.style
 import xarray as xr
-from matplotlib.axes import Axes
 
-from dynboltz.store import StoreError, open_particles, read_dataset, read_json
+from dynboltz.store import open_particles, read_dataset, read_json
 
 from ._box_action import plot_actions
 from ._box_courses import plot_numbers, plot_pair_correlations
@@ -18,8 +15,7 @@ from ._box_functions import plot_functions
 from ._box_pair_functions import plot_pair_functions
 from ._box_patterns import plot_patterns
 from ._box_profiles import plot_profiles
-from ._files import save_figure
-from ._style import STYLE
+from ._files import Figures, figures_folder, save_figures
 
 PREDICTION, MODEL = "dynboltz-functional-prediction", "dynboltz-functional"
 
@@ -44,19 +40,10 @@ def write_box_figures(directory: Path) -> list[Path]:
     StoreError
         If there are no predictions, a store is damaged, or the directory cannot be written.
     """
-    folder = directory / "figures"
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise StoreError(folder, f"cannot be made: {error.strerror or error}.") from error
-    paths = []
-    with matplotlib.style.context(["default", dict(STYLE)]):
-        for name, draw in _figures(directory):
-            paths += save_figure(draw()[0].figure, folder / name)
-    return paths
+    return save_figures(_figures(directory), figures_folder(directory))
 
 
-def _figures(directory: Path) -> Iterator[tuple[str, Callable[[], list[Axes]]]]:
+def _figures(directory: Path) -> Figures:
     names = list(read_json(directory / "metrics.json")["models"])
     predictions = _read_all(directory / "predictions", names, PREDICTION)
     models = _read_all(directory / "models", names, MODEL)

@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import matplotlib
+import matplotlib.style
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 
 from dynboltz.store import StoreError
 
+from ._style import STYLE
+
 DPI = 150
+
+Figures = Iterator[tuple[str, Callable[[], list[Axes]]]]
+"""Names of figures, and how each is drawn."""
+
+
+def figures_folder(directory: Path) -> Path:
+    """Make the folder of the figures of an experiment."""
+    folder = directory / "figures"
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StoreError(folder, f"cannot be made: {error.strerror or error}.") from error
+    return folder
+
+
+def save_figures(figures: Figures, folder: Path) -> list[Path]:
+    """Draw figures in the style of the package, and write each one under its name."""
+    paths = []
+    with matplotlib.style.context(["default", dict(STYLE)]):
+        for name, draw in figures:
+            paths += save_figure(draw()[0].figure, folder / name)
+    return paths
 
 
 def save_figure(figure: Figure | SubFigure, stem: Path) -> list[Path]:

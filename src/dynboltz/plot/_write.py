@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import jax
-import matplotlib.style
 import xarray as xr
-from matplotlib.axes import Axes
-
-from dynboltz.store import StoreError
 
 from ._by_start import plot_predictions_by_start
 from ._connectivity import plot_connections
 from ._derivatives import plot_derivatives
 from ._dynamics import plot_dynamics
 from ._errors import highest_moments, plot_errors
-from ._files import save_figure
+from ._files import Figures, figures_folder, save_figures
 from ._history import columns, plot_histories
 from ._learned_path import plot_learned_path
 from ._moments import plot_moments
@@ -30,11 +25,8 @@ from ._select import of_order, up_to
 from ._snapshots import plot_raster, plot_snapshots
 from ._space import plot_initial_moments
 from ._states import lattice_dim
-from ._style import STYLE, model_styles
+from ._style import model_styles
 from ._time_courses import plot_coefficients
-
-Figures = Iterator[tuple[str, Callable[[], list[Axes]]]]
-"""Names of figures, and how each is drawn."""
 
 
 def write_figures(directory: Path) -> list[Path]:
@@ -60,17 +52,9 @@ def write_figures(directory: Path) -> list[Path]:
     StoreError
         If there are no predictions, a store is damaged, or the directory cannot be written.
     """
-    folder = directory / "figures"
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise StoreError(folder, f"cannot be made: {error.strerror or error}.") from error
-    paths = []
-    with jax.enable_x64(True), matplotlib.style.context(["default", dict(STYLE)]):
-        results = read_results(directory)
-        for name, draw in _figures(results):
-            paths += save_figure(draw()[0].figure, folder / name)
-    return paths
+    folder = figures_folder(directory)
+    with jax.enable_x64(True):
+        return save_figures(_figures(read_results(directory)), folder)
 
 
 def _figures(results: Results) -> Figures:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, final
 
 import numpy as np
@@ -15,9 +14,9 @@ from dynboltz.distributions import LatticeModel, Layer, TransferMatrix
 from dynboltz.dynamics import HermiteGrid
 from dynboltz.lattices import Lattice, Term, neighbour_moments
 from dynboltz.learning import FitSettings, LearningSettings
-from dynboltz.reactions import ReactionNetwork
 from dynboltz.simulation import AbstractKernel, CollisionKernel, ContinuousTimeKernel
 
+from ._base import AbstractExperiment
 from ._errors import in_field
 from ._schema import (
     CollisionTable,
@@ -26,7 +25,7 @@ from ._schema import (
     ExperimentTable,
     ModelTable,
 )
-from ._toml import dotted, toml_text
+from ._toml import dotted
 
 BASELINE = "mean_field"
 """Name of the baseline among the models."""
@@ -98,37 +97,11 @@ class ReducedModelPlan:
 
 @final
 @dataclass(frozen=True)
-class Experiment:
+class Experiment(AbstractExperiment[ExperimentTable]):
     """An experiment: a reaction network on a lattice, its initial states and reduced models.
 
     Made by `load_experiment`, which checks everything.
-
-    Attributes
-    ----------
-    table
-        The settings as in the file, presets and overrides applied.
-    source
-        The file, for messages.
     """
-
-    table: ExperimentTable
-    source: Path
-
-    @property
-    def name(self) -> str:
-        """Name of the experiment."""
-        return self.table.name
-
-    @property
-    def seed(self) -> int:
-        """Seed of everything random."""
-        return self.table.seed
-
-    @functools.cached_property
-    def network(self) -> ReactionNetwork:
-        """Species and reactions."""
-        with in_field(self.source, "network"):
-            return ReactionNetwork.parse(self.table.network, _species(self.table.species))
 
     @functools.cached_property
     def lattice(self) -> Lattice:
@@ -184,10 +157,6 @@ class Experiment:
     def stored_names(self) -> set[str]:
         """Names that stores of models and predictions may have."""
         return {*self.plans, BASELINE, *self.table.evaluation.ceilings}
-
-    def to_toml(self) -> str:
-        """Text of an experiment file with these settings."""
-        return toml_text(self.table.model_dump(exclude_none=True))
 
     def _plan(self, name: str, table: ModelTable) -> ReducedModelPlan:
         field = dotted(("models", name))
@@ -297,10 +266,6 @@ class Experiment:
         most = sum(v[1] if isinstance(v, list) else v for v in table.counts.values())
         if most > self.lattice.n_sites:
             raise ValueError(f"up to {most} particles do not fit on {self.lattice.n_sites} sites.")
-
-
-def _species(names: list[str] | None) -> tuple[str, ...] | None:
-    return None if names is None else tuple(names)
 
 
 def _check_solvable(model: LatticeModel, moments: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import jax
@@ -36,7 +37,7 @@ from ._seeds import FITS, FOLLOWING, seed_for
 from ._side_by_side import side_by_side
 from ._simulate import open_part
 from ._states import States
-from ._stored import is_current
+from ._stored import outdated
 from ._timings import timed
 
 KIND = "dynboltz-fit"
@@ -44,16 +45,13 @@ KIND = "dynboltz-fit"
 
 def fit(experiment: Experiment, directory: ResultDirectory, *, progress: Progress = silent) -> None:
     """Find the coefficients of every model at time 0, and over time for a warm start."""
-    outdated = [
-        plan
-        for name, plan in experiment.plans.items()
-        if not is_current(directory.fit(name), KIND, fit_fingerprint(experiment, name))
-    ]
-    if not outdated:
+    fingerprint = partial(fit_fingerprint, experiment)
+    plans = outdated(experiment.plans, directory.fit, KIND, fingerprint)
+    if not plans:
         return
-    resumed = len(outdated) < len(experiment.plans)
+    resumed = len(plans) < len(experiment.plans)
     with timed(directory, "fit", resumed=resumed), jax.enable_x64(True):
-        summaries = _summaries(experiment, directory, outdated, progress)
+        summaries = _summaries(experiment, directory, plans, progress)
         states = {part: _initial_states(experiment, directory, part) for part in PARTS}
         training = States(open_part(experiment, directory, "train"))
 
@@ -64,7 +62,7 @@ def fit(experiment: Experiment, directory: ResultDirectory, *, progress: Progres
             write_dataset(fitted, directory.fit(plan.name))
             progress({"stage": "fit", "model": plan.name, "step": 1, "total": 1})
 
-        side_by_side(fit_one, outdated)
+        side_by_side(fit_one, plans)
 
 
 def model_seed(

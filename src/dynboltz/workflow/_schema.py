@@ -40,6 +40,25 @@ class Table(BaseModel):
         return data
 
 
+class CommonTable(Table):
+    """What the files of all kinds of experiments have."""
+
+    name: Name
+    title: str = ""
+    seed: Annotated[int, Field(ge=0)] = 0
+    network: Annotated[str, Field(min_length=1)]
+    species: list[str] | None = None
+
+
+def check_free(field: str, name: str, reserved: tuple[str, ...]) -> None:
+    """Raise unless a name is not among the reserved ones."""
+    if name in reserved:
+        raise ValueError(
+            f"the name of `{field}` is taken in `metrics.json`, as are "
+            f"{', '.join(other for other in reserved if other != name)}; use another"
+        )
+
+
 class LatticeTable(Table):
     """The lattice: sites along each axis, and what lies beyond its edge."""
 
@@ -217,14 +236,9 @@ class EvaluationTable(Table):
     transfer: TransferTable | None = None
 
 
-class ExperimentTable(Table):
+class ExperimentTable(CommonTable):
     """An experiment file, its presets applied."""
 
-    name: Name
-    title: str = ""
-    seed: Annotated[int, Field(ge=0)] = 0
-    network: Annotated[str, Field(min_length=1)]
-    species: list[str] | None = None
     lattice: LatticeTable
     kernel: KernelTable
     initial: InitialTable
@@ -236,9 +250,5 @@ class ExperimentTable(Table):
         named = [(f"models.{name}", name) for name in self.models]
         named += [(f"evaluation.ceilings.{name}", name) for name in self.evaluation.ceilings]
         for field, name in named:
-            if name in RESERVED:
-                raise ValueError(
-                    f"the name of `{field}` is taken in `metrics.json`, as are "
-                    f"{', '.join(other for other in RESERVED if other != name)}; use another"
-                )
+            check_free(field, name, RESERVED)
         return self

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import xarray as xr
 
-from dynboltz.store import StoreError, read_dataset
+from dynboltz.store import StoreError, read_dataset, write_dataset
 
 from ._errors import ExperimentError
+from ._version import version
+
+Plan = TypeVar("Plan")
 
 
 def is_current(path: Path, kind: str, fingerprint: str) -> bool:
@@ -17,6 +22,25 @@ def is_current(path: Path, kind: str, fingerprint: str) -> bool:
         return read_dataset(path, kind).attrs.get("fingerprint") == fingerprint
     except StoreError:
         return False
+
+
+def outdated(
+    plans: Mapping[str, Plan],
+    path: Callable[[str], Path],
+    kind: str,
+    fingerprint: Callable[[str], str],
+) -> list[Plan]:
+    """Plans of those models that have no complete result of their settings."""
+    return [
+        plan for name, plan in plans.items() if not is_current(path(name), kind, fingerprint(name))
+    ]
+
+
+def write_model(dataset: xr.Dataset, path: Path, kind: str, name: str, fingerprint: str) -> None:
+    """Store a learned model with its origin."""
+    origin = {"kind": kind, "name": name, "fingerprint": fingerprint, "version": version()}
+    dataset.attrs |= origin
+    write_dataset(dataset, path)
 
 
 def read_current(path: Path, kind: str, fingerprint: str, command: str) -> xr.Dataset:

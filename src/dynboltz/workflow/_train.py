@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from dynboltz.learning import (
     load_reduced_model,
     reduced_model_dataset,
 )
-from dynboltz.store import write_dataset
 
 from ._checkpoints import StoredCheckpoint
 from ._directory import ResultDirectory
@@ -28,9 +28,8 @@ from ._seeds import LEARNING
 from ._side_by_side import side_by_side
 from ._simulate import open_part
 from ._states import States
-from ._stored import is_current, read_current
+from ._stored import outdated, read_current, write_model
 from ._timings import timed
-from ._version import version
 
 KIND = "dynboltz-model"
 
@@ -39,35 +38,25 @@ def train(
     experiment: Experiment, directory: ResultDirectory, *, progress: Progress = silent
 ) -> None:
     """Learn the differential equations of every model."""
-    outdated = [
-        plan
-        for name, plan in experiment.plans.items()
-        if not is_current(directory.model(name), KIND, model_fingerprint(experiment, name))
-    ]
-    if not outdated:
+    fingerprint = partial(model_fingerprint, experiment)
+    plans = outdated(experiment.plans, directory.model, KIND, fingerprint)
+    if not plans:
         return
-    resumed = len(outdated) < len(experiment.plans)
+    resumed = len(plans) < len(experiment.plans)
 
-    sampled = any(plan.learning.moments != "exact" for plan in outdated)
+    sampled = any(plan.learning.moments != "exact" for plan in plans)
     states = States(open_part(experiment, directory, "train")) if sampled else None
 
     def train_one(plan: ReducedModelPlan) -> None:
-        checkpoint = StoredCheckpoint(
-            directory.checkpoint(plan.name), model_fingerprint(experiment, plan.name)
-        )
+        own = fingerprint(plan.name)
+        checkpoint = StoredCheckpoint(directory.checkpoint(plan.name), own)
         learned = _learn(experiment, directory, plan, states, progress, checkpoint)
         dataset = reduced_model_dataset(learned)
-        dataset.attrs |= {
-            "kind": KIND,
-            "name": plan.name,
-            "fingerprint": model_fingerprint(experiment, plan.name),
-            "version": version(),
-        }
-        write_dataset(dataset, directory.model(plan.name))
+        write_model(dataset, directory.model(plan.name), KIND, plan.name, own)
         checkpoint.remove()
 
     with timed(directory, "train", resumed=resumed):
-        side_by_side(train_one, outdated)
+        side_by_side(train_one, plans)
 
 
 def load_model(experiment: Experiment, directory: ResultDirectory, name: str) -> ReducedModel:

@@ -6,7 +6,6 @@ import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, final
 
 import jax
@@ -18,11 +17,11 @@ from dynboltz.dynamics import FunctionalField, PairField
 from dynboltz.elements import ElementSpace, Family
 from dynboltz.learning import GaussNewtonSettings, SampledGaussNewtonSettings
 from dynboltz.particles import Box
-from dynboltz.reactions import ReactionNetwork
 from dynboltz.simulation import simulate_particles
 
+from .._base import AbstractExperiment
 from .._errors import in_field
-from .._toml import dotted, toml_text
+from .._toml import dotted
 from ._function_schema import LearningTable
 from ._functions import functional_field
 from ._homogeneous import homogeneous_field, homogeneous_model, pair_equations
@@ -94,38 +93,11 @@ class FunctionalPlan:
 
 @final
 @dataclass(frozen=True)
-class BoxExperiment:
+class BoxExperiment(AbstractExperiment[BoxExperimentTable]):
     """An experiment: reacting particles in a box, their initial patterns and reduced models.
 
     Made by `load_experiment`, which checks everything.
-
-    Attributes
-    ----------
-    table
-        The settings as in the file, presets and overrides applied.
-    source
-        The file, for messages.
     """
-
-    table: BoxExperimentTable
-    source: Path
-
-    @property
-    def name(self) -> str:
-        """Name of the experiment."""
-        return self.table.name
-
-    @property
-    def seed(self) -> int:
-        """Seed of everything random."""
-        return self.table.seed
-
-    @functools.cached_property
-    def network(self) -> ReactionNetwork:
-        """Species and reactions."""
-        species = None if self.table.species is None else tuple(self.table.species)
-        with in_field(self.source, "network"):
-            return ReactionNetwork.parse(self.table.network, species)
 
     @functools.cached_property
     def box(self) -> Box:
@@ -194,10 +166,6 @@ class BoxExperiment:
     def stored_names(self) -> set[str]:
         """Names that stores of models and predictions may have."""
         return set(self.plans)
-
-    def to_toml(self) -> str:
-        """Text of an experiment file with these settings."""
-        return toml_text(self.table.model_dump(exclude_none=True))
 
     def check(self) -> None:
         """Raise `ExperimentError` unless every part of the experiment fits the others."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -14,7 +15,7 @@ from dynboltz.store import write_dataset
 from .._directory import ResultDirectory
 from .._parts import PARTS, padded
 from .._progress import Progress, silent
-from .._stored import is_current, read_current
+from .._stored import outdated, read_current
 from .._timings import timed
 from ._experiment import BoxExperiment, FunctionalPlan
 from ._fingerprint import fit_fingerprint
@@ -29,20 +30,17 @@ def fit(
     experiment: BoxExperiment, directory: ResultDirectory, *, progress: Progress = silent
 ) -> None:
     """Find the mean statistics of every model, and its coefficients at time 0."""
-    outdated = [
-        plan
-        for name, plan in experiment.plans.items()
-        if not is_current(directory.fit(name), KIND, fit_fingerprint(experiment, name))
-    ]
-    if not outdated:
+    fingerprint = partial(fit_fingerprint, experiment)
+    plans = outdated(experiment.plans, directory.fit, KIND, fingerprint)
+    if not plans:
         return
-    resumed = len(outdated) < len(experiment.plans)
+    resumed = len(plans) < len(experiment.plans)
     with timed(directory, "fit", resumed=resumed), jax.enable_x64(True):
-        counted = [plan for plan in outdated if not plan.has_pairs]
+        counted = [plan for plan in plans if not plan.has_pairs]
         means = {
             part: _mean_statistics(experiment, directory, part, counted, progress) for part in PARTS
         }
-        for plan in outdated:
+        for plan in plans:
             if plan.has_pairs:
                 with about_model(plan.name):
                     initial = fit_pairs(experiment, directory, plan, progress)

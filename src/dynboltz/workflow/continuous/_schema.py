@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from .._schema import Count, Name, NotNegative, Positive, Table
+from .._schema import CommonTable, Count, Name, NotNegative, Positive, Table, check_free
 from ._function_schema import FunctionTable, LearningTable
 from ._homogeneous_schema import RadialTable, UniformTable
 
@@ -144,14 +144,9 @@ class BoxEvaluationTable(Table):
     least_occupancy: Annotated[float, Field(ge=0, lt=1)] = 0.2
 
 
-class BoxExperimentTable(Table):
+class BoxExperimentTable(CommonTable):
     """An experiment file with a table `box`, its presets applied."""
 
-    name: Name
-    title: str = ""
-    seed: Annotated[int, Field(ge=0)] = 0
-    network: Annotated[str, Field(min_length=1)]
-    species: list[str] | None = None
     box: BoxTable
     kernel: BrownianTable
     initial: InitialTable
@@ -167,9 +162,5 @@ class BoxExperimentTable(Table):
                     f"`learn` names the model {name!r}; there are {', '.join(self.models)}"
                 )
         for name in self.models:
-            if name in RESERVED:
-                raise ValueError(
-                    f"the name of `models.{name}` is taken in `metrics.json`, as are "
-                    f"{', '.join(other for other in RESERVED if other != name)}; use another"
-                )
+            check_free(f"models.{name}", name, RESERVED)
         return self

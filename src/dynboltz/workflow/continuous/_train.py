@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -11,15 +12,13 @@ import numpy as np
 from dynboltz.distributions import PoissonSolution
 from dynboltz.dynamics import FunctionalField, PairField
 from dynboltz.learning import GaussNewtonResult, PoissonLikelihood, gauss_newton, robust_covariance
-from dynboltz.store import write_dataset
 
 from .._checkpoints import StoredCheckpoint
 from .._directory import ResultDirectory
 from .._errors import ExperimentError
 from .._progress import Progress, silent
-from .._stored import is_current, read_current
+from .._stored import outdated, read_current, write_model
 from .._timings import timed
-from .._version import version
 from ._experiment import BoxExperiment, FunctionalPlan
 from ._fingerprint import model_fingerprint
 from ._fit import initial_of, read_fit
@@ -46,31 +45,22 @@ def train(
     experiment: BoxExperiment, directory: ResultDirectory, *, progress: Progress = silent
 ) -> None:
     """Learn the functions of every model, and the coefficients at time 0 with them."""
-    outdated = [
-        plan
-        for name, plan in experiment.plans.items()
-        if not is_current(directory.model(name), KIND, model_fingerprint(experiment, name))
-    ]
-    if not outdated:
+    fingerprint = partial(model_fingerprint, experiment)
+    plans = outdated(experiment.plans, directory.model, KIND, fingerprint)
+    if not plans:
         return
-    resumed = len(outdated) < len(experiment.plans)
+    resumed = len(plans) < len(experiment.plans)
     with timed(directory, "train", resumed=resumed), jax.enable_x64(True):
-        for plan in outdated:
-            fingerprint = model_fingerprint(experiment, plan.name)
-            checkpoint = StoredCheckpoint(directory.checkpoint(plan.name), fingerprint)
+        for plan in plans:
+            own = fingerprint(plan.name)
+            checkpoint = StoredCheckpoint(directory.checkpoint(plan.name), own)
             with about_model(plan.name):
                 if plan.has_pairs:
                     learned = learn_pairs(experiment, directory, plan, progress)
                 else:
                     learned = _learn(experiment, directory, plan, checkpoint, progress)
             dataset = functional_dataset(learned, plan.table)
-            dataset.attrs |= {
-                "kind": KIND,
-                "name": plan.name,
-                "fingerprint": fingerprint,
-                "version": version(),
-            }
-            write_dataset(dataset, directory.model(plan.name))
+            write_model(dataset, directory.model(plan.name), KIND, plan.name, own)
             checkpoint.remove()
 
 

@@ -1,0 +1,53 @@
+"""What experiments of all kinds have in common."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from dynboltz.reactions import ReactionNetwork
+
+from ._errors import in_field
+from ._schema import CommonTable
+from ._toml import toml_text
+
+TableT = TypeVar("TableT", bound=CommonTable)
+
+
+@dataclass(frozen=True)
+class AbstractExperiment(Generic[TableT]):
+    """An experiment of any kind.
+
+    Attributes
+    ----------
+    table
+        The settings as in the file, presets and overrides applied.
+    source
+        The file, for messages.
+    """
+
+    table: TableT
+    source: Path
+
+    @property
+    def name(self) -> str:
+        """Name of the experiment."""
+        return self.table.name
+
+    @property
+    def seed(self) -> int:
+        """Seed of everything random."""
+        return self.table.seed
+
+    @functools.cached_property
+    def network(self) -> ReactionNetwork:
+        """Species and reactions."""
+        species = None if self.table.species is None else tuple(self.table.species)
+        with in_field(self.source, "network"):
+            return ReactionNetwork.parse(self.table.network, species)
+
+    def to_toml(self) -> str:
+        """Text of an experiment file with these settings."""
+        return toml_text(self.table.model_dump(exclude_none=True))
