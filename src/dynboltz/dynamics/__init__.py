@@ -5,6 +5,7 @@ from ._action import time_weights as time_weights
 from ._adaptive import solve_adaptive as solve_adaptive
 from ._base import AbstractVectorField as AbstractVectorField
 from ._base import OutsideBoxError as OutsideBoxError
+from ._base import unlimited as unlimited
 from ._discrete_adjoint import discrete_adjoint as discrete_adjoint
 from ._explicit_adjoint import ExplicitAdjoint as ExplicitAdjoint
 from ._explicit_adjoint import explicit_adjoint as explicit_adjoint
