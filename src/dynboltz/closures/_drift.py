@@ -8,12 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Array, Float, Float64
 
 from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import Pattern, Product, Term, anchored, pattern_images, pattern_term
-from dynboltz.moments import HopRates, LatticeMomentEquations, Moment, moment_equations
+from dynboltz.moments import (
+    HopRates,
+    LatticeMomentEquations,
+    Moment,
+    moment_equations,
+    rate_constants,
+)
 from dynboltz.reactions import ReactionNetwork
 
 
@@ -74,6 +81,14 @@ def statistics_drift(model: LatticeModel, network: ReactionNetwork, hop_rates: H
     )
 
 
+def rate_values(
+    drift: Drift, network: ReactionNetwork, hop_rate: float | Mapping[str, float]
+) -> Float[Array, " rates"]:
+    """Values of the rate constants of a drift."""
+    known = rate_constants(network, hop_rate)
+    return jnp.array([known[name] for name in drift.rate_names])
+
+
 def _check(model: LatticeModel, network: ReactionNetwork) -> None:
     where = "entropic_matching: `model` must"
     if not model.is_visible:
@@ -84,7 +99,8 @@ def _check(model: LatticeModel, network: ReactionNetwork) -> None:
     placed = [term.name for term in model.terms if term.at is not None]
     if placed:
         raise ValueError(
-            f"{where} have coefficients tied by translation, but {placed[0]!r} belongs to one place."
+            f"{where} have coefficients tied by translation, but {placed[0]!r} belongs to one "
+            "place."
         )
     if model.lattice.boundary != "periodic":
         raise ValueError(
@@ -125,7 +141,10 @@ def _observed(moment: Moment, periods: tuple[int, ...]) -> Term:
 
 def _start(places: list[int], period: int) -> int:
     """Where the shortest arc of a ring that holds all places begins: behind the widest gap."""
-    gaps = [(place - before) % period for before, place in zip([places[-1], *places[:-1]], places, strict=True)]
+    gaps = [
+        (place - before) % period
+        for before, place in zip([places[-1], *places[:-1]], places, strict=True)
+    ]
     return places[int(np.argmax(gaps))]
 
 

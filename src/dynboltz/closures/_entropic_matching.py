@@ -13,10 +13,10 @@ from jaxtyping import Array, Float
 
 from dynboltz.distributions import AbstractSolution, Enumeration, LatticeModel, TransferMatrix
 from dynboltz.dynamics import AbstractVectorField, unlimited
-from dynboltz.moments import rate_constants
 from dynboltz.reactions import ReactionNetwork
 
-from ._drift import Drift, statistics_drift
+from ._drift import Drift, rate_values, statistics_drift
+from ._metric import mean_drift, solve_metric
 
 
 @final
@@ -61,34 +61,16 @@ class EntropicMatching(AbstractVectorField):
         return unlimited(self)
 
 
-def mean_drift(
-    drift: Drift, rates: Float[Array, " rates"], moments: Float[Array, " terms"]
-) -> Float[Array, " coefficients"]:
-    """Rates of change of the statistics per site, from moments per site."""
-    dtype = moments.dtype
-    changes = jnp.asarray(drift.constant, dtype) + jnp.asarray(drift.matrix, dtype) @ moments
-    return changes @ rates.astype(dtype)
-
-
-def solve_metric(
-    fisher: Float[Array, "coefficients coefficients"], change: Float[Array, " coefficients"]
-) -> Float[Array, " coefficients"]:
-    """Solve with the Fisher metric, its rows and columns scaled by the standard deviations."""
-    scale = 1 / jnp.sqrt(jnp.diagonal(fisher))
-    scaled = fisher * scale[:, None] * scale
-    return scale * jax.scipy.linalg.solve(scaled, scale * change, assume_a="pos")
-
-
 def entropic_matching(
     model: LatticeModel, network: ReactionNetwork, *, hop_rate: float | Mapping[str, float]
 ) -> EntropicMatching:
     r"""Derive the motion of a family of distributions from the reactions, without simulations.
 
     In each instant the distribution of the exact process leaves the family; the member that is
-    nearest to it in the sense of $D_{KL}(p \| p_	heta)$ has the same means of the statistics.
+    nearest to it in the sense of $D_{KL}(p \| p_\theta)$ has the same means of the statistics.
     Hence
 
-    $$\sum_l G_{kl}(	heta) rac{d	heta_l}{dt} = \langle \mathcal{L}^\dagger s_k angle_	heta$$
+    $$\sum_l G_{kl}(\theta) \frac{d\theta_l}{dt} = \langle \mathcal{L}^\dagger s_k \rangle_\theta$$
 
     with the Fisher metric $G_{kl} = \mathrm{Cov}_	heta(s_k, s_l)$ and the generator
     $\mathcal{L}$ of the continuous-time kernel. The right-hand side is a sum of moments, derived
@@ -119,14 +101,9 @@ def entropic_matching(
     hop_rates = "by-species" if isinstance(hop_rate, Mapping) else "common"
     drift = statistics_drift(model, network, hop_rates)
     solution = _solution(model.with_terms(drift.terms))
-    return EntropicMatching(model.coefficients, drift, solution, _values(drift, network, hop_rate))
-
-
-def _values(
-    drift: Drift, network: ReactionNetwork, hop_rate: float | Mapping[str, float]
-) -> Float[Array, " rates"]:
-    known = rate_constants(network, hop_rate)
-    return jnp.array([known[name] for name in drift.rate_names])
+    return EntropicMatching(
+        model.coefficients, drift, solution, rate_values(drift, network, hop_rate)
+    )
 
 
 def _solution(model: LatticeModel) -> AbstractSolution:
