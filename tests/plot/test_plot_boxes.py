@@ -133,3 +133,10 @@ def test_the_action_is_drawn_window_by_window():
     np.testing.assert_allclose(first.get_ydata(), [5.0, 1.0])
     np.testing.assert_allclose(last.get_ydata(), [1.0])
     assert last.get_label() == "all times"
+    assert ax.get_yscale() == "log"
+
+
+def test_an_action_that_did_not_fall_has_no_logarithm():
+    history = {"action": np.array([4.0, 4.0]), "window": np.array([0, 0])}
+    (ax,) = plot_actions({"model": history})
+    assert ax.get_yscale() == "linear"

@@ -23,5 +23,5 @@ def solve_metric(
 ) -> Float[Array, " coefficients"]:
     """Solve with the Fisher metric, its rows and columns scaled by the standard deviations."""
     scale = 1 / jnp.sqrt(jnp.diagonal(fisher))
-    scaled = fisher * scale[:, None] * scale
+    scaled = fisher * scale[:, None] * scale[None, :]
     return scale * jax.scipy.linalg.solve(scaled, scale * change, assume_a="pos")
