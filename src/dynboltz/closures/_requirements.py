@@ -1,0 +1,93 @@
+"""What moments of a real system obey, and closures may not."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, final
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from ._closed_moments import Affine, affine_arrays
+
+ROUNDING = 1e-8
+"""How far below zero a probability or a scaled moment may be, for the errors of the solver."""
+
+
+class Requirements(Protocol):
+    """Numbers that must not be negative."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each number is, for messages."""
+        ...
+
+    def __call__(
+        self, values: Float64[np.ndarray, "batch moments"]
+    ) -> Float64[np.ndarray, "batch requirements"]:
+        """The numbers, for values of the followed moments."""
+        ...
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ProbabilityRequirements:
+    """Probabilities, affine functions of the followed moments."""
+
+    names: tuple[str, ...]
+    constant: Float64[np.ndarray, " requirements"]
+    matrix: Float64[np.ndarray, "requirements moments"]
+
+    @classmethod
+    def of(
+        cls, functions: dict[str, Affine], moments: Sequence[Hashable]
+    ) -> ProbabilityRequirements:
+        """Collect named affine functions."""
+        constant, matrix = affine_arrays(list(functions.values()), moments)
+        return cls(tuple(f"probability {name}" for name in functions), constant, matrix)
+
+    def __call__(
+        self, values: Float64[np.ndarray, "batch moments"]
+    ) -> Float64[np.ndarray, "batch requirements"]:
+        """The probabilities."""
+        return values @ self.matrix.T + self.constant
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class NumberRequirements:
+    r"""Raw moments of particle numbers, and the variances of the numbers and their combinations.
+
+    Each is divided by one plus its own scale, the moment or the sum of the second moments.
+
+    Attributes
+    ----------
+    names
+        Names of the followed moments, of the variances, and of the least variance of any linear
+        combination.
+    means
+        Place of the mean of each species among the moments.
+    seconds
+        Places of the second moments of all pairs of species; none if only means are followed.
+    """
+
+    names: tuple[str, ...]
+    means: Int64[np.ndarray, " species"]
+    seconds: Int64[np.ndarray, "species species"] | None
+
+    def __call__(
+        self, values: Float64[np.ndarray, "batch moments"]
+    ) -> Float64[np.ndarray, "batch requirements"]:
+        """Moments and variances over their scales."""
+        moments = values / (1 + np.abs(values))
+        if self.seconds is None:
+            return moments
+        means, seconds = values[:, self.means], values[:, self.seconds]
+        covariance = seconds - means[:, :, None] * means[:, None, :]
+        scale = 1 + np.abs(np.trace(seconds, axis1=1, axis2=2))[:, None]
+        variances = np.diagonal(covariance, axis1=1, axis2=2) / scale
+        finite = np.all(np.isfinite(covariance), axis=(1, 2))
+        least = np.full(len(values), -np.inf)
+        least[finite] = np.linalg.eigvalsh(covariance[finite])[:, 0]
+        return np.concatenate([moments, variances, least[:, None] / scale], axis=1)
