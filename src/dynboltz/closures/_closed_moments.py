@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, final
 
 import jax.numpy as jnp
@@ -94,9 +94,7 @@ class ClosedMoments:
         outputs = self._evaluate(columns, self, np).T
         return outputs.reshape(*values.shape[:-1], len(self.constant))
 
-    def in_jax(
-        self, values: Float[Array, " moments"], _: None = None
-    ) -> Float[Array, " outputs"]:
+    def in_jax(self, values: Float[Array, " moments"], _: None = None) -> Float[Array, " outputs"]:
         """Outputs at one point, for compiled and differentiated code, in the dtype of `values`."""
         arrays = {
             field.name: jnp.asarray(getattr(self, field.name))
@@ -104,7 +102,7 @@ class ClosedMoments:
             else jnp.asarray(getattr(self, field.name), dtype=values.dtype)
             for field in dataclasses.fields(self)
         }
-        return self._evaluate(values[:, None], _Arrays(**arrays), jnp)[:, 0]
+        return self._evaluate(values[:, None], SimpleNamespace(**arrays), jnp)[:, 0]
 
     def _evaluate(self, columns: Any, arrays: Any, xp: ModuleType) -> Any:
         factors = arrays.factor_constant[:, None] + arrays.factor_matrix @ columns
@@ -115,16 +113,6 @@ class ClosedMoments:
         for row in arrays.table:
             products = products * bank[row]
         return arrays.constant[:, None] + arrays.linear @ columns + arrays.weights @ products
-
-
-@dataclass
-class _Arrays:
-    constant: Array
-    linear: Array
-    factor_constant: Array
-    factor_matrix: Array
-    table: Array
-    weights: Array
 
 
 def affine_arrays(

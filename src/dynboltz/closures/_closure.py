@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -10,8 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from dynboltz.dynamics import AbstractVectorField, FunctionField
-from dynboltz.moments import MomentEquations
-from dynboltz.moments._abstract_moment import AbstractMoment
+from dynboltz.moments import AbstractMoment, MomentEquations
 
 from ._closed_moments import ClosedMoments
 from ._requirements import Requirements

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from typing import Any
 
-Monomial = tuple[tuple[Hashable, int], ...]
+Monomial = tuple[tuple[Any, int], ...]
 """Factors and their powers, not zero, positive or negative; the empty one is 1."""
 
 Expression = Mapping[Monomial, Fraction]
@@ -15,13 +16,13 @@ Expression = Mapping[Monomial, Fraction]
 ONE: Expression = {(): Fraction(1)}
 
 
-def monomial(powers: Mapping[Hashable, int]) -> Monomial:
+def monomial(powers: Mapping[Any, int]) -> Monomial:
     """The product of some factors with their powers; those with the power 0 are left out."""
     nonzero = ((factor, power) for factor, power in powers.items() if power)
     return tuple(sorted(nonzero, key=lambda pair: repr(pair[0])))
 
 
-def power(factor: Hashable, exponent: int = 1) -> Expression:
+def power(factor: Any, exponent: int = 1) -> Expression:
     """One factor alone."""
     return {monomial({factor: exponent}): Fraction(1)}
 

@@ -12,8 +12,13 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 
 from dynboltz.lattices import Lattice, Term, TermCounter
-from dynboltz.moments import LatticeMomentEquations, Moment, moment_equations, rate_constants
-from dynboltz.moments._geometry import Geometry
+from dynboltz.moments import (
+    Geometry,
+    LatticeMomentEquations,
+    Moment,
+    moment_equations,
+    rate_constants,
+)
 from dynboltz.reactions import ReactionNetwork
 
 from ._closed_moments import Affine, ClosedMoments
@@ -168,9 +173,8 @@ def lattice_closure(
     hop_rates = _hop_rates(network, hop_rate)
     hops = _reach(lattice, closure, reach)
     small = min(lattice.shape) <= 2 * hops + MARGIN
-    geometry = Geometry.of(lattice.dim, lattice if small else None, symmetric=True)
-    if lattice.boundary != "periodic":
-        Geometry.of(lattice.dim, lattice, symmetric=True)
+    periodic = Geometry.of(lattice.dim, lattice, symmetric=True)
+    geometry = periodic if small else Geometry(lattice.dim)
     factorisation = Factorisation(closure, SitePatterns(network.species, geometry), hops)
     equations = moment_equations(
         network,
@@ -225,9 +229,7 @@ def _reach(lattice: Lattice, closure: LatticeKind, reach: int | None) -> int:
     return min(DEFAULT_REACH[lattice.dim] if reach is None else reach, furthest)
 
 
-def _hop_rates(
-    network: ReactionNetwork, hop_rate: float | Mapping[str, float]
-) -> dict[str, float]:
+def _hop_rates(network: ReactionNetwork, hop_rate: float | Mapping[str, float]) -> dict[str, float]:
     """Hop rate of each species."""
     if not isinstance(hop_rate, Mapping):
         hop_rate = dict.fromkeys(network.species, float(hop_rate))

@@ -78,8 +78,8 @@ class Factorisation:
         """Pairs along the shortest tree that spans the sites, over the singles that they share."""
         degrees: dict[int, int] = defaultdict(int)
         edges = []
-        for first, second, distance in self._shortest_tree([offset for offset, _ in pattern]):
-            edges.append(self.sites.along_path(pattern[first][1], pattern[second][1], distance))
+        for first, second in self._shortest_tree([offset for offset, _ in pattern]):
+            edges.append(self.sites.along_path(pattern[first], pattern[second]))
             degrees[first] += 1
             degrees[second] += 1
         singles = (
@@ -88,14 +88,14 @@ class Factorisation:
         )
         return product(*edges, *singles)
 
-    def _shortest_tree(self, offsets: list[Offset]) -> Iterator[tuple[int, int, int]]:
-        """Edges of the tree of least length in hops and their lengths, ties by order of sites."""
+    def _shortest_tree(self, offsets: list[Offset]) -> Iterator[tuple[int, int]]:
+        """Edges of the tree of least length in hops, ties by the order of the sites."""
         within, outside = [0], list(range(1, len(offsets)))
         while outside:
-            distance, first, second = min(
+            _, first, second = min(
                 (self.sites.distance(offsets[a], offsets[b]), a, b)
                 for a, b in itertools.product(within, outside)
             )
-            yield first, second, distance
+            yield first, second
             within.append(second)
             outside.remove(second)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -15,8 +15,9 @@ ROUNDING = 1e-8
 """How far below zero a probability or a scaled moment may be, for the errors of the solver."""
 
 
+@runtime_checkable
 class Requirements(Protocol):
-    """Numbers that must not be negative."""
+    """Numbers that must not be negative; the first one that is gives the reason to stop."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -9,13 +9,16 @@ from fractions import Fraction
 from typing import final
 
 from dynboltz.lattices import Offset, Pattern
-from dynboltz.moments._geometry import Geometry
+from dynboltz.moments import Geometry
 
 from ._closed_moments import Affine
 from ._expression import Expression, Monomial, monomial
 
 EMPTY = "0"
 """State of a site without a particle."""
+
+Place = tuple[Offset, str]
+"""A site and its state."""
 
 MAX_INTERMEDIATES = 10_000
 """Largest number of states of the sites between two others that are summed over."""
@@ -38,10 +41,18 @@ class SitePatterns:
         """A site in some state."""
         return (((0,) * self.geometry.dim, state),)
 
-    def neighbours(self, first: str, second: str) -> Pattern:
-        """Two neighbouring sites in some states."""
-        here, step = (0,) * self.geometry.dim, next(iter(self.geometry.neighbours()))
-        return self.geometry.canonical([(here, first), (step, second)])
+    def path(self, first: Offset, second: Offset) -> list[Offset]:
+        """Sites on a shortest way from one to the other, both included, axis after axis."""
+        sites = [first]
+        for axis, (start, end) in enumerate(zip(first, second, strict=True)):
+            gap = end - start
+            if self.geometry.periods is not None:
+                length = self.geometry.periods[axis]
+                gap = (gap + length // 2) % length - length // 2
+            step = tuple((gap > 0) - (gap < 0) if a == axis else 0 for a in range(len(first)))
+            for _ in range(abs(gap)):
+                sites.append(self.geometry.shift(sites[-1], step))
+        return sites
 
     def distance(self, first: Offset, second: Offset) -> int:
         """Least number of hops from one site to the other."""
@@ -68,10 +79,10 @@ class SitePatterns:
             summands += [(-sign, particles) for sign, particles in self._without_empty(filled)]
         return summands
 
-    def along_path(self, first: str, second: str, distance: int) -> Expression:
-        r"""Probability of two states some hops apart, each site independent given the one before.
+    def along_path(self, first: Place, second: Place) -> Expression:
+        r"""Probability of the states of two sites, those between them a Markov chain.
 
-        $$P_d(a, b) = \sum_{s_1 \dots s_{d - 1}} \frac{P(a s_1) P(s_1 s_2) \cdots P(s_{d - 1} b)}
+        $$P(a, b) = \sum_{s_1 \dots s_{d - 1}} \frac{P(a s_1) P(s_1 s_2) \cdots P(s_{d - 1} b)}
         {P(s_1) \cdots P(s_{d - 1})}$$
 
         Raises
@@ -79,19 +90,21 @@ class SitePatterns:
         ValueError
             If the sites are too far apart.
         """
-        if len(self.states) ** (distance - 1) > MAX_INTERMEDIATES:
+        path = self.path(first[0], second[0])
+        n_between = len(path) - 2
+        if len(self.states) ** n_between > MAX_INTERMEDIATES:
             raise ValueError(
-                f"lattice_closure: two sites {distance} hops apart have too many states between "
-                f"them, {len(self.states)}**{distance - 1}; the pair closure sums over up to "
+                f"lattice_closure: two sites {n_between + 1} hops apart have too many states "
+                f"between them, {len(self.states)}**{n_between}; the pair closure sums over up to "
                 f"{MAX_INTERMEDIATES}. Ask for moments of closer sites."
             )
-        result: dict[Monomial, Fraction] = defaultdict(Fraction)
-        for between in itertools.product(self.states, repeat=distance - 1):
-            path = (first, *between, second)
+        found: dict[Monomial, Fraction] = defaultdict(Fraction)
+        for between in itertools.product(self.states, repeat=n_between):
+            places = zip(path, (first[1], *between, second[1]), strict=True)
             powers: dict[Pattern, int] = defaultdict(int)
-            for one, other in itertools.pairwise(path):
-                powers[self.neighbours(one, other)] += 1
+            for pair in itertools.pairwise(places):
+                powers[self.geometry.canonical(pair)] += 1
             for state in between:
                 powers[self.single(state)] -= 1
-            result[monomial(powers)] += 1
-        return result
+            found[monomial(powers)] += 1
+        return found

@@ -50,9 +50,7 @@ class ClosurePrediction:
         """One line for each initial condition that stopped; empty if none did."""
         lines = (
             f"initial condition {number} stopped at time {time:.6g}: {reason}"
-            for number, (time, reason) in enumerate(
-                zip(self.stopped_at, self.reasons, strict=True)
-            )
+            for number, (time, reason) in enumerate(zip(self.stopped_at, self.reasons, strict=True))
             if reason
         )
         return "\n".join(lines)
@@ -105,7 +103,13 @@ class _Run:
         values[:, 0] = initial
         stopped_at = np.full(n_initial, np.inf)
         return cls(
-            velocity, requirements, times, values, stopped_at, [""] * n_initial, np.arange(n_initial)
+            velocity,
+            requirements,
+            times,
+            values,
+            stopped_at,
+            [""] * n_initial,
+            np.arange(n_initial),
         )
 
     def advance(
@@ -151,15 +155,17 @@ class _Run:
         end: float,
     ) -> None:
         """Stop the solutions that break a requirement between two times, when they do."""
-        broken = self._broken(reached)
-        margins = self.requirements(reached)
+        negative = self.requirements(reached) < -ROUNDING
+        broken = np.any(negative, axis=1)
         for place in np.flatnonzero(broken):
             crossing = self._crossing(lambda t, p=place: course(t)[p], start, end)
-            name = self.requirements.names[int(np.argmin(margins[place]))]
+            name = self.requirements.names[int(np.argmax(negative[place]))]
             self._stop(self.active[place], crossing, f"the {name} is negative")
         self.active = self.active[~broken]
 
-    def _broken(self, reached: Float64[np.ndarray, "active moments"]) -> Bool[np.ndarray, " active"]:
+    def _broken(
+        self, reached: Float64[np.ndarray, "active moments"]
+    ) -> Bool[np.ndarray, " active"]:
         return np.any(self.requirements(reached) < -ROUNDING, axis=1)
 
     def _crossing(
@@ -191,4 +197,4 @@ class _Run:
 
 
 def _is_stuck(solver: LSODA, start: float) -> bool:
-    return solver.status == "failed" or solver.t - start <= 4 * np.spacing(abs(start))
+    return solver.status == "failed" or bool(solver.t - start <= 4 * np.spacing(abs(start)))
