@@ -193,9 +193,9 @@ def test_kirkwood_is_better_than_pairs_and_pairs_than_mean_field():
         closure = lattice_closure(ANNIHILATION, lattice, kind, hop_rate=0.5)
         values = closure.predict(independent(closure, {"A": 0.8}), times).values
         errors.append(abs(values[0, -1, 0] / exact - 1))
-    assert errors[0] > 0.3
-    assert 0.02 < errors[1] < 0.2
-    assert errors[2] < errors[1] / 2
+    assert 0.12 < errors[0] < 0.16
+    assert 0.02 < errors[1] < 0.04
+    assert errors[2] < 0.01
 
 
 def test_moments_of_a_chain_from_its_pairs():
@@ -255,8 +255,6 @@ def test_initial_moments_of_states():
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="must be periodic"):
         lattice_closure(ANNIHILATION, Lattice((9,), "closed"), "pair", hop_rate=1.0)
-    with pytest.raises(ValueError, match="`closure` must be one of"):
-        lattice_closure(ANNIHILATION, RING, "bethe", hop_rate=1.0)
     with pytest.raises(ValueError, match="`reach` belongs to"):
         lattice_closure(ANNIHILATION, RING, "pair", hop_rate=1.0, reach=2)
     with pytest.raises(ValueError, match="at least 1, got 0"):

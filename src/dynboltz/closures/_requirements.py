@@ -58,37 +58,29 @@ class ProbabilityRequirements:
 @final
 @dataclass(frozen=True, eq=False)
 class NumberRequirements:
-    r"""Raw moments of particle numbers, and the variances of the numbers and their combinations.
+    r"""Raw moments of particle numbers, and the variances of the numbers.
 
-    Each is divided by one plus its own scale, the moment or the sum of the second moments.
+    Each is divided by one plus its own scale, the moment or the second moment.
 
     Attributes
     ----------
     names
-        Names of the followed moments, of the variances, and of the least variance of any linear
-        combination.
+        Names of the followed moments and of the variances.
     means
         Place of the mean of each species among the moments.
-    seconds
-        Places of the second moments of all pairs of species; none if only means are followed.
+    squares
+        Place of the second moment of each species; none if only means are followed.
     """
 
     names: tuple[str, ...]
     means: Int64[np.ndarray, " species"]
-    seconds: Int64[np.ndarray, "species species"] | None
+    squares: Int64[np.ndarray, " squares"]
 
     def __call__(
         self, values: Float64[np.ndarray, "batch moments"]
     ) -> Float64[np.ndarray, "batch requirements"]:
         """Moments and variances over their scales."""
         moments = values / (1 + np.abs(values))
-        if self.seconds is None:
-            return moments
-        means, seconds = values[:, self.means], values[:, self.seconds]
-        covariance = seconds - means[:, :, None] * means[:, None, :]
-        scale = 1 + np.abs(np.trace(seconds, axis1=1, axis2=2))[:, None]
-        variances = np.diagonal(covariance, axis1=1, axis2=2) / scale
-        finite = np.all(np.isfinite(covariance), axis=(1, 2))
-        least = np.full(len(values), -np.inf)
-        least[finite] = np.linalg.eigvalsh(covariance[finite])[:, 0]
-        return np.concatenate([moments, variances, least[:, None] / scale], axis=1)
+        squares = values[:, self.squares]
+        means = values[:, self.means[: self.squares.size]]
+        return np.concatenate([moments, (squares - means**2) / (1 + np.abs(squares))], axis=1)

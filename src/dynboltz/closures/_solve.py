@@ -160,7 +160,7 @@ class _Run:
         for place in np.flatnonzero(broken):
             crossing = self._crossing(lambda t, p=place: course(t)[p], start, end)
             name = self.requirements.names[int(np.argmax(negative[place]))]
-            self._stop(self.active[place], crossing, f"the {name} is negative")
+            self._stop(int(self.active[place]), crossing, f"the {name} is negative")
         self.active = self.active[~broken]
 
     def _broken(
@@ -186,7 +186,7 @@ class _Run:
         """Stop the solution that changes fastest, where the solver cannot go on."""
         rates = np.abs(self.velocity(state)) / (1 + np.abs(state))
         fastest = int(np.argmax(np.where(np.isfinite(rates), rates, np.inf).max(axis=1)))
-        self._stop(self.active[fastest], time, "the moments grow without bounds")
+        self._stop(int(self.active[fastest]), time, "the moments grow without bounds")
         self.active = np.delete(self.active, fastest)
         return np.delete(state, fastest, axis=0)
 

@@ -122,11 +122,8 @@ def _requirements(equations: MomentEquations[RawMoment], order: int) -> NumberRe
     species = equations.network.species
     places = {_powers(moment, species): place for place, moment in enumerate(equations.moments)}
     units = np.eye(len(species), dtype=np.int64)
-    means = np.array([places[tuple(u.tolist())] for u in units], dtype=np.int64)
+    means = np.array([places[tuple(row)] for row in units.tolist()], dtype=np.int64)
+    squares = [places[tuple(row)] for row in (2 * units).tolist() if order > 1]
     names = tuple(f"moment {moment}" for moment in equations.moments)
-    if order < 2:
-        return NumberRequirements(names, means, None)
-    seconds = [[places[tuple((u + v).tolist())] for v in units] for u in units]
-    names += tuple(f"variance of {name}" for name in species)
-    names += ("variance of some combination of the numbers",)
-    return NumberRequirements(names, means, np.array(seconds, dtype=np.int64))
+    names += tuple(f"variance of {name}" for name in species[: len(squares)])
+    return NumberRequirements(names, means, np.array(squares, dtype=np.int64))
