@@ -102,6 +102,7 @@ def test_the_time_of_a_crossing():
     for values, start, stop in zip(prediction.values, initial, (1, 0.5, 2), strict=True):
         seen = times < stop
         np.testing.assert_allclose(values[seen], start - times[seen, None], rtol=1e-9, atol=1e-9)
+        assert np.all(np.isnan(values[times > stop + 1e-6]))
 
 
 def test_single_times_and_later_starts():

@@ -11,10 +11,11 @@ from typing import Any, final
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64, Int64
+from scipy import sparse
 
 from dynboltz.moments import LinearSystem
 
-from ._expression import Expression
+from ._expression import Expression, Monomial
 
 VANISHING = 1e-14
 """A divisor up to this size counts as zero, and what is divided by it as zero too."""
@@ -58,32 +59,25 @@ class ClosedMoments:
         expressions: Sequence[Expression],
         moments: Sequence[Hashable],
         affine: Callable[[Any], Affine],
+        system: LinearSystem | None = None,
     ) -> ClosedMoments:
-        """Tabulate one expression an output; `affine` resolves a factor into `moments`."""
+        """Tabulate expressions whose factors `affine` resolves into `moments`.
+
+        The outputs are the expressions, or the time derivatives of the moments by the equations of
+        `system`, whose unclosed moments the expressions are.
+        """
         monomials = list(dict.fromkeys(m for expression in expressions for m in expression))
         factors = list(dict.fromkeys(factor for m in monomials for factor, _ in m))
-        places = {factor: place for place, factor in enumerate(factors)}
-        rows = [_row(monomial, places) for monomial in monomials]
-        width = max(map(len, rows), default=0)
-        padded = [row + [2 * len(factors)] * (width - len(row)) for row in rows]
-        weights = [[float(e.get(m, 0)) for m in monomials] for e in expressions]
         factor_constant, factor_matrix = affine_arrays([affine(f) for f in factors], moments)
+        weights = _weights(expressions, monomials)
+        empty = np.zeros((len(expressions), len(moments)))
         return cls(
-            constant=np.zeros(len(expressions)),
-            linear=np.zeros((len(expressions), len(moments))),
+            constant=np.zeros(len(expressions)) if system is None else system.constant,
+            linear=empty if system is None else system.closed,
             factor_constant=factor_constant,
             factor_matrix=factor_matrix,
-            table=np.array(padded, dtype=np.int64).reshape(len(rows), width).T.copy(),
-            weights=np.array(weights).reshape(len(expressions), len(monomials)),
-        )
-
-    def velocity(self, system: LinearSystem) -> ClosedMoments:
-        """Time derivatives of the followed moments, if the outputs are the unclosed ones."""
-        return dataclasses.replace(
-            self,
-            constant=system.constant,
-            linear=system.closed,
-            weights=system.open @ self.weights,
+            table=_table(monomials, factors),
+            weights=weights.toarray() if system is None else system.open @ weights,
         )
 
     def __call__(
@@ -130,10 +124,33 @@ def affine_arrays(
     return constant, matrix
 
 
-def _row(monomial: tuple[tuple[Hashable, int], ...], places: Mapping[Hashable, int]) -> list[int]:
-    """Places in the bank of factors and reciprocals, a factor as often as its power says."""
-    return [
-        places[factor] + (len(places) if exponent < 0 else 0)
-        for factor, exponent in monomial
-        for _ in range(abs(exponent))
+def _weights(expressions: Sequence[Expression], monomials: Sequence[Monomial]) -> sparse.csr_array:
+    """Coefficients of the monomials in each expression."""
+    places = {monomial: place for place, monomial in enumerate(monomials)}
+    entries = [
+        (float(number), row, places[monomial])
+        for row, expression in enumerate(expressions)
+        for monomial, number in expression.items()
     ]
+    numbers, rows, columns = zip(*entries, strict=True) if entries else ((), (), ())
+    shape = (len(expressions), len(monomials))
+    return sparse.csr_array((np.array(numbers, dtype=np.float64), (rows, columns)), shape=shape)
+
+
+def _table(
+    monomials: Sequence[Monomial], factors: Sequence[Hashable]
+) -> Int64[np.ndarray, "width monomials"]:
+    """Places of factors, reciprocals or 1, a factor as often as its power says."""
+    places = {factor: place for place, factor in enumerate(factors)}
+    rows = [
+        [
+            places[factor] + (len(factors) if exponent < 0 else 0)
+            for factor, exponent in monomial
+            for _ in range(abs(exponent))
+        ]
+        for monomial in monomials
+    ]
+    table = np.full((max(map(len, rows), default=0), len(rows)), 2 * len(factors), dtype=np.int64)
+    for column, row in enumerate(rows):
+        table[: len(row), column] = row
+    return table

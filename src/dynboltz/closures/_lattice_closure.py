@@ -185,11 +185,11 @@ def lattice_closure(
     system = equations.numeric(rate_constants(network, hop_rates))
     expressions = [factorisation.expression(moment.places) for moment in equations.unclosed]
     patterns = _patterns(equations.moments)
-    closed = ClosedMoments.of(expressions, patterns, factorisation.sites.affine)
+    velocity = ClosedMoments.of(expressions, patterns, factorisation.sites.affine, system)
     return LatticeClosure(
         closure,
         equations,
-        closed.velocity(system),
+        velocity,
         _requirements(factorisation),
         lattice,
         factorisation,

@@ -99,14 +99,13 @@ def well_mixed_closure(
     equations = well_mixed_equations(network, order)
     system = equations.numeric(rate_constants(network) if rates is None else rates)
     species = network.species
-    closed = ClosedMoments.of(
+    velocity = ClosedMoments.of(
         [closed_raw_moment(_powers(m, species), order, closure) for m in equations.unclosed],
         [_powers(moment, species) for moment in equations.moments],
         _itself,
+        system,
     )
-    return WellMixedClosure(
-        closure, equations, closed.velocity(system), _requirements(equations, order)
-    )
+    return WellMixedClosure(closure, equations, velocity, _requirements(equations, order))
 
 
 def _powers(moment: RawMoment, species: tuple[str, ...]) -> Powers:
