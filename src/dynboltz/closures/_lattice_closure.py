@@ -24,12 +24,10 @@ from dynboltz.reactions import ReactionNetwork
 from ._closed_moments import Affine, ClosedMoments
 from ._closure import Closure
 from ._expression import total
+from ._lattice_arguments import hop_rates_of, reach_of
 from ._lattice_factors import Factorisation, LatticeKind
 from ._requirements import ProbabilityRequirements
 from ._site_patterns import SitePatterns
-
-DEFAULT_REACH = {1: 16, 2: 6, 3: 3}
-"""Hops between the sites of followed pairs, by the number of axes."""
 
 MARGIN = 6
 """Sites that a lattice has more than twice the reach where it is as good as infinite."""
@@ -170,8 +168,8 @@ def lattice_closure(
         raise ValueError(
             f"lattice_closure: `closure` must be one of {get_args(LatticeKind)}, got {closure!r}."
         )
-    hop_rates = _hop_rates(network, hop_rate)
-    hops = _reach(lattice, closure, reach)
+    hop_rates = hop_rates_of(network, hop_rate)
+    hops = reach_of(lattice, closure, reach)
     small = min(lattice.shape) <= 2 * hops + MARGIN
     periodic = Geometry.of(lattice.dim, lattice, symmetric=True)
     geometry = periodic if small else Geometry(lattice.dim)
@@ -213,30 +211,3 @@ def _requirements(factorisation: Factorisation) -> ProbabilityRequirements:
 
 def _text(pattern) -> str:
     return str(Moment(pattern)).replace("0(", "empty(")
-
-
-def _reach(lattice: Lattice, closure: LatticeKind, reach: int | None) -> int:
-    if closure != "kirkwood":
-        if reach is not None:
-            raise ValueError(
-                f'lattice_closure: `reach` belongs to the closure "kirkwood"; leave it out for '
-                f"{closure!r}, got {reach}."
-            )
-        return 1 if closure == "pair" else 0
-    if reach is not None and reach < 1:
-        raise ValueError(f"lattice_closure: `reach` must be at least 1, got {reach}.")
-    furthest = sum(length // 2 for length in lattice.shape)
-    return min(DEFAULT_REACH[lattice.dim] if reach is None else reach, furthest)
-
-
-def _hop_rates(network: ReactionNetwork, hop_rate: float | Mapping[str, float]) -> dict[str, float]:
-    """Hop rate of each species."""
-    if not isinstance(hop_rate, Mapping):
-        hop_rate = dict.fromkeys(network.species, float(hop_rate))
-    wrong = {name: rate for name, rate in hop_rate.items() if not 0 <= rate < float("inf")}
-    if wrong or set(hop_rate) != set(network.species):
-        raise ValueError(
-            "lattice_closure: `hop_rate` must be one finite rate, not negative, or one for each "
-            f"of the species {', '.join(network.species)}; got {dict(hop_rate)}."
-        )
-    return {name: float(rate) for name, rate in hop_rate.items()}
