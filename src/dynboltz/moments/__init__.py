@@ -1,6 +1,8 @@
 """Moment equations of reaction networks, derived symbolically."""
 
+from ._abstract_moment import AbstractMoment as AbstractMoment
 from ._equations import MomentEquations as MomentEquations
+from ._geometry import Geometry as Geometry
 from ._lattice_equations import HopRates as HopRates
 from ._lattice_equations import LatticeMomentEquations as LatticeMomentEquations
 from ._lattice_equations import moment_equations as moment_equations
