@@ -1,8 +1,15 @@
 import os
 
 import jax
+import jaxlib.version
 import numba
 import pytest
+
+if jaxlib.version.__version__.split(".")[:2] == ["0", "10"]:
+    # Quicker to compile. XLA ends the process at options that it does not know, so that only
+    # versions that have it are given it; it is read when the first device is asked for.
+    flags = os.environ.get("XLA_FLAGS", "")
+    os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_use_fusion_emitters=false".strip()
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")

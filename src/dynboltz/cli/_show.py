@@ -114,7 +114,7 @@ def _errors_per_site(metrics: dict[str, Any]) -> Table:
     columns["noise floor"] = metrics["noise_floor"]["time_mean"]
     table.add_column("moment", no_wrap=True)
     for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name.replace("_", " "), justify="right", min_width=7)
     for moment, *values in zip(metrics["moments"], *columns.values(), strict=True):
         table.add_row(moment, *(f"{value:.5f}" for value in values))
     return table

@@ -11,6 +11,7 @@ from ._hidden_probabilities import hidden_probabilities as hidden_probabilities
 from ._layer import Layer as Layer
 from ._model import LatticeModel as LatticeModel
 from ._model import named_term as named_term
+from ._observed import observed_moments as observed_moments
 from ._point_kernels import PointTables as PointTables
 from ._point_kernels import fill_squared_distances as fill_squared_distances
 from ._point_kernels import n_occupied as n_occupied

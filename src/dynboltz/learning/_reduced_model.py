@@ -15,7 +15,13 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64, UInt8
 
-from dynboltz.distributions import LatticeModel, Layer, TransferMatrix, sample_chain
+from dynboltz.distributions import (
+    LatticeModel,
+    Layer,
+    TransferMatrix,
+    observed_moments,
+    sample_chain,
+)
 from dynboltz.dynamics import HermiteField, HermiteFunction, HermiteGrid, integrate
 from dynboltz.lattices import Factor, Lattice, Term
 
@@ -92,15 +98,7 @@ class ReducedModel:
         terms
             Whose moments.
         """
-        names = set(self.model.coefficients)
-        renamed = [
-            dataclasses.replace(t, name=f"moment {t.name}") if t.name in names else t for t in terms
-        ]
-        solution = TransferMatrix(self.model.with_terms(renamed))
-        flat = np.reshape(theta, (-1, theta.shape[-1]))
-        wide = np.concatenate([flat, np.zeros((len(flat), len(terms)))], axis=1)
-        moments = solution.batch_moments(wide)
-        return moments[:, theta.shape[-1] :].reshape(*theta.shape[:-1], len(terms))
+        return observed_moments(self.model, theta, terms)
 
     def sample(
         self,

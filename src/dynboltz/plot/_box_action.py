@@ -46,8 +46,8 @@ def plot_actions(
             above = action[:-1] - action[-1]
             colour = MODEL_COLOURS[number % len(MODEL_COLOURS)]
             ax.plot(np.arange(len(above)), above, "o-", markersize=3, color=colour, label=label)
-        if any(np.any(line.get_ydata() > 0) for line in ax.lines):
-            ax.set_yscale("log")
+            if np.any(above > 0):
+                ax.set_yscale("log")
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.set(xlabel="step [-]", ylabel=r"$S - S_{\mathrm{end}}$ [-]", title=title(name))
         ax.legend()

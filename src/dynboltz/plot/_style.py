@@ -38,6 +38,7 @@ MODEL_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9
 
 MODEL_LINES = ("-", (0, (5, 1.2)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 BASELINE = {"color": "#808080", "linestyle": "-.", "linewidth": 1.1}
+BASELINE_COLOURS = ("#808080", "#8c510a", "#4d4d9f", "#b35fa0")
 NOISE = {"color": "#000000", "linestyle": ":", "linewidth": 1.2}
 SIMULATION: dict[str, Any] = {"color": "#000000", "linewidth": 0.6, "zorder": 2.5}
 """Thin and above the models, whose colours show on either side where they agree."""
@@ -72,7 +73,8 @@ def colours(name: str) -> Colormap:
 def model_style(names: list[str], name: str, baselines: set[str]) -> dict[str, Any]:
     """Colour and dashes of a model; the models that are learned take the colours in turn."""
     if name in baselines:
-        return dict(BASELINE)
+        place = [other for other in names if other in baselines].index(name)
+        return BASELINE | {"color": BASELINE_COLOURS[place % len(BASELINE_COLOURS)]}
     place = [other for other in names if other not in baselines].index(name)
     return {
         "color": MODEL_COLOURS[place % len(MODEL_COLOURS)],

@@ -30,8 +30,10 @@ from ._example_states import example_states
 from ._experiment import BASELINE, Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint, metrics_fingerprint
 from ._fit import KIND as FIT_KIND
+from ._fit import initial_states
 from ._parts import PARTS, padded
 from ._progress import Progress, silent
+from ._references import ClosureKind, Reference, closure_prediction, matching_prediction
 from ._sampled_models import (
     SampledModel,
     equilibrium_variables,
@@ -72,11 +74,16 @@ def evaluate(
         ensembles = {part: _ensemble(experiment, directory, part) for part in PARTS}
         evaluation = _Evaluation(experiment, directory, ensembles)
         ceilings = experiment.table.evaluation.ceilings
-        models = [*experiment.plans, BASELINE, *ceilings]
+        closures, matchings = experiment.table.evaluation.closures, experiment.matchings
+        models = [*experiment.plans, *matchings, BASELINE, *closures, *ceilings]
         for step, name in enumerate(models):
             progress({"stage": "evaluate", "model": name, "step": step, "total": len(models)})
             if name == BASELINE:
                 evaluation.add_baseline()
+            elif name in matchings:
+                evaluation.add_matching(name, matchings[name])
+            elif name in closures:
+                evaluation.add_closure(name)
             elif name in ceilings:
                 evaluation.add_ceiling(name, ceilings[name])
             else:
@@ -106,9 +113,36 @@ class _Evaluation:
 
     def add_baseline(self) -> None:
         """The mean-field equations."""
+        start = time.perf_counter()
         predicted = _mean_field(self._experiment, self._ensembles)
+        self._facts[BASELINE] = {"prediction_seconds": time.perf_counter() - start}
         self._predictions[BASELINE] = predicted
         self._write(BASELINE, _dataset(self._experiment, BASELINE, predicted, self._ensembles))
+
+    def add_closure(self, kind: ClosureKind) -> None:
+        """A classical closure; without errors if it became unphysical."""
+        states = {part: initial_states(self._experiment, self._directory, part) for part in PARTS}
+        self._add_reference(kind, closure_prediction(self._experiment, kind, states))
+
+    def add_matching(self, label: str, name: str) -> None:
+        """Entropic matching in the family of a model."""
+        fits = _read_fits(self._experiment, self._directory, name)
+        initial = {part: _initial(fits, part) for part in PARTS}
+        reference = matching_prediction(self._experiment, name, initial)
+        self._add_reference(label, reference, self._experiment.plans[name])
+
+    def _add_reference(
+        self, label: str, reference: Reference, plan: ReducedModelPlan | None = None
+    ) -> None:
+        if reference.message:
+            self._warnings.append(f"{label}: has no errors. {reference.message}")
+            return
+        self._facts[label] = {"prediction_seconds": reference.seconds}
+        self._predictions[label] = reference.moments
+        dataset = _dataset(
+            self._experiment, label, reference.moments, self._ensembles, reference.theta, plan=plan
+        )
+        self._write(label, dataset)
 
     def add_model(self, name: str) -> None:
         """A learned model."""
@@ -132,6 +166,7 @@ class _Evaluation:
         sampled = None
         if plan.is_solvable:
             predicted = {part: learned.moments(t, experiment.moments) for part, t in theta.items()}
+            self._facts[name]["prediction_seconds"] = time.perf_counter() - start
         else:
             sampled = sample_model(experiment, directory, name, theta["test"], "test")
             train = short_runs(experiment, name, theta["train"], "train").mean
@@ -212,7 +247,7 @@ def _current_metrics(experiment: Experiment, directory: ResultDirectory) -> dict
     """Metrics of these settings, if all predictions are there as well."""
     try:
         metrics = store.read_json(directory.metrics)
-        for name in [*experiment.plans, BASELINE]:
+        for name in metrics["models"]:
             found = store.read_dataset(directory.prediction(name), KIND)
             if found.attrs["fingerprint"] != metrics_fingerprint(experiment):
                 return None
@@ -323,7 +358,8 @@ def _dataset(
     if theta is not None and plan is not None:
         variables["theta"] = ((*dims, "coefficient"), padded(theta), {"units": "1"})
         coords["coefficient"] = list(plan.model.coefficients)
-        attrs["learned_until"] = float(plan.learned_times(experiment.times)[-1])
+        if name not in experiment.matchings:
+            attrs["learned_until"] = float(plan.learned_times(experiment.times)[-1])
     dataset = xr.Dataset(variables, coords=coords, attrs=attrs)
     if sampled is None:
         return dataset
@@ -345,7 +381,13 @@ def _metrics(
         "seed": experiment.seed,
         "version": version(),
         "fingerprint": metrics_fingerprint(experiment),
-        "units": {"rmse": "per site", "noise_floor": "per site", "wall_seconds": "s", "times": "1"},
+        "units": {
+            "rmse": "per site",
+            "noise_floor": "per site",
+            "wall_seconds": "s",
+            "times": "1",
+            "prediction_seconds": "s",
+        },
         "moments": [term.name for term in experiment.moments],
         "times": experiment.times,
         "n_initial_conditions": {part: len(e.mean) for part, e in ensembles.items()},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, final
 
@@ -29,6 +29,9 @@ from ._toml import dotted
 
 BASELINE = "mean_field"
 """Name of the baseline among the models."""
+
+MATCHING = "_entropic_matching"
+"""End of the names of predictions by entropic matching, behind the name of the model."""
 
 
 @final
@@ -156,7 +159,18 @@ class Experiment(AbstractExperiment[ExperimentTable]):
     @property
     def stored_names(self) -> set[str]:
         """Names that stores of models and predictions may have."""
-        return {*self.plans, BASELINE, *self.table.evaluation.ceilings}
+        return {
+            *self.plans,
+            BASELINE,
+            *self.table.evaluation.ceilings,
+            *self.table.evaluation.closures,
+            *self.matchings,
+        }
+
+    @property
+    def matchings(self) -> dict[str, str]:
+        """Names of the predictions by entropic matching, and the models in whose families."""
+        return {f"{name}{MATCHING}": name for name in self.table.evaluation.entropic_matching}
 
     def _plan(self, name: str, table: ModelTable) -> ReducedModelPlan:
         field = dotted(("models", name))
@@ -204,6 +218,11 @@ class Experiment(AbstractExperiment[ExperimentTable]):
                 self._check_counts(self.table.initial)
         with in_field(self.source, "evaluation.ceilings"):
             self._check_ceilings()
+        with in_field(self.source, "evaluation.closures"):
+            self._check_references(self.table.evaluation.closures)
+        with in_field(self.source, "evaluation.entropic_matching"):
+            self._check_references(self.matchings)
+            self._check_matchings()
         with in_field(self.source, "evaluation.transfer"):
             self._check_transfer()
 
@@ -226,6 +245,27 @@ class Experiment(AbstractExperiment[ExperimentTable]):
                 raise ValueError(
                     f"{ceiling} names {name!r}, which has an exact solution; ceilings are for "
                     "models with sampled moments."
+                )
+
+    def _check_references(self, names: Iterable[str]) -> None:
+        """Raise unless predictions without learning are possible, and their names free."""
+        for name in names:
+            if name in self.plans or name in self.table.evaluation.ceilings:
+                raise ValueError(f"the name {name!r} is taken by a model or ceiling; rename that.")
+            if not isinstance(self.kernel, ContinuousTimeKernel):
+                raise ValueError('needs the kernel of kind = "continuous-time".')
+            if self.lattice.boundary != "periodic":
+                raise ValueError('needs a lattice with boundary = "periodic".')
+
+    def _check_matchings(self) -> None:
+        for name in self.matchings.values():
+            if name not in self.plans:
+                raise ValueError(f"names the model {name!r}; there are {', '.join(self.plans)}.")
+            plan = self.plans[name]
+            if not plan.model.is_visible or plan.model.lattice != self.lattice:
+                raise ValueError(
+                    f"names {name!r}; its family must have no hidden layers and the boundary of "
+                    "the lattice."
                 )
 
     def _check_transfer(self) -> None:

@@ -52,7 +52,7 @@ def fit(experiment: Experiment, directory: ResultDirectory, *, progress: Progres
     resumed = len(plans) < len(experiment.plans)
     with timed(directory, "fit", resumed=resumed), jax.enable_x64(True):
         summaries = _summaries(experiment, directory, plans, progress)
-        states = {part: _initial_states(experiment, directory, part) for part in PARTS}
+        states = {part: initial_states(experiment, directory, part) for part in PARTS}
         training = States(open_part(experiment, directory, "train"))
 
         def fit_one(plan: ReducedModelPlan) -> None:
@@ -110,9 +110,10 @@ def _states_ahead(
         yield following.result()
 
 
-def _initial_states(
+def initial_states(
     experiment: Experiment, directory: ResultDirectory, part: str
 ) -> UInt8[np.ndarray, "initial_conditions replicas sites"]:
+    """States at time 0 of one part of the trajectories."""
     trajectories = open_part(experiment, directory, part)
     states = trajectories.state[:, 0].values
     n_initial = len(np.unique(trajectories.initial_condition.values))

@@ -224,7 +224,9 @@ class TransferTable(Table):
 class EvaluationTable(Table):
     """Sampled moments of models without an exact solution, and the check of their equilibrium.
 
-    `ceilings` names predictions by the static fits of a model, snapshot by snapshot.
+    `ceilings` names predictions by the static fits of a model, snapshot by snapshot. `closures` and
+    `entropic_matching` are predictions that nothing is learned for, the latter in the families of
+    the models it names.
     """
 
     samples: Count = 100
@@ -233,6 +235,8 @@ class EvaluationTable(Table):
     long_sweeps: Annotated[int, Field(ge=8)] = 500
     equilibrium_times: Annotated[int, Field(ge=2)] = 11
     ceilings: dict[Name, str] = {}
+    closures: list[Literal["pair", "kirkwood"]] = []
+    entropic_matching: list[str] = []
     transfer: TransferTable | None = None
 
 

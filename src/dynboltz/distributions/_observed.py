@@ -1,0 +1,44 @@
+"""Exact moments of any terms in the distributions of a model."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float64
+
+from dynboltz.lattices import Term
+
+from ._model import LatticeModel
+from ._transfer_matrix import TransferMatrix
+
+
+def observed_moments(
+    model: LatticeModel, theta: Float64[np.ndarray, "... coefficients"], terms: Sequence[Term]
+) -> Float64[np.ndarray, "... terms"]:
+    """Exact moments per visible site of any terms, for chains.
+
+    Parameters
+    ----------
+    model
+        The model.
+    theta
+        Its coefficients.
+    terms
+        Whose moments; names that are taken by coefficients do no harm.
+
+    Raises
+    ------
+    ValueError
+        If the model with these terms has no exact solution, as `TransferMatrix`.
+    """
+    names = set(model.coefficients)
+    renamed = [
+        dataclasses.replace(t, name=f"moment {t.name}") if t.name in names else t for t in terms
+    ]
+    solution = TransferMatrix(model.with_terms(renamed))
+    flat = np.reshape(theta, (-1, theta.shape[-1]))
+    wide = np.concatenate([flat, np.zeros((len(flat), len(terms)))], axis=1)
+    moments = solution.batch_moments(wide)
+    return moments[:, theta.shape[-1] :].reshape(*theta.shape[:-1], len(terms))
