@@ -16,7 +16,8 @@ from dynboltz.dynamics import AbstractVectorField
 
 from ._candidate import Candidate
 
-Points = Float64[np.ndarray, "points coefficients"]
+Points = Float64[np.ndarray, "_ coefficients"]
+"""Of one trajectory, or of all one after the other."""
 
 
 @final

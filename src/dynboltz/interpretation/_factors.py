@@ -28,7 +28,7 @@ class Factors:
         One for each trajectory, the right-hand side in the last column.
     """
 
-    triangles: tuple[Float64[np.ndarray, "rows columns"], ...]
+    triangles: tuple[Float64[np.ndarray, "_ columns"], ...]
 
     @classmethod
     def of(
@@ -41,7 +41,7 @@ class Factors:
         """Reduce the columns of the candidates and the right-hand side."""
         rows = np.sqrt(weights)[:, None] * np.column_stack([columns, target])
         parts = np.split(rows, np.cumsum(lengths)[:-1])
-        return cls(tuple(np.linalg.qr(part, mode="r") for part in parts))
+        return cls(tuple(np.linalg.qr(part).R for part in parts))
 
     def __len__(self) -> int:
         return len(self.triangles)

@@ -41,9 +41,11 @@ def _passed(factors: Factors) -> Iterator[Support]:
         _, _, lasso = lars_path(columns, target, method="lasso")
     for path in (np.reshape(pursuit, (n, -1)), lasso):
         yield from (_support(weights != 0) for weights in path.T)
-    ranks = RFE(LinearRegression(fit_intercept=False), n_features_to_select=1)
-    order = ranks.fit(columns, target).ranking_
-    yield from (_support(order <= size) for size in range(1, n + 1))
+    yield tuple(range(n))
+    if n > 1:
+        ranks = RFE(LinearRegression(fit_intercept=False), n_features_to_select=1)
+        order = ranks.fit(columns, target).ranking_
+        yield from (_support(order <= size) for size in range(1, n))
 
 
 def _support(chosen: np.ndarray) -> Support:

@@ -23,7 +23,7 @@ NOTHING = 1e-9
 
 def project(
     field: AbstractVectorField,
-    trajectories: Sequence[Float64[np.ndarray, "times coefficients"]]
+    trajectories: Sequence[Points]
     | Float64[np.ndarray, "initial_conditions times coefficients"],
     candidates: Sequence[Candidate],
     *,
@@ -145,7 +145,9 @@ def _differences(
         return [None] * n
     other = values_at(reference, np.concatenate(paths))
     if not np.all(np.isfinite(other)):
-        raise ValueError(f"project: the reference {reference.name!r} is not finite on these points.")
+        raise ValueError(
+            f"project: the reference {reference.name!r} is not finite on these points."
+        )
     sizes = root_mean_square(values.field, weights)
     gaps = root_mean_square(values.field - other, weights)
     return [float(gap / size) if size else None for gap, size in zip(gaps, sizes, strict=True)]
