@@ -194,7 +194,10 @@ def test_columns_that_say_the_same_are_named(trajectories):
     nothing = Candidate("nothing", lambda theta: 0 * theta)
     offered = [*CANDIDATES, twin, nothing]
     for equation in project(FIELD, trajectories, offered).equations:
-        assert equation.notes == ("twin is collinear with x, y and left out", "nothing is zero here")
+        assert equation.notes == (
+            "twin is collinear with x, y and left out",
+            "nothing is zero here",
+        )
         assert set(weights(equation)) == set(KNOWN[equation.coefficient])
 
 

@@ -23,8 +23,7 @@ NOTHING = 1e-9
 
 def project(
     field: AbstractVectorField,
-    trajectories: Sequence[Points]
-    | Float64[np.ndarray, "initial_conditions times coefficients"],
+    trajectories: Sequence[Points] | Float64[np.ndarray, "initial_conditions times coefficients"],
     candidates: Sequence[Candidate],
     *,
     max_terms: int | None = None,
