@@ -303,7 +303,7 @@ def test_interpret_prints_equations_and_says_what_is_left_out(results):
     assert result.exit_code == 0, result.output
     assert "d/dt b.A = " in result.stdout
     assert "d/dt J.A.A = " in result.stdout
-    assert "at 15 points of 3 initial conditions" in result.stdout
+    assert "points of 3 initial conditions" in result.stdout
     assert "`reactions` are left out: entropic matching is for the continuous" in result.stderr
     (record,) = json.loads(dynboltz("interpret", results, "--json").stdout)
     assert record["model"] == "visible"
