@@ -105,3 +105,12 @@ def test_the_python_of_the_moment_equations_runs_and_says_what_moves(capsys):
     velocity, known = names["velocity"], names["known"]
     predicted = 0.01 * (velocity[1:] + velocity[:-1]).sum(axis=0) / 2
     np.testing.assert_allclose(known[-1, :2] - known[0, :2], predicted, atol=8e-3)
+
+
+def test_the_python_of_the_interpretation_prints_what_the_page_says(capsys):
+    page = REFERENCE.with_name("interpretation.md")
+    (code,) = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    exec(compile(code, str(page), "exec"), {})
+    printed = capsys.readouterr().out
+    assert "d/dt b.A = -1 e^b\n" in printed
+    assert "d/dt J.A.A = 0.5 b.A - 1 J.A.A\n" in printed

@@ -26,6 +26,7 @@ NUMERICS = (
     "dynamics",
     "learning",
     "closures",
+    "interpretation",
     "evaluation",
 )
 OUTER = {"store", "plot", "report", "cli", "workflow"}

@@ -298,6 +298,33 @@ def test_help_does_not_import_the_numerics():
     assert done.stdout.strip() == "[]"
 
 
+def test_interpret_prints_equations_and_says_what_is_left_out(results):
+    result = dynboltz("interpret", results, "visible")
+    assert result.exit_code == 0, result.output
+    assert "d/dt b.A = " in result.stdout
+    assert "d/dt J.A.A = " in result.stdout
+    assert "points of 3 initial conditions" in result.stdout
+    assert "`reactions` are left out: entropic matching is for the continuous" in result.stderr
+    (record,) = json.loads(dynboltz("interpret", results, "--json").stdout)
+    assert record["model"] == "visible"
+    assert [equation["coefficient"] for equation in record["equations"]] == ["b.A", "J.A.A"]
+    result = dynboltz("interpret", results, "--latex", "--max-terms", 1)
+    assert result.stdout.startswith("% visible\n\\begin{aligned}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nothing",), "has no model 'nothing'; there are visible"),
+        (("--candidates", "cubic"), "allowed are reactions, constant, linear"),
+        (("--candidates", "reactions"), "Offer others, such as --candidates constant,linear"),
+        (("--json", "--latex"), "give one of them"),
+    ],
+)
+def test_interpret_refuses(results, arguments, message):
+    refused("interpret", results, *arguments, message=message)
+
+
 ANNIHILATION = "A + A -> 0 ; k = 1"
 PAIRS = ("--moments", "A(0)", "A(0) A(1)")
 

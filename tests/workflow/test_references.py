@@ -86,7 +86,7 @@ def test_collisions_have_no_moment_equations(ring):
     path = ring.with_name("collision.toml")
     text = RING.replace("hop_rate = 0.0\ninterval", "dt").replace("continuous-time", "collision")
     path.write_text(text.replace("k = 1", "p = 0.1"))
-    with pytest.raises(ExperimentError, match="evaluation.closures.*continuous-time"):
+    with pytest.raises(ExperimentError, match=r"evaluation\.closures.*continuous-time"):
         load_experiment(path)
 
 

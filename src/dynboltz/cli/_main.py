@@ -14,6 +14,7 @@ import typer
 from ._checks import check_file, check_model
 from ._equations import EquationsCommand, equations
 from ._group import ReportingGroup
+from ._interpret import interpret
 
 app = typer.Typer(
     name="dynboltz",
@@ -63,6 +64,7 @@ Initial = Annotated[
 ]
 
 app.command(cls=EquationsCommand)(equations)
+app.command()(interpret)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from ._hermite_grid import HermiteGrid as HermiteGrid
 from ._hermite_solver import HermiteSolver as HermiteSolver
 from ._hermite_solver import Path as Path
 from ._implicit import solve_implicit as solve_implicit
+from ._integrate import Method as Method
 from ._integrate import check_solution as check_solution
 from ._integrate import integrate as integrate
 from ._pair_field import PairField as PairField

@@ -6,6 +6,9 @@ from ._errors import ExperimentError as ExperimentError
 from ._evaluate import initial_of_test as initial_of_test
 from ._experiment import Experiment as Experiment
 from ._experiment import ReducedModelPlan as ReducedModelPlan
+from ._interpret import Interpretation as Interpretation
+from ._interpret import check_kinds as check_kinds
+from ._interpret import interpret as interpret
 from ._load import load_experiment as load_experiment
 from ._progress import Progress as Progress
 from ._run import run as run
