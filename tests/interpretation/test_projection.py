@@ -54,6 +54,7 @@ def test_known_coefficients_are_recovered(trajectories):
         assert set(found) == set(expected)
         for name, weight in expected.items():
             assert found[name] == pytest.approx(weight, abs=1e-8)
+        assert equation.residual is not None
         assert equation.residual < 1e-10
         assert equation.notes == ()
     assert projection.n_points == 8 * 21
@@ -205,6 +206,7 @@ def test_terms_that_nearly_say_the_same_are_reported(trajectories):
     near = Candidate("near", lambda theta: theta[0] + 1e-5 * theta[1])
     field = FunctionField(NAMES, lambda theta, _: jnp.array([theta[0] + theta[1], theta[1]]))
     equation, _ = project(field, trajectories, [Candidate("x", lambda t: t[0]), near]).equations
+    assert equation.condition is not None
     assert equation.condition > 1e4
     assert "nearly collinear" in equation.notes[0]
 

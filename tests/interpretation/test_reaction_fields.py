@@ -42,13 +42,13 @@ def interpolated(field):
 
 @pytest.fixture(autouse=True, scope="module")
 def _shapes_as_closures_take_them():
-    with jax.enable_x64(True), jax.numpy_rank_promotion("allow"):
+    with jax.enable_x64(True):
         yield
 
 
 @pytest.fixture(scope="module")
 def projection():
-    with jax.enable_x64(True), jax.numpy_rank_promotion("allow"):
+    with jax.enable_x64(True):
         field = matching()
         learned = interpolated(field)
         starts = np.random.default_rng(1).uniform(-0.6, 0.6, (10, 2))
