@@ -38,7 +38,7 @@ MODEL_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9
 
 MODEL_LINES = ("-", (0, (5, 1.2)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 BASELINE = {"color": "#808080", "linestyle": "-.", "linewidth": 1.1}
-BASELINE_COLOURS = ("#808080", "#8c510a", "#4d4d9f", "#b35fa0")
+BASELINE_COLOURS = ("#808080", "#1b7f79", "#4d4d9f", "#b35fa0")
 NOISE = {"color": "#000000", "linestyle": ":", "linewidth": 1.2}
 SIMULATION: dict[str, Any] = {"color": "#000000", "linewidth": 0.6, "zorder": 2.5}
 """Thin and above the models, whose colours show on either side where they agree."""
