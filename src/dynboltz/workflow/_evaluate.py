@@ -108,6 +108,7 @@ class _Evaluation:
         self._experiment, self._directory, self._ensembles = experiment, directory, ensembles
         self._predictions: dict[str, Prediction] = {}
         self._facts: dict[str, dict[str, Any]] = {}
+        self._seconds: dict[str, float] = {}
         self._sampled: dict[str, dict[str, Any]] = {}
         self._warnings: list[str] = []
 
@@ -115,7 +116,7 @@ class _Evaluation:
         """The mean-field equations."""
         start = time.perf_counter()
         predicted = _mean_field(self._experiment, self._ensembles)
-        self._facts[BASELINE] = {"prediction_seconds": time.perf_counter() - start}
+        self._seconds[BASELINE] = time.perf_counter() - start
         self._predictions[BASELINE] = predicted
         self._write(BASELINE, _dataset(self._experiment, BASELINE, predicted, self._ensembles))
 
@@ -137,7 +138,7 @@ class _Evaluation:
         if reference.message:
             self._warnings.append(f"{label}: has no errors. {reference.message}")
             return
-        self._facts[label] = {"prediction_seconds": reference.seconds}
+        self._seconds[label] = reference.seconds
         self._predictions[label] = reference.moments
         dataset = _dataset(
             self._experiment, label, reference.moments, self._ensembles, reference.theta, plan=plan
@@ -166,7 +167,7 @@ class _Evaluation:
         sampled = None
         if plan.is_solvable:
             predicted = {part: learned.moments(t, experiment.moments) for part, t in theta.items()}
-            self._facts[name]["prediction_seconds"] = time.perf_counter() - start
+            self._seconds[name] = time.perf_counter() - start
         else:
             sampled = sample_model(experiment, directory, name, theta["test"], "test")
             train = short_runs(experiment, name, theta["train"], "train").mean
@@ -209,6 +210,7 @@ class _Evaluation:
                 plan, len(plan.learned_times(self._experiment.times)), metrics["models"]
             )
         ]
+        metrics["prediction_seconds"] = self._seconds
         metrics["warnings"] = lone + worse + self._warnings
         return metrics | self._sampled
 
