@@ -6,8 +6,6 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
-from sklearn.feature_selection import RFE
-from sklearn.linear_model import LinearRegression, lars_path, orthogonal_mp
 
 from ._factors import Factors, Support
 
@@ -29,6 +27,14 @@ def best_supports(factors: Factors, max_terms: int) -> list[Support]:
 
 
 def _passed(factors: Factors) -> Iterator[Support]:
+    # Seconds to import, which only interpretations are worth.
+    from sklearn.feature_selection import RFE  # noqa: PLC0415
+    from sklearn.linear_model import (  # noqa: PLC0415
+        LinearRegression,
+        lars_path,
+        orthogonal_mp,
+    )
+
     scale = np.linalg.norm(factors.target)
     if scale == 0:
         return

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from sklearn.model_selection import GroupKFold
 
 from ._factors import Factors, Support
 from ._paths import best_supports
@@ -54,6 +53,8 @@ def select(factors: Factors, max_terms: int) -> Selection:
 
 def folds(n_trajectories: int) -> Iterator[tuple[list[int], list[int]]]:
     """Split trajectories into those to learn from and those left out, each left out once."""
+    from sklearn.model_selection import GroupKFold  # noqa: PLC0415 (seconds to import)
+
     numbers = np.arange(n_trajectories)
     split = GroupKFold(min(MOST_FOLDS, n_trajectories)).split(numbers, groups=numbers)
     for kept, left_out in split:

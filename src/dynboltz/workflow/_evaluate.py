@@ -122,8 +122,8 @@ class _Evaluation:
 
     def add_closure(self, kind: ClosureKind) -> None:
         """A classical closure; without errors if it became unphysical."""
-        states = {part: initial_states(self._experiment, self._directory, part) for part in PARTS}
-        self._add_reference(kind, closure_prediction(self._experiment, kind, states))
+        reference = closure_prediction(self._experiment, kind, self._initial_states)
+        self._add_reference(kind, reference)
 
     def add_matching(self, label: str, name: str) -> None:
         """Entropic matching in the family of a model."""
@@ -235,6 +235,11 @@ class _Evaluation:
         )
         dataset = transfer_dataset(experiment, name, moments, self._other_lattice, fingerprint)
         store.write_dataset(dataset, directory.transfer(name))
+
+    @functools.cached_property
+    def _initial_states(self) -> dict[str, np.ndarray]:
+        """Simulated states at time 0 by part, read once for all closures."""
+        return {part: initial_states(self._experiment, self._directory, part) for part in PARTS}
 
     @functools.cached_property
     def _other_lattice(self) -> TransferData | None:
