@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
+from dynboltz.closures import entropic_matching
 from dynboltz.distributions import LatticeModel, Layer
 from dynboltz.dynamics import HermiteGrid
 from dynboltz.lattices import Lattice
 from dynboltz.learning import LearningSettings, TrainingData, learn
+from dynboltz.reactions import ReactionNetwork
 
 # A -> 0 without hops: every site is independent, and its density decays with the rate K,
 # so that b = logit(density) obeys db/dt = -K (1 + exp(b)).
@@ -38,7 +40,7 @@ def test_decay_is_learned_and_predicted_from_other_starts(method, substeps, regr
         substeps=substeps,
         steps=60,
         smoothness=1e-8,
-        moment_regression=regression,
+        velocity_prior="moment-regression" if regression else "none",
     )
     learned = learn(MODEL, GRID, data(np.linspace(-2.0, 2.0, 9)), settings)
     assert (learned.method, learned.substeps) == (method, substeps)
@@ -71,6 +73,30 @@ def test_without_an_exact_solution_chains_refine_what_the_fits_began(moments):
     # over a few times ten snapshots.
     assert error < 0.02
     assert before > 0.08
+
+
+@pytest.mark.parametrize("method", ["euler", "rk4"])
+def test_entropic_matching_says_how_fast_coefficients_move_beside_one_trajectory(method):
+    model = LatticeModel.from_names(Lattice((20,), "periodic"), ["A"], ["b.A"])
+    network = ReactionNetwork.parse(f"A -> 0 ; k = {K}")
+    settings = LearningSettings(velocity_prior="entropic-matching", steps=0, method=method)
+    start = np.array([0.2])
+    learned = learn(
+        model, GRID, data(start), settings, matching=entropic_matching(model, network, hop_rate=1.0)
+    )
+    # Without correlations the matching is exact. The trajectory goes from 0.2 to -1.25; velocities
+    # are expected up to a cell of 0.5 away from it.
+    b = np.array([-1.6, -1.4, 0.6])
+    velocity = [float(learned.field(jnp.asarray([value]))[0]) for value in b]
+    curvature = K**2 * np.exp(b) * (1 + np.exp(b))
+    exact = -K * (1 + np.exp(b)) + (0.01 * curvature if method == "euler" else 0)
+    np.testing.assert_allclose(velocity, exact, rtol=2e-3)
+
+
+def test_the_field_of_entropic_matching_and_its_setting_go_together():
+    settings = LearningSettings(velocity_prior="entropic-matching")
+    with pytest.raises(ValueError, match="give both or neither"):
+        learn(MODEL, GRID, data(np.array([0.0])), settings)
 
 
 def test_the_same_seed_learns_the_same():

@@ -72,7 +72,7 @@ def entropic_matching(
 
     $$\sum_l G_{kl}(\theta) \frac{d\theta_l}{dt} = \langle \mathcal{L}^\dagger s_k \rangle_\theta$$
 
-    with the Fisher metric $G_{kl} = \mathrm{Cov}_	heta(s_k, s_l)$ and the generator
+    with the Fisher metric $G_{kl} = \mathrm{Cov}_\theta(s_k, s_l)$ and the generator
     $\mathcal{L}$ of the continuous-time kernel. The right-hand side is a sum of moments, derived
     as by `moment_equations`, and is exact here: by transfer matrix on rings, by enumeration on
     very small lattices. It is a vector field as any other, for `dynboltz.dynamics.integrate`.

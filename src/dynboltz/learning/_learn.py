@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Float64
 
-from dynboltz.distributions import LatticeModel, TransferMatrix
-from dynboltz.dynamics import HermiteField, HermiteGrid
+from dynboltz.distributions import LatticeModel, TransferMatrix, in_batches
+from dynboltz.dynamics import AbstractVectorField, HermiteField, HermiteGrid, integrate
 from dynboltz.sampling import GibbsSampler
 
 from ._chain_moments import ChainMoments
@@ -40,6 +41,7 @@ def learn(
     *,
     theta: Float64[np.ndarray, "initial_conditions times coefficients"] | None = None,
     metric: Float64[np.ndarray, "initial_conditions times coefficients coefficients"] | None = None,
+    matching: AbstractVectorField | None = None,
     seed: int | np.random.SeedSequence = 0,
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
@@ -64,7 +66,10 @@ def learn(
         Coefficients of every snapshot (`fit_trajectories`), fitted here if left out.
     metric
         Fisher metric of every snapshot, for models without an exact solution
-        (`fit_trajectories_sampled`); their warm start has no moment regression.
+        (`fit_trajectories_sampled`); their warm start has no velocity prior.
+    matching
+        The field of entropic matching (`dynboltz.closures.entropic_matching`), for the velocity
+        prior of this name, which is part of the warm start alone.
     seed
         Seed of everything random.
     progress
@@ -80,7 +85,7 @@ def learn(
     Raises
     ------
     ValueError
-        If grids, settings or data do not fit the model.
+        If grids, settings, data or `matching` do not fit the model or each other.
     OutsideBoxError, FloatingPointError
         If a trajectory leaves its box, or is not finite.
     """
@@ -88,6 +93,11 @@ def learn(
         raise ValueError(
             'LearningSettings: `moments = "gibbs"` is for visible models; use '
             '"contrastive-divergence" or "exact" for a model with hidden layers.'
+        )
+    if (settings.velocity_prior == "entropic-matching") != (matching is not None):
+        raise ValueError(
+            'learn: `matching` belongs to `velocity_prior = "entropic-matching"`; give both or '
+            f"neither, got velocity_prior {settings.velocity_prior!r}."
         )
     sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
     for_points, for_samples, for_order = sequence.spawn(3)
@@ -101,7 +111,7 @@ def learn(
         if metric is not None:
             field = _start_sampled(field, data, theta, metric, settings)
         else:
-            field, prior = _start(model, field, data, theta, settings, for_points)
+            field, prior = _start(model, field, data, theta, settings, matching, for_points)
         report({"stage": "warm start", "step": 1, "total": 1})
     source = _source(model, data, settings, for_samples)
     field, history = train(
@@ -165,6 +175,7 @@ def _start(
     data: TrainingData,
     theta: Float64[np.ndarray, "initial_conditions times coefficients"],
     settings: LearningSettings,
+    matching: AbstractVectorField | None,
     seed: np.random.SeedSequence,
 ) -> tuple[HermiteField, VelocityPrior | None]:
     solution = TransferMatrix(model)
@@ -172,23 +183,40 @@ def _start(
     metric = solution.batch_fisher(flat).reshape(*theta.shape, -1)
     prior = None
     integrator: dict[str, Any] = {"method": settings.method, "substeps": settings.substeps}
-    if settings.moment_regression and data.summaries is not None:
-        regression = fit_moment_regression(
-            solution, theta, data.summaries, data.times, **integrator
-        )
+    regressed = settings.velocity_prior == "moment-regression" and data.summaries is not None
+    if regressed or matching is not None:
         points = _points_around(field, theta, seed)
         time_step = float(np.min(np.diff(data.times)))
-        differences = np.diff(theta, axis=1) / np.diff(data.times)[:, None]
-        largest = _LARGEST_VELOCITY * np.abs(differences).max(axis=(0, 1))
         step = time_step / settings.substeps if settings.method == "euler" else None
-        points, velocities = regression.sample_velocities(points, step, largest)
+        if matching is not None:
+            velocities = _matched_velocities(matching, points, step)
+        else:
+            regression = fit_moment_regression(
+                solution, theta, data.summaries, data.times, **integrator
+            )
+            differences = np.diff(theta, axis=1) / np.diff(data.times)[:, None]
+            largest = _LARGEST_VELOCITY * np.abs(differences).max(axis=(0, 1))
+            points, velocities = regression.sample_velocities(points, step, largest)
         at_points = solution.batch_fisher(points)
         prior = VelocityPrior(points, velocities, at_points, MEMORY * time_step)
         field = field.allocate(np.concatenate([flat, points]))
     else:
         field = allocate_with_margin(field, flat)
     start = warm_start(field, data.times, theta, metric, settings.smoothness, prior, **integrator)
-    return start, prior
+    # Training knows better than entropic matching, which leaves the family's errors in.
+    return start, prior if matching is None else None
+
+
+def _matched_velocities(
+    matching: AbstractVectorField,
+    points: Float64[np.ndarray, "points coefficients"],
+    step: float | None,
+) -> Float64[np.ndarray, "points coefficients"]:
+    """Velocities by entropic matching, with a step as Euler's method needs them."""
+    if step is None:
+        return in_batches(jax.jit(jax.vmap(matching)), points)
+    moved = integrate(matching, points, np.array([0.0, step]), method="rk4", substeps=4)
+    return (np.asarray(moved[:, -1]) - points) / step
 
 
 def _points_around(

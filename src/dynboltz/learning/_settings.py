@@ -10,6 +10,7 @@ FitMoments = Literal["exact", "contrastive-divergence", "persistent"]
 FitOptimiser = Literal["natural", "adam", "sgd"]
 TrainingMoments = Literal["exact", "gibbs", "contrastive-divergence", "short-run", "persistent"]
 TrainingOptimiser = Literal["adam", "sgd"]
+VelocityPriorKind = Literal["moment-regression", "entropic-matching", "none"]
 Method = Literal["euler", "heun", "rk4"]
 
 
@@ -108,10 +109,11 @@ class LearningSettings:
         The last two count hidden units with their probabilities given the visible ones.
     warm_start
         Whether to fit the snapshots and solve for the right-hand sides by least squares first.
-    moment_regression
-        Whether linear moment equations, regressed on the trajectories, say what the right-hand
-        sides are expected to be beside the trajectories, see `MomentRegression`; part of the
-        warm start of models with an exact solution.
+    velocity_prior
+        What says how fast coefficients are expected to change beside the trajectories of a model
+        with an exact solution: `"moment-regression"`, linear moment equations regressed on the
+        trajectories, see `MomentRegression`, in the warm start and in training;
+        `"entropic-matching"`, the field that `learn` is given, in the warm start; or `"none"`.
     smoothness
         Strength of the penalty on the curvature of the right-hand sides, see `Roughness`. It
         decides what they are where nothing else does.
@@ -149,7 +151,7 @@ class LearningSettings:
 
     moments: TrainingMoments = "exact"
     warm_start: bool = True
-    moment_regression: bool = True
+    velocity_prior: VelocityPriorKind = "moment-regression"
     smoothness: float = 1e-10
     optimiser: TrainingOptimiser = "adam"
     learning_rate: float | Mapping[str, float] = 0.02
@@ -171,6 +173,7 @@ class LearningSettings:
         _check_choice(where, "moments", self.moments, get_args(TrainingMoments))
         _check_choice(where, "optimiser", self.optimiser, get_args(TrainingOptimiser))
         _check_choice(where, "method", self.method, get_args(Method))
+        _check_choice(where, "velocity_prior", self.velocity_prior, get_args(VelocityPriorKind))
         for name in ("batch", "replicas", "until", "window"):
             if getattr(self, name) is not None:
                 _check_positive(where, **{name: getattr(self, name)})

@@ -213,6 +213,8 @@ class Experiment(AbstractExperiment[ExperimentTable]):
                         f"must be at least the time step {self.kernel.time_step:g}, got "
                         f"{plan.learning.until}."
                     )
+            with in_field(self.source, f"{dotted(('models', name))}.learning.velocity_prior"):
+                self._check_velocity_prior(plan)
         if isinstance(self.table.initial, CountsInitial):
             with in_field(self.source, "initial.counts"):
                 self._check_counts(self.table.initial)
@@ -252,10 +254,23 @@ class Experiment(AbstractExperiment[ExperimentTable]):
         for name in names:
             if name in self.plans or name in self.table.evaluation.ceilings:
                 raise ValueError(f"the name {name!r} is taken by a model or ceiling; rename that.")
-            if not isinstance(self.kernel, ContinuousTimeKernel):
-                raise ValueError('needs the kernel of kind = "continuous-time".')
-            if self.lattice.boundary != "periodic":
-                raise ValueError('needs a lattice with boundary = "periodic".')
+            self._check_process()
+
+    def _check_process(self) -> None:
+        """Raise unless moment equations of the process are known."""
+        if not isinstance(self.kernel, ContinuousTimeKernel):
+            raise ValueError('needs the kernel of kind = "continuous-time".')
+        if self.lattice.boundary != "periodic":
+            raise ValueError('needs a lattice with boundary = "periodic".')
+
+    def _check_velocity_prior(self, plan: ReducedModelPlan) -> None:
+        if plan.learning.velocity_prior == "entropic-matching":
+            self._check_process()
+            if not (plan.model.is_visible and plan.is_solvable):
+                raise ValueError(
+                    '"entropic-matching" needs a model without hidden layers that has an exact '
+                    'solution; write "none".'
+                )
 
     def _check_matchings(self) -> None:
         for name in self.matchings.values():

@@ -185,7 +185,7 @@ class LearningTable(Table):
         Literal["exact", "gibbs", "contrastive-divergence", "short-run", "persistent"] | None
     ) = None
     warm_start: bool | None = None
-    moment_regression: bool | None = None
+    velocity_prior: Literal["moment-regression", "entropic-matching", "none"] | None = None
     smoothness: NotNegative | None = None
     optimiser: Literal["adam", "sgd"] | None = None
     learning_rate: Rates | None = None

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynboltz.closures import EntropicMatching, entropic_matching
 from dynboltz.learning import (
     ReducedModel,
     TrainingData,
@@ -15,6 +16,7 @@ from dynboltz.learning import (
     load_reduced_model,
     reduced_model_dataset,
 )
+from dynboltz.simulation import ContinuousTimeKernel
 
 from ._checkpoints import StoredCheckpoint
 from ._directory import ResultDirectory
@@ -116,10 +118,19 @@ def _learn(
         plan.learning,
         theta=_given(fits, "theta", n_initial),
         metric=_given(fits, "metric", n_initial),
+        matching=_matching(experiment, plan),
         seed=model_seed(experiment, "train", LEARNING, plan.name),
         progress=report,
         checkpoint=checkpoint,
     )
+
+
+def _matching(experiment: Experiment, plan: ReducedModelPlan) -> EntropicMatching | None:
+    if plan.learning.velocity_prior != "entropic-matching":
+        return None
+    kernel = experiment.kernel
+    assert isinstance(kernel, ContinuousTimeKernel)
+    return entropic_matching(plan.model, experiment.network, hop_rate=kernel.hop_rate)
 
 
 def _given(fits: xr.Dataset, name: str, n_initial: int) -> np.ndarray | None:
