@@ -86,7 +86,7 @@ def test_entropic_matching_says_how_fast_coefficients_move_beside_one_trajectory
     )
     # Without correlations the matching is exact. The trajectory goes from 0.2 to -1.25; velocities
     # are expected up to a cell of 0.5 away from it.
-    b = np.array([-1.6, -1.4, 0.6])
+    b = np.array([-1.6, -1.4, 0.3])
     velocity = [float(learned.field(jnp.asarray([value]))[0]) for value in b]
     curvature = K**2 * np.exp(b) * (1 + np.exp(b))
     exact = -K * (1 + np.exp(b)) + (0.01 * curvature if method == "euler" else 0)

@@ -188,14 +188,14 @@ def _start(
         points = _points_around(field, theta, seed)
         time_step = float(np.min(np.diff(data.times)))
         step = time_step / settings.substeps if settings.method == "euler" else None
+        differences = np.diff(theta, axis=1) / np.diff(data.times)[:, None]
+        largest = _LARGEST_VELOCITY * np.abs(differences).max(axis=(0, 1))
         if matching is not None:
-            velocities = _matched_velocities(matching, points, step)
+            points, velocities = _matched_velocities(matching, points, step, largest)
         else:
             regression = fit_moment_regression(
                 solution, theta, data.summaries, data.times, **integrator
             )
-            differences = np.diff(theta, axis=1) / np.diff(data.times)[:, None]
-            largest = _LARGEST_VELOCITY * np.abs(differences).max(axis=(0, 1))
             points, velocities = regression.sample_velocities(points, step, largest)
         at_points = solution.batch_fisher(points)
         prior = VelocityPrior(points, velocities, at_points, MEMORY * time_step)
@@ -211,12 +211,20 @@ def _matched_velocities(
     matching: AbstractVectorField,
     points: Float64[np.ndarray, "points coefficients"],
     step: float | None,
-) -> Float64[np.ndarray, "points coefficients"]:
-    """Velocities by entropic matching, with a step as Euler's method needs them."""
-    if step is None:
-        return in_batches(jax.jit(jax.vmap(matching)), points)
-    moved = integrate(matching, points, np.array([0.0, step]), method="rk4", substeps=4)
-    return (np.asarray(moved[:, -1]) - points) / step
+    largest: Float64[np.ndarray, " coefficients"],
+) -> tuple[Float64[np.ndarray, "kept coefficients"], Float64[np.ndarray, "kept coefficients"]]:
+    """Velocities by entropic matching, with a step as Euler's method needs them.
+
+    Points where the velocity of a coefficient is beyond `largest` are left out: in dense lattices
+    velocities grow beyond what finite elements follow, who would then err where trajectories are.
+    """
+    velocities = in_batches(jax.jit(jax.vmap(matching)), points)
+    kept = np.all(np.abs(velocities) <= largest, axis=1)
+    points, velocities = points[kept], velocities[kept]
+    if step is not None:
+        moved = integrate(matching, points, np.array([0.0, step]), method="rk4", substeps=4)
+        velocities = (np.asarray(moved[:, -1]) - points) / step
+    return points, velocities
 
 
 def _points_around(
