@@ -44,6 +44,7 @@ def make_metrics(species="A"):
         "diagnostics": {"r_hat": 1.0123, "converged": True, "missing": None},
         "warnings": ["hidden, test: 3.21% of the coefficients lie elsewhere."],
         "wall_seconds": {"simulate": 12.34, "total": 56.78},
+        "prediction_seconds": {"visible": 0.4321, "mean_field": 24.68},
     }
 
 
@@ -137,6 +138,9 @@ def test_what_was_run_is_told(directory):
         "Version 0.1.0",
         "simulate 12.3",
         "total 56.8",
+        "visible 0.43 (0.035×)",
+        "mean field 25 (2×)",
+        "simulation 12",
     ):
         assert fact in text
     assert "3.21% of the coefficients" in text

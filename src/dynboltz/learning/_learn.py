@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -183,20 +184,20 @@ def _start(
     metric = solution.batch_fisher(flat).reshape(*theta.shape, -1)
     prior = None
     integrator: dict[str, Any] = {"method": settings.method, "substeps": settings.substeps}
-    regressed = settings.velocity_prior == "moment-regression" and data.summaries is not None
-    if regressed or matching is not None:
+    expected = None
+    if matching is not None:
+        expected = functools.partial(_matched_velocities, matching)
+    elif settings.velocity_prior == "moment-regression" and data.summaries is not None:
+        expected = fit_moment_regression(
+            solution, theta, data.summaries, data.times, **integrator
+        ).sample_velocities
+    if expected is not None:
         points = _points_around(field, theta, seed)
         time_step = float(np.min(np.diff(data.times)))
         step = time_step / settings.substeps if settings.method == "euler" else None
         differences = np.diff(theta, axis=1) / np.diff(data.times)[:, None]
         largest = _LARGEST_VELOCITY * np.abs(differences).max(axis=(0, 1))
-        if matching is not None:
-            points, velocities = _matched_velocities(matching, points, step, largest)
-        else:
-            regression = fit_moment_regression(
-                solution, theta, data.summaries, data.times, **integrator
-            )
-            points, velocities = regression.sample_velocities(points, step, largest)
+        points, velocities = expected(points, step, largest)
         at_points = solution.batch_fisher(points)
         prior = VelocityPrior(points, velocities, at_points, MEMORY * time_step)
         field = field.allocate(np.concatenate([flat, points]))

@@ -41,6 +41,25 @@ def error_rows(metrics: Mapping[str, Any], statistic: str) -> list[Row]:
     return [*rows, Row("noise floor", [Cell(_error(value)) for value in floor])]
 
 
+def cost_rows(metrics: Mapping[str, Any]) -> list[Row]:
+    """Seconds that predictions took, beside those of the simulations they replace.
+
+    Parameters
+    ----------
+    metrics
+        With `prediction_seconds` by model and, in `wall_seconds`, those of the stage `simulate`.
+    """
+    costs = metrics.get("prediction_seconds", {})
+    simulated = metrics.get("wall_seconds", {}).get("simulate")
+    if not costs or not simulated:
+        return []
+    rows = [
+        Row(name.replace("_", " "), [Cell(f"{cost:.2g}", f"{cost / simulated:.2g}")])
+        for name, cost in costs.items()
+    ]
+    return [*rows, Row("simulation", [Cell(f"{simulated:.2g}")])]
+
+
 def _cells(errors: Sequence[float], floor: Sequence[float]) -> list[Cell]:
     ratios = [f"{e / f:.2g}" if f > 0 else "" for e, f in zip(errors, floor, strict=True)]
     return [Cell(_error(e), ratio) for e, ratio in zip(errors, ratios, strict=True)]

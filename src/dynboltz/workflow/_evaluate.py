@@ -153,7 +153,7 @@ class _Evaluation:
         fits = _read_fits(experiment, directory, name)
         start = time.perf_counter()
         theta = _predict(experiment, fits, learned)
-        seconds = time.perf_counter() - start
+        integration = time.perf_counter() - start
         times, n_learned = experiment.times, len(plan.learned_times(experiment.times))
         self._facts[name] = {
             "parameters": _parameters(learned),
@@ -170,11 +170,14 @@ class _Evaluation:
             self._seconds[name] = time.perf_counter() - start
         else:
             sampled = sample_model(experiment, directory, name, theta["test"], "test")
+            seconds = integration + sampled.seconds * len(theta["test"])
+            begun = time.perf_counter()
             train = short_runs(experiment, name, theta["train"], "train").mean
+            self._seconds[name] = seconds + time.perf_counter() - begun
             predicted = {"train": train, "test": sampled.short_run}
             self._add_sampled(name, name, sampled)
             self._sampled[name]["seconds"] = {
-                "integration": seconds / len(PARTS),
+                "integration": integration / len(PARTS),
                 "short_runs": sampled.seconds,
             }
             self._transfer(name, theta["test"][0])
