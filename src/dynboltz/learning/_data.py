@@ -28,6 +28,9 @@ class TrainingData(NamedTuple):
         indices and replica indices, it returns states of shape (times, replicas, sites).
     n_replicas
         Number of replicas of an initial condition, for the reader of states.
+    expect
+        Called with the numbers of the initial conditions that states are read of next, so that a
+        reader can begin.
     """
 
     times: Float64[np.ndarray, " times"]
@@ -35,6 +38,7 @@ class TrainingData(NamedTuple):
     summaries: Float64[np.ndarray, "initial_conditions times features"] | None
     states: Callable[[int, np.ndarray, np.ndarray], np.ndarray] | None = None
     n_replicas: int = 0
+    expect: Callable[[np.ndarray], None] | None = None
 
 
 def summarise(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -143,7 +144,10 @@ def train(
     for step in range(len(history), settings.steps):
         window = window_at(settings, step, n_times)
         errors = []
-        for chosen in _batches(seed, step, n_initial, batch):
+        for chosen, following in _with_next(seed, step, n_initial, batch):
+            if data.expect is not None:
+                data.expect(chosen)
+                data.expect(following)
             path = learner.solve(data.initial[chosen], data.times, window)
             selection = Selection(chosen, np.arange(window.first, window.last + 1))
             moments = source(path.theta[:, window.first :], selection)
@@ -297,6 +301,14 @@ def _batches(seed: np.random.SeedSequence, step: int, n: int, size: int) -> Iter
         order = np.random.default_rng(numbered_seed(seed, step)).permutation(n)
     for start in range(0, n, size):
         yield np.sort(order[start : start + size])
+
+
+def _with_next(
+    seed: np.random.SeedSequence, step: int, n: int, size: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Initial conditions of each update of a step, and those of the update that follows."""
+    following = next(_batches(seed, step + 1, n, size))
+    return itertools.pairwise([*_batches(seed, step, n, size), following])
 
 
 def _check_gradient(gradient: tuple[np.ndarray, ...], step: int) -> None:

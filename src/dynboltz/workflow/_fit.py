@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -36,7 +34,7 @@ from ._progress import Progress, silent
 from ._seeds import FITS, FOLLOWING, seed_for
 from ._side_by_side import side_by_side
 from ._simulate import open_part
-from ._states import States
+from ._states import States, blocks_ahead
 from ._stored import outdated
 from ._timings import timed
 
@@ -84,30 +82,14 @@ def _summaries(
     statistics = {plan.name: clamped_statistics(plan.model) for plan in plans}
     n_times = {plan.name: len(plan.learned_times(experiment.times)) for plan in plans}
     clamped = {name: found for name, found in statistics.items() if found is not None}
-    found: dict[str, list[np.ndarray]] = {name: [] for name in clamped}
-    for place, states in enumerate(_states_ahead(trajectories, n_initial)):
+    found = {name: [np.zeros(())] * n_initial for name in clamped}
+    share = trajectories.attrs["block_replicas"] * n_initial / trajectories.sizes["replica"]
+    for number, states in blocks_ahead(trajectories):
         for name, known in clamped.items():
-            found[name].append(summarise(known, states[:, : n_times[name]]))
-        progress({"stage": "summarise", "step": place + 1, "total": n_initial})
+            means = summarise(known, states[:, : n_times[name]])
+            found[name][number] = found[name][number] + share * means
+        progress({"stage": "summarise", "step": number + 1, "total": n_initial})
     return {name: np.array(values) for name, values in found.items()}
-
-
-def _states_ahead(
-    trajectories: xr.Dataset, n_initial: int
-) -> Iterator[UInt8[np.ndarray, "replicas times sites"]]:
-    """States of one initial condition after the other, the next one read in the meantime."""
-    replicas = trajectories.sizes["replica"] // n_initial
-
-    def read(number: int) -> np.ndarray:
-        states = trajectories.state[number * replicas : (number + 1) * replicas].values
-        return states.reshape(*states.shape[:2], -1)
-
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        following = reader.submit(read, 0)
-        for number in range(1, n_initial):
-            current, following = following.result(), reader.submit(read, number)
-            yield current
-        yield following.result()
 
 
 def initial_states(
@@ -136,6 +118,7 @@ def _fit_model(
         train,
         training_states,
         training_states.n_replicas,
+        training_states.expect,
     )
     dims = ("initial_condition", "time")
     n_rows = max(map(len, initial.values()))

@@ -1,55 +1,111 @@
-"""The first stage: trajectories of all initial conditions."""
+"""Trajectories on a lattice: simulated, or taken from given files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import jax
 import numpy as np
 import xarray as xr
+from jaxtyping import Float64, UInt8
 
 from dynboltz import simulation, store
 from dynboltz.store import TrajectoryStore
 
-from ._blocks import is_complete, is_ours, write_missing
 from ._directory import ResultDirectory, remove_learned, remove_store
+from ._ensemble import AbstractEnsemble, block_replicas
 from ._errors import ExperimentError
 from ._experiment import Experiment
 from ._fingerprint import trajectories_fingerprint
 from ._import import read_trajectories, source_has_changed
 from ._initial_states import initial_coefficients, initial_states
 from ._parts import PARTS
-from ._progress import Progress, silent
 from ._schema import StoreInitial
 from ._seeds import DYNAMICS, seed_for
 from ._timings import timed
 from ._version import version
 
 
-def simulate(
-    experiment: Experiment,
-    directory: ResultDirectory,
-    *,
-    overwrite: bool = False,
-    progress: Progress = silent,
+@final
+class LatticeEnsemble(AbstractEnsemble):
+    """Trajectories of one part of an experiment on a lattice."""
+
+    def __init__(self, experiment: Experiment, part: str) -> None:
+        super().__init__(part, trajectories_fingerprint(experiment, part))
+        self._experiment = experiment
+        self._states: tuple[int, np.ndarray] | None = None
+
+    def create(self, path: Path) -> TrajectoryStore:
+        """Create the store, without any block."""
+        experiment, table = self._experiment, self._experiment.table.initial
+        assert not isinstance(table, StoreInitial)
+        n_initial = getattr(table, self.part)
+        replica_bytes = len(experiment.times) * experiment.lattice.n_sites
+        return store.create_trajectories(
+            path,
+            n_replicas=n_initial * table.replicas,
+            times=experiment.times,
+            lattice_shape=experiment.lattice.shape,
+            moment_names=[term.name for term in experiment.moments],
+            initial_condition=np.repeat(np.arange(n_initial), table.replicas),
+            attrs=_attributes(experiment, self.part),
+            block_replicas=block_replicas(table.replicas, replica_bytes),
+        )
+
+    def resume(self, path: Path, *, expect: Mapping[str, Any]) -> TrajectoryStore:
+        """Open the store to go on with."""
+        return store.resume_trajectories(path, expect=expect)
+
+    def make(
+        self, replicas: range
+    ) -> tuple[
+        UInt8[np.ndarray, "replicas times ..."], Float64[np.ndarray, "replicas times moments"]
+    ]:
+        """States and moments of the replicas of a block."""
+        experiment = self._experiment
+        result = simulation.simulate(
+            experiment.network,
+            experiment.lattice,
+            self._initial(replicas),
+            kernel=experiment.kernel,
+            n_steps=experiment.table.kernel.n_steps,
+            seed=seed_for(experiment, self.part, DYNAMICS),
+            moments=experiment.moments,
+            first_replica=replicas.start,
+        )
+        shape = (*result.state.shape[:2], *experiment.lattice.shape)
+        return result.state.reshape(shape), result.moments
+
+    def _initial(self, replicas: range) -> UInt8[np.ndarray, "replicas sites"]:
+        """Initial states; those of one initial condition are kept for its other blocks."""
+        table = self._experiment.table.initial
+        assert not isinstance(table, StoreInitial)
+        number, first = divmod(replicas.start, table.replicas)
+        if self._states is None or self._states[0] != number:
+            with jax.enable_x64(True):
+                states = initial_states(self._experiment, self.part, number)
+            self._states = number, states
+        return self._states[1][first : first + len(replicas)]
+
+
+def import_trajectories(
+    experiment: Experiment, directory: ResultDirectory, *, overwrite: bool
 ) -> None:
-    """Simulate the training and the test trajectories of a lattice, or take them from files."""
-    if isinstance(experiment.table.initial, StoreInitial):
-        _check_sources(experiment, directory, overwrite=overwrite)
-    if all(_is_complete(experiment, directory, part) for part in PARTS):
+    """Take the trajectories from the files that the experiment names."""
+    ensembles = [LatticeEnsemble(experiment, part) for part in PARTS]
+    _check_sources(experiment, directory, ensembles, overwrite=overwrite)
+    found = [ensemble.find(directory.trajectories(ensemble.part)) for ensemble in ensembles]
+    if all(there is not None and there.is_complete for there in found):
         return
-    resumed = any(_is_ours(experiment, directory, part) for part in PARTS)
-    with timed(directory, "simulate", resumed=resumed), jax.enable_x64(True):
-        for part in PARTS:
-            path = directory.trajectories(part)
-            if overwrite and path.exists() and not _is_ours(experiment, directory, part):
+    resumed = any(there is not None for there in found)
+    with timed(directory, "simulate", resumed=resumed):
+        for ensemble, there in zip(ensembles, found, strict=True):
+            path = directory.trajectories(ensemble.part)
+            if overwrite and there is None and path.exists():
                 remove_store(path)
-            if isinstance(experiment.table.initial, StoreInitial):
-                _import(experiment, part, path)
-            else:
-                _simulate_part(experiment, part, path, progress)
+            _import(experiment, ensemble, path)
 
 
 def open_part(experiment: Experiment, directory: ResultDirectory, part: str) -> xr.Dataset:
@@ -58,20 +114,18 @@ def open_part(experiment: Experiment, directory: ResultDirectory, part: str) -> 
     return store.open_trajectories(directory.trajectories(part), expect=expect)
 
 
-def _is_ours(experiment: Experiment, directory: ResultDirectory, part: str) -> bool:
-    fingerprint = trajectories_fingerprint(experiment, part)
-    return is_ours(store.resume_trajectories, directory.trajectories(part), fingerprint)
-
-
-def _is_complete(experiment: Experiment, directory: ResultDirectory, part: str) -> bool:
-    fingerprint = trajectories_fingerprint(experiment, part)
-    return is_complete(store.resume_trajectories, directory.trajectories(part), fingerprint)
-
-
-def _check_sources(experiment: Experiment, directory: ResultDirectory, *, overwrite: bool) -> None:
+def _check_sources(
+    experiment: Experiment,
+    directory: ResultDirectory,
+    ensembles: list[LatticeEnsemble],
+    *,
+    overwrite: bool,
+) -> None:
     """Refuse to go on with trajectories whose files have changed since; or forget them."""
-    for part in PARTS:
-        if not _is_complete(experiment, directory, part):
+    for ensemble in ensembles:
+        part = ensemble.part
+        there = ensemble.find(directory.trajectories(part))
+        if there is None or not there.is_complete:
             continue
         if source_has_changed(experiment, part, open_part(experiment, directory, part)):
             if not overwrite:
@@ -84,63 +138,15 @@ def _check_sources(experiment: Experiment, directory: ResultDirectory, *, overwr
             remove_store(directory.trajectories(part))
 
 
-def _import(experiment: Experiment, part: str, path: Path) -> None:
-    fingerprint = trajectories_fingerprint(experiment, part)
+def _import(experiment: Experiment, ensemble: LatticeEnsemble, path: Path) -> None:
     if path.exists():
-        trajectories = store.resume_trajectories(path, expect={"fingerprint": fingerprint})
-        if trajectories.is_complete:
+        if ensemble.open(path).is_complete:
             return
         remove_store(path)
-    given = read_trajectories(experiment, part)
-    given.attrs["fingerprint"] = fingerprint
+    given = read_trajectories(experiment, ensemble.part)
+    given.attrs["fingerprint"] = ensemble.fingerprint
     replicas = given.sizes["replica"] // len(np.unique(given.initial_condition))
     store.write_trajectories(given, path, block_replicas=replicas)
-
-
-def _simulate_part(experiment: Experiment, part: str, path: Path, progress: Progress) -> None:
-    def report(done: int, total: int) -> None:
-        progress({"stage": "simulate", "part": part, "step": done, "total": total})
-
-    target = _open_or_create(experiment, part, path)
-    write_missing(target, lambda missing: _simulated(experiment, part, missing), report)
-
-
-def _simulated(
-    experiment: Experiment, part: str, numbers: list[int]
-) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray]]]:
-    for number in numbers:
-        initial = initial_states(experiment, part, number)
-        result = simulation.simulate(
-            experiment.network,
-            experiment.lattice,
-            initial,
-            kernel=experiment.kernel,
-            n_steps=experiment.table.kernel.n_steps,
-            seed=seed_for(experiment, part, DYNAMICS),
-            moments=experiment.moments,
-            first_replica=number * len(initial),
-        )
-        shape = (*result.state.shape[:2], *experiment.lattice.shape)
-        yield number, (result.state.reshape(shape), result.moments)
-
-
-def _open_or_create(experiment: Experiment, part: str, path: Path) -> TrajectoryStore:
-    attrs = _attributes(experiment, part)
-    if path.exists():
-        return store.resume_trajectories(path, expect={"fingerprint": attrs["fingerprint"]})
-    table = experiment.table.initial
-    assert not isinstance(table, StoreInitial)
-    n_initial = getattr(table, part)
-    return store.create_trajectories(
-        path,
-        n_replicas=n_initial * table.replicas,
-        times=experiment.times,
-        lattice_shape=experiment.lattice.shape,
-        moment_names=[term.name for term in experiment.moments],
-        initial_condition=np.repeat(np.arange(n_initial), table.replicas),
-        attrs=attrs,
-        block_replicas=table.replicas,
-    )
 
 
 def _attributes(experiment: Experiment, part: str) -> dict[str, Any]:

@@ -6,11 +6,17 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from . import _evaluate, _fit, _report, _simulate, _train
+from ._blocks import BlockWorkers, simulate_missing
 from ._directory import ResultDirectory
+from ._ensemble import AbstractEnsemble
 from ._errors import ExperimentError
 from ._experiment import Experiment
 from ._load import AnyExperiment
+from ._parts import PARTS
 from ._progress import Progress, silent
+from ._schema import StoreInitial
+from ._shard import WHOLE, Shard
+from ._simulate import import_trajectories
 from .continuous import _evaluate as _box_evaluate
 from .continuous import _fit as _box_fit
 from .continuous import _report as _box_report
@@ -25,10 +31,8 @@ class Stages(Protocol):
     Each reads and writes one result directory and keeps what is there of the same settings.
     """
 
-    def simulate(
-        self, experiment: Any, directory: ResultDirectory, *, overwrite: bool, progress: Progress
-    ) -> None:
-        """Trajectories of all initial conditions."""
+    def ensemble(self, experiment: Any, part: str) -> AbstractEnsemble:
+        """Trajectories of one part, to simulate."""
         ...
 
     def fit(self, experiment: Any, directory: ResultDirectory, *, progress: Progress) -> None:
@@ -51,7 +55,7 @@ class Stages(Protocol):
 
 
 class _LatticeStages:
-    simulate = staticmethod(_simulate.simulate)
+    ensemble = staticmethod(_simulate.LatticeEnsemble)
     fit = staticmethod(_fit.fit)
     train = staticmethod(_train.train)
     evaluate = staticmethod(_evaluate.evaluate)
@@ -59,7 +63,7 @@ class _LatticeStages:
 
 
 class _BoxStages:
-    simulate = staticmethod(_box_simulate.simulate)
+    ensemble = staticmethod(_box_simulate.BoxEnsemble)
     fit = staticmethod(_box_fit.fit)
     train = staticmethod(_box_train.train)
     evaluate = staticmethod(_box_evaluate.evaluate)
@@ -77,11 +81,13 @@ def simulate(
     *,
     overwrite: bool = False,
     progress: Progress = silent,
+    workers: BlockWorkers | None = None,
+    shard: Shard = WHOLE,
 ) -> None:
     """Simulate the training and the test trajectories, or take them from given files.
 
-    Initial conditions that are there already are kept; the result does not depend on where an
-    earlier run was interrupted, nor on the number of threads.
+    Blocks that are there already are kept; the bytes depend neither on where an earlier run was
+    interrupted, nor on the number of threads, processes or shards.
 
     Parameters
     ----------
@@ -92,18 +98,39 @@ def simulate(
     overwrite
         Whether trajectories of other settings may be replaced.
     progress
-        Called after every initial condition.
+        Called after every block.
+    workers
+        Processes that simulate, such as those of `dask_workers`; this one if left out.
+    shard
+        Which share of the blocks to simulate; `merge` joins the shards.
 
     Raises
     ------
     ExperimentError
-        If a file of given trajectories has changed since it was read.
+        If a file of given trajectories has changed since it was read, or shards of given
+        trajectories are asked for.
     StoreError
         If there are trajectories of another experiment, given trajectories do not fit, or the disk
         refuses.
     """
+    if isinstance(experiment.table.initial, StoreInitial):
+        if shard != WHOLE:
+            raise ExperimentError(
+                f"{experiment.source}, `initial.source`: given trajectories are not simulated; "
+                "leave out --shard."
+            )
+        assert isinstance(experiment, Experiment)
+        import_trajectories(experiment, directory, overwrite=overwrite)
+        return
     stages = stages_of(experiment)
-    stages.simulate(experiment, directory, overwrite=overwrite, progress=progress)
+    simulate_missing(
+        [stages.ensemble(experiment, part) for part in PARTS],
+        directory,
+        overwrite=overwrite,
+        progress=progress,
+        workers=workers,
+        shard=shard,
+    )
 
 
 def fit(

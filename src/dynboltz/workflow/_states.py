@@ -1,33 +1,96 @@
-"""States of an ensemble, as learning asks for them."""
+"""States of an ensemble, as learning asks for them, in bounded memory."""
 
 from __future__ import annotations
 
-import functools
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import final
 
 import numpy as np
 import xarray as xr
-from jaxtyping import UInt8
+from jaxtyping import Integer, UInt8
+
+MEMORY = 512 * 2**20
+"""Bytes of states that are kept in memory."""
 
 
 @final
 class States:
-    """States of the training set, read into memory when they are first asked for."""
+    """States of the training set; those of the initial conditions looked at last are kept.
 
-    def __init__(self, trajectories: xr.Dataset) -> None:
+    Parameters
+    ----------
+    trajectories
+        Opened lazily; the replicas of an initial condition are neighbours.
+    memory
+        Bytes that may be kept. An initial condition that is larger is never read as a whole:
+        each call then reads what it is asked for.
+    """
+
+    def __init__(self, trajectories: xr.Dataset, *, memory: int = MEMORY) -> None:
         self._trajectories = trajectories
-        self._numbers = np.unique(trajectories.initial_condition.values)
-        self.n_replicas = trajectories.sizes["replica"] // len(self._numbers)
+        self._sites = int(np.prod(trajectories.state.shape[2:]))
+        self.n_initial = len(np.unique(trajectories.initial_condition.values))
+        self.n_replicas = trajectories.sizes["replica"] // self.n_initial
+        self._room = memory // (self.n_replicas * trajectories.sizes["time"] * self._sites)
+        self._kept: OrderedDict[int, Future[np.ndarray]] = OrderedDict()
+        self._reader = ThreadPoolExecutor(max_workers=1)
+        self._lock = threading.Lock()
 
     def __call__(
-        self, initial_condition: int, times: np.ndarray, replicas: np.ndarray
+        self,
+        initial_condition: int,
+        times: Integer[np.ndarray, " times"],
+        replicas: Integer[np.ndarray, " replicas"],
     ) -> UInt8[np.ndarray, "times replicas sites"]:
-        return self._states[initial_condition][np.ix_(times, replicas)]
+        """States of some replicas of an initial condition at some times, given by their places."""
+        if not self._room:
+            return self._read(initial_condition, times, replicas)
+        return self._future(initial_condition).result()[np.ix_(times, replicas)]
 
-    @functools.cached_property
-    def _states(self) -> list[UInt8[np.ndarray, "times replicas sites"]]:
-        states = self._trajectories.state.values
-        flat = states.reshape(*states.shape[:2], -1)
-        starts = self._trajectories.initial_condition.values
-        swapped = np.swapaxes(flat, 0, 1)
-        return [np.ascontiguousarray(swapped[:, starts == number]) for number in self._numbers]
+    def expect(self, initial_conditions: Integer[np.ndarray, " initial_conditions"]) -> None:
+        """Begin to read what is asked for next, as far as half of the memory goes."""
+        for number in initial_conditions[: self._room // 2]:
+            self._future(int(number))
+
+    def _future(self, number: int) -> Future[np.ndarray]:
+        with self._lock:
+            if number not in self._kept:
+                while len(self._kept) >= self._room:
+                    self._kept.popitem(last=False)
+                self._kept[number] = self._reader.submit(self._whole, number)
+            self._kept.move_to_end(number)
+            return self._kept[number]
+
+    def _whole(self, number: int) -> UInt8[np.ndarray, "times replicas sites"]:
+        everything = (np.arange(n) for n in (self._trajectories.sizes["time"], self.n_replicas))
+        return self._read(number, *everything)
+
+    def _read(
+        self, number: int, times: np.ndarray, replicas: np.ndarray
+    ) -> UInt8[np.ndarray, "times replicas sites"]:
+        place = {"replica": number * self.n_replicas + replicas, "time": times}
+        states = self._trajectories.state.isel(place).values
+        flat = states.reshape(len(replicas), len(times), self._sites)
+        return np.ascontiguousarray(np.swapaxes(flat, 0, 1))
+
+
+def blocks_ahead(
+    trajectories: xr.Dataset,
+) -> Iterator[tuple[int, UInt8[np.ndarray, "replicas times sites"]]]:
+    """Place of the initial condition and states of each block, the next one read meanwhile."""
+    n_replicas, size = trajectories.sizes["replica"], trajectories.attrs["block_replicas"]
+    alike = n_replicas // len(np.unique(trajectories.initial_condition.values))
+
+    def read(start: int) -> tuple[int, np.ndarray]:
+        states = trajectories.state[start : start + size].values
+        return start // alike, states.reshape(*states.shape[:2], -1)
+
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        following = reader.submit(read, 0)
+        for start in range(size, n_replicas, size):
+            current, following = following.result(), reader.submit(read, start)
+            yield current
+        yield following.result()

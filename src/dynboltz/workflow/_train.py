@@ -106,6 +106,7 @@ def _learn(
         _given(fits, "summary", n_initial),
         states,
         0 if states is None else states.n_replicas,
+        None if states is None else states.expect,
     )
 
     def report(step: dict[str, Any]) -> None:
