@@ -13,7 +13,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 
 from ._labels import coefficient_label, moment_label, time_label, title
-from ._layout import BAR_PAD, grid_shape, new_axes, new_figure, panel
+from ._layout import BAR_PAD, grid_shape, margins_of, new_axes, new_figure, panel
 from ._paths import draw_paths, draw_points, label_axes, over_time
 from ._select import coefficient_names, neighbour_moment, select, select_part, shown_coefficients
 from ._style import SEQUENTIAL, normalised
@@ -142,8 +142,9 @@ def plot_initial_moments(
     """
     first = next(iter(predictions.values()))
     shape = grid_shape(len(predictions), 2)
-    dim = max(2, *(len(shown_coefficients(ds, None)) for ds in predictions.values()))
-    figure = new_figure(figure, shape, dim, bar=True)
+    dims = [max(2, len(shown_coefficients(ds, None))) for ds in predictions.values()]
+    dim = max(dims)
+    figure = new_figure(figure, shape, margins=margins_of(dims), bar=True)
     moment = neighbour_moment(first, moment)
     start = select_part(select(first, "moment", moment), part)["simulated"].isel(time=0)
     scale = normalised(start.values)
