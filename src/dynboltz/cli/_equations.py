@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from ._help import flowing
+
 HELP = """
 Derive the moment equations of a reaction network on a lattice.
 
@@ -110,7 +112,7 @@ def equations(
         typer.echo(_explanation(derived, on_lattice=not well_mixed))
 
 
-equations.__doc__ = HELP
+equations.__doc__ = flowing(HELP)
 
 
 def _checked(texts: list[str], dim: int) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ._checks import check_model
+from ._help import flowing
 
 HELP = """
 Write the learned equations of a model as sums of few known functions, to be read.
@@ -87,7 +88,7 @@ def interpret(
         typer.echo(json.dumps([one.to_record() for one in found], indent=2, ensure_ascii=False))
 
 
-interpret.__doc__ = HELP
+interpret.__doc__ = flowing(HELP)
 
 
 def _points(one: Any) -> str:

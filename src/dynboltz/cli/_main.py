@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from ._checks import check_file, check_model
+from ._ensembles import Scheduler, Workers, chosen_workers, merge, sweep
 from ._equations import EquationsCommand, equations
 from ._group import ReportingGroup
 from ._interpret import interpret
@@ -65,6 +66,8 @@ Initial = Annotated[
 
 app.command(cls=EquationsCommand)(equations)
 app.command()(interpret)
+app.command()(merge)
+app.command()(sweep)
 
 
 def main() -> None:
@@ -152,17 +155,32 @@ def simulate(
     threads: Threads = None,
     overrides: Overrides = None,
     overwrite: Overwrite = False,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard", metavar="I/N", help="Only every N-th block, from the I-th; see `merge`."
+        ),
+    ] = None,
 ) -> None:
-    """Simulate the trajectories of an experiment."""
+    """Simulate the trajectories of an experiment.
+
+    With --workers or --scheduler, processes of a Dask cluster simulate; with --shard only a share
+    of the blocks is simulated, for batch systems. The bytes are always the same.
+    """
     from dynboltz import workflow  # noqa: PLC0415
 
     from ._show import progress_display  # noqa: PLC0415
 
     _set_threads(threads)
+    share = workflow.Shard(1, 1) if shard is None else workflow.Shard.parse(shard)
     loaded, path = _load(experiment, preset, overrides, seed, out)
     directory = workflow.claim(loaded, path, overwrite=overwrite)
-    with progress_display(path) as progress:
-        workflow.simulate(loaded, directory, overwrite=overwrite, progress=progress)
+    with chosen_workers(scheduler, workers) as found, progress_display(path) as progress:
+        workflow.simulate(
+            loaded, directory, overwrite=overwrite, progress=progress, workers=found, shard=share
+        )
     typer.echo(f"Trajectories: {path / 'trajectories'}")
 
 

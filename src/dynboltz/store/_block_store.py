@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import zarr
 
-from ._chunks import chunk_keys
+from ._chunks import check_chunk, chunk_keys
 from ._errors import StoreError
 from ._files import flush, os_errors
 from ._header import open_array
@@ -65,6 +65,39 @@ class BlockStore:
             self._discard(index)
             for name, array in self._arrays.items():
                 array[replicas.start : replicas.stop] = values[name]
+            self._commit(index)
+
+    def copy_block(self, index: int, source: BlockStore) -> None:
+        """Take a block from another store that is cut into the same blocks, and commit it.
+
+        Parameters
+        ----------
+        index
+            Number of the block.
+        source
+            Store of the same replicas; the block is complete there.
+
+        Raises
+        ------
+        StoreError
+            If the arrays of the stores differ, a chunk is damaged, or the disk refuses.
+        """
+        for name in self.DATA:
+            cuts = {(path / name / "zarr.json").read_bytes() for path in (self.path, source.path)}
+            if len(cuts) > 1:
+                raise StoreError(
+                    source.path,
+                    f"is cut into other chunks than that of {self.path}; simulate both with the "
+                    "same version.",
+                    key=f"array `{name}`",
+                )
+        with os_errors(self.path, "written"):
+            self._discard(index)
+            for key in self._keys(index):
+                data = (source.path / key).read_bytes()
+                check_chunk(source.path, key, data)
+                (self.path / key).parent.mkdir(parents=True, exist_ok=True)
+                (self.path / key).write_bytes(data)
             self._commit(index)
 
     def _check(self, index: int, name: str, values: np.ndarray) -> None:

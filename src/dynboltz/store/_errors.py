@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 
 @final
@@ -30,4 +31,9 @@ class StoreError(ValueError):
     def __init__(self, path: Path | str, problem: str, *, key: str | None = None) -> None:
         self.path = Path(path)
         self.key = key
+        self._problem = problem
         super().__init__(f"{path}: {problem}" if key is None else f"{path}, {key}: {problem}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Arguments to make the error again in another process."""
+        return partial(StoreError, key=self.key), (self.path, self._problem)

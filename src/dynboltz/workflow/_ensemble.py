@@ -32,6 +32,10 @@ class Blocks(Protocol):
         """Say what keeps a block from being complete."""
         ...
 
+    def copy_block(self, index: int, source: Any) -> None:
+        """Take a block from another store of the same ensemble."""
+        ...
+
     @property
     def is_complete(self) -> bool:
         """Whether no block is missing."""
@@ -88,10 +92,6 @@ class AbstractEnsemble(ABC):
             return self.resume(path, expect={"fingerprint": self.fingerprint})
         except StoreError:
             return None
-
-    def write_block(self, target: Blocks, number: int) -> None:
-        """Simulate a block and write it."""
-        target.write_block(number, *self.make(target.block(number)))
 
 
 def block_replicas(replicas: int, replica_bytes: int) -> int:
