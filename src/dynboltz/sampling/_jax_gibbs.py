@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import NamedTuple, final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float, Float32, Int32, Int64, Key, UInt8
 
 from dynboltz._typing import AnyArray
@@ -37,10 +39,15 @@ class JaxGibbsSampler:
     ----------
     model
         The model. Samplers of equal models share what is compiled.
+    devices
+        Devices of JAX over which chains are spread, an equal number on each; all of them on JAX's
+        default device if left out. With keys of the implementation `"threefry2x32"`, JAX's
+        default, the states drawn do not depend on the devices.
     """
 
-    def __init__(self, model: LatticeModel) -> None:
+    def __init__(self, model: LatticeModel, *, devices: Sequence[jax.Device] = ()) -> None:
         self.model = model
+        self.devices = tuple(devices)
         self._checks = GibbsSampler(model)
 
     def sweep(
@@ -71,7 +78,7 @@ class JaxGibbsSampler:
         Raises
         ------
         ValueError
-            As for `GibbsSampler.sweep`.
+            As for `GibbsSampler.sweep`; or if chains cannot be spread evenly over the devices.
         """
         self._checks.check_states(np.asarray(states))
         rows = self._checks.check_theta(theta, states.shape[1])
@@ -79,9 +86,22 @@ class JaxGibbsSampler:
             raise ValueError(f"JaxGibbsSampler: `n_sweeps` must not be negative, got {n_sweeps}.")
         coefficients = jnp.asarray(rows, dtype=np.float32)
         by_code = self._by_code(len(rows))
-        return _sweep(
-            self.model, by_code, jnp.asarray(states), coefficients, key, np.int32(n_sweeps)
-        )
+        spread = self._spread(jnp.asarray(states))
+        return _sweep(self.model, by_code, spread, coefficients, key, np.int32(n_sweeps))
+
+    def _spread(
+        self, states: UInt8[Array, "layers chains sites"]
+    ) -> UInt8[Array, "layers chains sites"]:
+        """Put equal numbers of chains on the devices, on which all that is drawn then stays."""
+        if not self.devices:
+            return states
+        if states.shape[1] % len(self.devices):
+            raise ValueError(
+                f"JaxGibbsSampler: {states.shape[1]} chains cannot be spread evenly over "
+                f"{len(self.devices)} devices; use a multiple."
+            )
+        mesh = Mesh(np.array(self.devices), ("chains",))
+        return jax.device_put(states, NamedSharding(mesh, PartitionSpec(None, "chains")))
 
     def _by_code(self, n_rows: int) -> tuple[bool, ...]:
         """Whether a table of the codes of each layer costs less than it saves, and is not huge."""
