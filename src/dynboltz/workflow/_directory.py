@@ -12,6 +12,7 @@ from dynboltz.store._files import os_errors, replacing_file
 
 from ._errors import ExperimentError
 from ._load import AnyExperiment, load_experiment
+from ._lock import LOCK, OWNER, only_writer
 from ._toml import dotted
 
 LEARNED = ("fits", "models", "predictions", "transfers", "samples", "checkpoints")
@@ -117,21 +118,26 @@ def claim(
     Raises
     ------
     ExperimentError
-        If the directory holds results of other settings, or something else.
+        If the directory holds results of other settings, or something else, or another process
+        writes there.
     StoreError
         If it cannot be written.
     """
     directory = ResultDirectory(path)
     with os_errors(directory.path, "read"):
-        occupied = directory.path.exists() and any(directory.path.iterdir())
+        there = directory.path.iterdir() if directory.path.exists() else ()
+        occupied = any(path.name not in (LOCK, OWNER) for path in there)
     if not occupied or directory.experiment.is_file():
         text = experiment.to_toml()
         if occupied and not overwrite and _holds_results(directory):
             _refuse_other_settings(directory, experiment)
         if not occupied or directory.experiment.read_text(encoding="utf-8") != text:
-            _remove_conclusions(directory, experiment)
-            with replacing_file(directory.experiment) as temporary:
-                temporary.write_text(text, encoding="utf-8")
+            with os_errors(directory.path, "written"):
+                directory.path.mkdir(parents=True, exist_ok=True)
+            with only_writer(directory.path):
+                _remove_conclusions(directory, experiment)
+                with replacing_file(directory.experiment) as temporary:
+                    temporary.write_text(text, encoding="utf-8")
         return directory
     raise ExperimentError(
         f"{directory.path}: holds files that are no results of dynboltz (it has no "

@@ -8,6 +8,7 @@ from pathlib import Path
 from ._directory import ResultDirectory, claim
 from ._ensemble import AbstractEnsemble, Blocks
 from ._errors import ExperimentError
+from ._lock import only_writer
 from ._parts import PARTS
 from ._progress import Progress, silent
 from ._stages import stages_of
@@ -60,9 +61,10 @@ def merge(
             )
     whole = claim(experiments[0], out)
     lacking: list[str] = []
-    for part in PARTS:
-        ensemble = stages_of(experiments[0]).ensemble(experiments[0], part)
-        lacking += _merge_part(ensemble, directories, whole, progress)
+    with only_writer(whole.path):
+        for part in PARTS:
+            ensemble = stages_of(experiments[0]).ensemble(experiments[0], part)
+            lacking += _merge_part(ensemble, directories, whole, progress)
     if lacking:
         more = f" and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
         raise ExperimentError(

@@ -7,6 +7,7 @@ from typing import Any
 
 from ._directory import claim
 from ._load import AnyExperiment
+from ._lock import only_writer
 from ._progress import Progress, silent
 from ._stages import evaluate, fit, report, simulate, train
 
@@ -41,14 +42,16 @@ def run(
     Raises
     ------
     ExperimentError, StoreError
-        If the directory belongs to other settings, or the disk refuses.
+        If the directory belongs to other settings, another process writes there, or the disk
+        refuses.
     """
     directory = claim(experiment, out, overwrite=overwrite)
-    simulate(experiment, directory, overwrite=overwrite, progress=progress)
-    fit(experiment, directory, progress=progress)
-    train(experiment, directory, progress=progress)
-    metrics = evaluate(experiment, directory, progress=progress)
-    progress({"stage": "report", "step": 0, "total": 1})
-    report(directory)
-    progress({"stage": "report", "step": 1, "total": 1})
+    with only_writer(directory.path):
+        simulate(experiment, directory, overwrite=overwrite, progress=progress)
+        fit(experiment, directory, progress=progress)
+        train(experiment, directory, progress=progress)
+        metrics = evaluate(experiment, directory, progress=progress)
+        progress({"stage": "report", "step": 0, "total": 1})
+        report(directory)
+        progress({"stage": "report", "step": 1, "total": 1})
     return metrics

@@ -16,7 +16,7 @@ def side_by_side(work: Callable[[Item], None], items: Sequence[Item]) -> None:
     """Do the work on all items in double precision, in as many threads as there are cores.
 
     Compiled code leaves Python free while it runs. The first error is raised when all threads have
-    ended.
+    ended, an interruption at once: threads then go on until the process ends.
 
     Parameters
     ----------
@@ -30,6 +30,13 @@ def side_by_side(work: Callable[[Item], None], items: Sequence[Item]) -> None:
         with jax.enable_x64(True):
             work(item)
 
-    with ThreadPoolExecutor(max_workers=max(1, min(len(items), os.cpu_count() or 1))) as pool:
+    pool = ThreadPoolExecutor(max_workers=max(1, min(len(items), os.cpu_count() or 1)))
+    wait = True
+    try:
         for _ in pool.map(in_double_precision, items):
             pass
+    except KeyboardInterrupt:
+        wait = False
+        raise
+    finally:
+        pool.shutdown(wait=wait, cancel_futures=True)

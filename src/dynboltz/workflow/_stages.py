@@ -12,6 +12,7 @@ from ._ensemble import AbstractEnsemble
 from ._errors import ExperimentError
 from ._experiment import Experiment
 from ._load import AnyExperiment
+from ._lock import only_writer
 from ._parts import PARTS
 from ._progress import Progress, silent
 from ._schema import StoreInitial
@@ -120,17 +121,19 @@ def simulate(
                 "leave out --shard."
             )
         assert isinstance(experiment, Experiment)
-        import_trajectories(experiment, directory, overwrite=overwrite)
+        with only_writer(directory.path):
+            import_trajectories(experiment, directory, overwrite=overwrite)
         return
     stages = stages_of(experiment)
-    simulate_missing(
-        [stages.ensemble(experiment, part) for part in PARTS],
-        directory,
-        overwrite=overwrite,
-        progress=progress,
-        workers=workers,
-        shard=shard,
-    )
+    with only_writer(directory.path):
+        simulate_missing(
+            [stages.ensemble(experiment, part) for part in PARTS],
+            directory,
+            overwrite=overwrite,
+            progress=progress,
+            workers=workers,
+            shard=shard,
+        )
 
 
 def fit(
@@ -152,7 +155,8 @@ def fit(
     StoreError
         If trajectories are missing, incomplete, damaged or of another experiment.
     """
-    stages_of(experiment).fit(experiment, directory, progress=progress)
+    with only_writer(directory.path):
+        stages_of(experiment).fit(experiment, directory, progress=progress)
 
 
 def train(
@@ -174,7 +178,8 @@ def train(
     ExperimentError, StoreError
         If fits or trajectories are missing or of other settings.
     """
-    stages_of(experiment).train(experiment, directory, progress=progress)
+    with only_writer(directory.path):
+        stages_of(experiment).train(experiment, directory, progress=progress)
 
 
 def evaluate(
@@ -203,7 +208,8 @@ def evaluate(
     OutsideBoxError
         If a prediction leaves a box with `outside = "error"`.
     """
-    return stages_of(experiment).evaluate(experiment, directory, progress=progress)
+    with only_writer(directory.path):
+        return stages_of(experiment).evaluate(experiment, directory, progress=progress)
 
 
 def report(directory: ResultDirectory) -> Path:
@@ -228,4 +234,5 @@ def report(directory: ResultDirectory) -> Path:
         raise ExperimentError(
             f"{directory.path}: has no `metrics.json`; run `dynboltz evaluate DIR` first."
         )
-    return stages_of(directory.load_experiment()).report(directory)
+    with only_writer(directory.path):
+        return stages_of(directory.load_experiment()).report(directory)

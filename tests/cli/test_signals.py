@@ -1,0 +1,33 @@
+"""Signals to running commands, each in a process of its own."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TINY = Path(__file__).parents[1] / "workflow" / "tiny.toml"
+COMMAND = "from dynboltz.cli import main; main()"
+
+
+@pytest.mark.parametrize(
+    ("stage", "setting", "number", "code"),
+    [
+        ("simulate", "initial.train = 10000", signal.SIGTERM, 143),
+        ("train", "models.visible.learning.steps = 1000000", signal.SIGINT, 130),
+    ],
+)
+def test_a_signal_ends_a_command_with_a_message(tmp_path, stage, setting, number, code):
+    arguments = ["run", str(TINY), "--out", str(tmp_path / "out"), "--set", setting]
+    command = [sys.executable, "-c", COMMAND, *arguments]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith(stage):
+                break
+        process.send_signal(number)
+        said = process.stderr.read()
+        assert process.wait(timeout=30) == code
+    assert "run the same command again to go on" in said
+    assert "Traceback" not in said
