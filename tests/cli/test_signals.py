@@ -14,7 +14,9 @@ COMMAND = "from dynboltz.cli import main; main()"
 @pytest.mark.parametrize(
     ("stage", "setting", "number", "code"),
     [
-        ("simulate", "initial.train = 10000", signal.SIGTERM, 143),
+        pytest.param(
+            *("simulate", "initial.train = 10000", signal.SIGTERM, 143), marks=pytest.mark.slow
+        ),
         ("train", "models.visible.learning.steps = 1000000", signal.SIGINT, 130),
     ],
 )

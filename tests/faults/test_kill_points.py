@@ -125,8 +125,8 @@ def each(*writers):
 @pytest.mark.parametrize(
     ("writer", "stride"),
     [
-        *every(3, WriteBlock(), CopyBlock()),
-        *every(15, ReplaceDataset()),
+        *every(7, WriteBlock(), CopyBlock()),
+        *every(40, ReplaceDataset()),
         *each(WriteBlock(), CopyBlock(), ReplaceDataset()),
     ],
 )
@@ -146,4 +146,4 @@ def test_nothing_but_the_write_in_flight_is_lost(writer, stride, tmp_path):
         assert process.exitcode == -signal.SIGKILL
         writer.act(folder)
         assert contents(folder) == contents(whole)
-    assert deadly > 10
+    assert deadly > stride
