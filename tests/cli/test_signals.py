@@ -33,3 +33,20 @@ def test_a_signal_ends_a_command_with_a_message(tmp_path, stage, setting, number
         assert process.wait(timeout=30) == code
     assert "run the same command again to go on" in said
     assert "Traceback" not in said
+
+
+def test_a_command_that_does_not_hear_the_signal_is_ended():
+    deaf = """
+import signal, sys, time
+from dynboltz.cli import _signals
+_signals.PATIENCE = 0.1
+_signals.end_on_signals()
+signal.signal(signal.SIGINT, lambda *_: None)
+print("ready", file=sys.stderr, flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", deaf], stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr.readline() == "ready\n"
+        run.send_signal(signal.SIGINT)
+        assert "run the same command again to go on" in run.stderr.read()
+        assert run.wait(timeout=30) == 130

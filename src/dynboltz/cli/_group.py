@@ -7,11 +7,9 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-BAD_INPUT, INTERRUPTED, TERMINATED = 2, 130, 143
+from ._signals import INTERRUPTED, MESSAGE, TERMINATED, Termination
 
-
-class Termination(KeyboardInterrupt):
-    """The process was asked to end, such as by a batch system at its time limit."""
+BAD_INPUT = 2
 
 
 class ReportingGroup(TyperGroup):
@@ -26,10 +24,7 @@ class ReportingGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as reason:
-            typer.echo(
-                "Interrupted. What is complete is kept; run the same command again to go on.",
-                err=True,
-            )
+            typer.echo(MESSAGE, err=True)
             ended = isinstance(reason, Termination)
             raise typer.Exit(TERMINATED if ended else INTERRUPTED) from None
         except (ValueError, ArithmeticError, OSError) as error:

@@ -6,8 +6,6 @@ Rooms that take seconds to import are imported by the commands that need them.
 from __future__ import annotations
 
 import os
-import signal
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,8 +14,9 @@ import typer
 from ._checks import check_file, check_model
 from ._ensembles import Scheduler, Workers, chosen_workers, merge, sweep
 from ._equations import EquationsCommand, equations
-from ._group import INTERRUPTED, TERMINATED, ReportingGroup, Termination
+from ._group import ReportingGroup
 from ._interpret import interpret
+from ._signals import INTERRUPTED, TERMINATED, end_now, end_on_signals
 
 app = typer.Typer(
     name="dynboltz",
@@ -77,19 +76,13 @@ def main() -> None:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dynboltz"
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache / "jax"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
-    signal.signal(signal.SIGTERM, _terminate)
+    end_on_signals()
     try:
         app()
     except SystemExit as end:
         if end.code in (INTERRUPTED, TERMINATED):
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(end.code)  # without waiting for threads; what is on the disk stands any end
+            end_now(end.code)
         raise
-
-
-def _terminate(*_: object) -> None:
-    raise Termination
 
 
 def _show_version(wanted: bool) -> bool:

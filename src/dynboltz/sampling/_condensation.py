@@ -13,6 +13,9 @@ from dynboltz.distributions import PointProcessModel
 
 Stability = Literal["stable", "unstable", "unknown"]
 
+ROUNDING = 1e-12
+"""What counts as 0, relative to the largest coefficient of a cubic."""
+
 
 class CondensationError(ArithmeticError):
     """The number of particles has outgrown the slots of a chain."""
@@ -64,11 +67,16 @@ def stability(model: PointProcessModel, theta: Float[AnyArray, " coefficients"])
 
 
 def _lowest(model: PointProcessModel, theta: Float[AnyArray, " coefficients"], name: str) -> float:
-    """Smallest value of a function of pairs: at the ends of its elements or between them."""
+    """Smallest value of a function of pairs: at the ends of its elements or between them.
+
+    Functions that end at 0 do so within rounding, which differs between processors.
+    """
     number = list(model.spaces).index(name)
     first, n = int(model.tables.first[number]), int(model.tables.n_elements[number, 0])
     monomials = model.matrix @ np.asarray(theta, dtype=np.float64)
-    return min(_lowest_of(cubic) for cubic in monomials[first : first + 4 * n].reshape(n, 4))
+    cubics = monomials[first : first + 4 * n].reshape(n, 4)
+    lowest = min(map(_lowest_of, cubics))
+    return 0.0 if abs(lowest) <= ROUNDING * np.abs(cubics).max() else lowest
 
 
 def _lowest_of(cubic: Float64[np.ndarray, " powers"]) -> float:
