@@ -147,7 +147,7 @@ def test_every_kind_of_damage_to_a_chunk_is_found(stored):
 
 def test_a_lost_variable_is_found(stored):
     (stored / "theta" / "zarr.json").unlink()
-    with pytest.raises(StoreError, match="is truncated: theta missing"):
+    with pytest.raises(StoreError, match="array `theta`: is truncated"):
         read_dataset(stored, "model")
 
 

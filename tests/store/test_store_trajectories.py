@@ -330,7 +330,7 @@ def test_damaged_blocks_are_errors_even_if_incomplete_is_allowed(complete):
 
 def test_damaged_metadata_is_named(complete):
     (complete / "state/zarr.json").write_text('{"zarr_format": 3, "node_type": "array"}')
-    with pytest.raises(StoreError, match=r"array `state`, zarr.json: is damaged"):
+    with pytest.raises(StoreError, match=r"state/zarr.json: metadata are damaged"):
         open_trajectories(complete)
     shutil.rmtree(complete / "state")
     with pytest.raises(StoreError, match="array `state`: is truncated: the array is missing"):
@@ -347,8 +347,8 @@ def edit_attribute(path: Path, key: str, value) -> None:
 
 
 def test_other_kinds_and_versions_are_refused(complete):
-    edit_attribute(complete, "format_version", 2)
-    with pytest.raises(StoreError, match=r"`format_version`: is 2; this release .* version 1"):
+    edit_attribute(complete, "format_version", 1)
+    with pytest.raises(StoreError, match=r"`format_version`: is 1; this release .* version 2"):
         open_trajectories(complete)
     edit_attribute(complete, "format", "dynboltz-dataset")
     with pytest.raises(StoreError, match="another kind: 'dynboltz-dataset', expected 'dynboltz-t"):

@@ -17,6 +17,7 @@ from ._errors import StoreError
 from ._files import new_directory, os_errors
 from ._json import plain_json
 from ._layout import AXES, check_axes
+from ._seal import seal
 from ._trajectory_store import FORMAT, NO_STATE, VERSION, TrajectoryStore
 
 
@@ -94,6 +95,7 @@ def create_trajectories(
         moments, size = {"moment": len(moment_names)}, (n_replicas, times.size)
         create_data(group, "state", size, lattice, np.dtype(np.uint8), NO_STATE)
         create_data(group, "moments", size, moments, np.dtype(np.float64), np.nan)
+        seal(temporary)
     return TrajectoryStore(path, attributes)
 
 

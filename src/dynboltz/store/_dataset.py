@@ -16,10 +16,11 @@ from ._errors import StoreError
 from ._files import new_directory, os_errors
 from ._header import open_dataset, read_header
 from ._json import plain_json
+from ._seal import seal
 
 FORMAT = "dynboltz-dataset"
-VERSION = 1
-OWN_ATTRIBUTES = ("format", "format_version", "variables")
+VERSION = 2
+OWN_ATTRIBUTES = ("format", "format_version")
 
 
 def write_dataset(ds: xr.Dataset, path: Path | str) -> None:
@@ -59,6 +60,7 @@ def write_dataset(ds: xr.Dataset, path: Path | str) -> None:
             consolidated=False,
             write_empty_chunks=True,
         )
+        seal(temporary)
     with os_errors(path, "written"):
         _replace(path, complete)
 
@@ -96,8 +98,7 @@ def _encodable(ds: xr.Dataset, path: Path) -> xr.Dataset:
     ds = ds.drop_encoding()
     for name, variable in ds.variables.items():
         variable.attrs = plain_json(variable.attrs, path, str(name))
-    own = {"format": FORMAT, "format_version": VERSION, "variables": sorted(map(str, ds.variables))}
-    ds.attrs = plain_json(ds.attrs, path) | own
+    ds.attrs = plain_json(ds.attrs, path) | {"format": FORMAT, "format_version": VERSION}
     return ds.assign(
         {name: _encodable_variable(v, str(name), path) for name, v in ds.variables.items()}
     )
@@ -148,10 +149,7 @@ def read_dataset(path: Path | str, kind: str) -> xr.Dataset:
     path = Path(path)
     previous = _set_aside(path)
     source = previous if previous.exists() and not path.exists() else path
-    names = read_header(source, FORMAT, VERSION).get("variables", [])
-    missing = [name for name in names if not (source / name / "zarr.json").is_file()]
-    if missing:
-        raise StoreError(path, f"is truncated: {', '.join(missing)} missing.")
+    read_header(source, FORMAT, VERSION)
     dataset = open_dataset(source)
     found = dataset.attrs.get("kind")
     if found != kind:

@@ -14,6 +14,7 @@ from zarr.storage import LocalStore
 from ._chunks import CheckedStore
 from ._errors import StoreError
 from ._json import plain_json, read_json
+from ._seal import SEAL, check_seal
 
 
 def read_header(
@@ -24,10 +25,11 @@ def read_header(
     Raises
     ------
     StoreError
-        If there is no store, a foreign one, one of another format or version, or one whose
-        attributes differ from `expect`.
+        If there is no store, a foreign one, one of another format or version, one whose metadata
+        are damaged, or one whose attributes differ from `expect`.
     """
-    attributes = _group_attributes(path)
+    metadata = _group_metadata(path)
+    attributes = metadata["attributes"]
     found = attributes.get("format")
     if found is None:
         raise StoreError(
@@ -44,11 +46,12 @@ def read_header(
             path, f"is {attributes.get('format_version')!r}; this release of dynboltz reads "
             f"version {version}.", key="attribute `format_version`",
         )  # fmt: skip
+    check_seal(path, metadata)
     _check_experiment(path, attributes, expect or {})
     return attributes
 
 
-def _group_attributes(path: Path) -> dict[str, Any]:
+def _group_metadata(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise StoreError(path, "there is no store: nothing has this name.")
     if not path.is_dir():
@@ -60,10 +63,9 @@ def _group_attributes(path: Path) -> dict[str, Any]:
     metadata = read_json(path / "zarr.json")
     if not isinstance(metadata, dict) or metadata.get("node_type") != "group":
         raise StoreError(path, "is a foreign Zarr store: a group of arrays was expected.")
-    attributes = metadata.get("attributes", {})
-    if not isinstance(attributes, dict):
+    if not isinstance(metadata.setdefault("attributes", {}), dict):
         raise StoreError(path, "is damaged: the attributes are no mapping.", key="zarr.json")
-    return attributes
+    return metadata
 
 
 def _check_experiment(path: Path, attributes: dict[str, Any], expect: Mapping[str, Any]) -> None:
@@ -108,6 +110,7 @@ def open_dataset(path: Path) -> xr.Dataset:
         raise
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(path, f"is damaged: {error}.") from error
+    dataset.attrs.pop(SEAL, None)
     return _with_fixed_width_text(dataset)
 
 

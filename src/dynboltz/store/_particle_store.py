@@ -22,9 +22,10 @@ from ._json import plain_json
 from ._layout import AXES, check_initial_condition, check_times
 from ._open import written_replicas
 from ._particle_layout import load_patterns
+from ._seal import seal
 
 FORMAT = "dynboltz-particles"
-VERSION = 1
+VERSION = 2
 ARRAYS = ("position", "label", "time", "axis", "initial_condition")
 
 
@@ -150,6 +151,7 @@ def create_particles(
         slots, everywhere = {"slot": n_slots}, {"slot": n_slots, "axis": box.dim}
         create_data(group, "position", size, everywhere, np.dtype(np.float64), np.nan)
         create_data(group, "label", size, slots, np.dtype(np.uint8), 0)
+        seal(temporary)
     return ParticleStore(path, attributes)
 
 

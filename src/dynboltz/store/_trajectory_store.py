@@ -13,7 +13,7 @@ from ._errors import StoreError
 from ._header import open_array, read_header
 
 FORMAT = "dynboltz-trajectories"
-VERSION = 1
+VERSION = 2
 NO_STATE = 255
 ARRAYS = ("state", "moments", "time", "moment", "initial_condition")
 
