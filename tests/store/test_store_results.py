@@ -17,6 +17,7 @@ from hypothesis.extra import numpy as npst
 from dynboltz.store import (
     StoreError,
     export_netcdf,
+    import_netcdf,
     read_dataset,
     read_json,
     read_netcdf,
@@ -245,3 +246,30 @@ def test_exported_trajectories_can_be_imported(tmp_path):
     np.testing.assert_array_equal(found.initial_condition, [4, 5])
     assert found.time.attrs["units"] == "s"
     assert (found.attrs["species"], found.attrs["boundary"]) == (["A", "B"], "closed")
+
+
+def test_a_dataset_comes_back_from_netcdf(tmp_path):
+    export_netcdf(example(), tmp_path / "model.nc")
+    xr.testing.assert_identical(import_netcdf(tmp_path / "model.nc", "model"), example())
+    with pytest.raises(StoreError, match="another kind: 'model', expected 'fit'"):
+        import_netcdf(tmp_path / "model.nc", "fit")
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.*h5netcdf|.*File.close:pytest.PytestUnraisableExceptionWarning"
+)
+def test_changes_to_a_netcdf_file_are_found(tmp_path):
+    path, bad = tmp_path / "model.nc", tmp_path / "bad.nc"
+    export_netcdf(example(), path)
+    good, right = path.read_bytes(), example()
+    random = np.random.default_rng(1)
+    for place in range(0, len(good), 797):
+        flipped = bytearray(good)
+        flipped[place] ^= 1 << random.integers(8)
+        bad.write_bytes(flipped)
+        try:
+            read = import_netcdf(bad, "model")
+        except StoreError:
+            continue
+        xr.testing.assert_identical(read.drop_attrs(deep=True), right.drop_attrs(deep=True))
+        assert read.attrs == right.attrs

@@ -17,7 +17,7 @@ def check_file(path: Path, suffixes: Sequence[str], *, overwrite: bool) -> None:
         )
 
 
-def check_model(directory: Path, name: str) -> None:
+def check_model(directory: Path, name: str | None) -> None:
     """Raise `ValueError` for a model that the experiment of a result directory does not have.
 
     What else may be wrong with the directory is left to those who read all of it.
@@ -27,5 +27,5 @@ def check_model(directory: Path, name: str) -> None:
         models = list(content["models"])
     except (OSError, ValueError, KeyError, TypeError):
         return
-    if name not in models:
+    if name is not None and name not in models:
         raise ValueError(f"{directory}: has no model {name!r}; there are {', '.join(models)}.")

@@ -12,8 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from ._checks import check_file, check_model
+from ._doctor import doctor
 from ._ensembles import Scheduler, Workers, chosen_workers, merge, sweep
 from ._equations import EquationsCommand, equations
+from ._export import export
 from ._group import ReportingGroup
 from ._interpret import interpret
 from ._signals import INTERRUPTED, TERMINATED, end_now, end_on_signals
@@ -35,7 +37,16 @@ ExperimentArgument = Annotated[
     ),
 ]
 DirectoryArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Result directory.")]
-ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Name of a learned model.")]
+SourceArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIR|FILE", help="Result directory, or a model's file from `dynboltz export`."
+    ),
+]
+ModelOfSource = Annotated[
+    str | None,
+    typer.Argument(metavar="[MODEL]", help="Name of a learned model in DIR.", show_default=False),
+]
 Out = Annotated[
     Path | None, typer.Option("--out", help="Result directory, by default NAME-results here.")
 ]
@@ -66,6 +77,8 @@ Initial = Annotated[
 ]
 
 app.command(cls=EquationsCommand)(equations)
+app.command()(doctor)
+app.command()(export)
 app.command()(interpret)
 app.command()(merge)
 app.command()(sweep)
@@ -237,8 +250,8 @@ def report(directory: DirectoryArgument) -> None:
 
 @app.command()
 def predict(
-    directory: DirectoryArgument,
-    model: ModelArgument,
+    directory: SourceArgument,
+    model: ModelOfSource = None,
     *,
     initial: Initial = None,
     times: Annotated[
@@ -273,8 +286,8 @@ def predict(
 
 @app.command()
 def sample(
-    directory: DirectoryArgument,
-    model: ModelArgument,
+    directory: SourceArgument,
+    model: ModelOfSource = None,
     *,
     time: Annotated[float, typer.Option("--time", min=0.0, help="Time of the samples.")],
     initial: Initial = None,

@@ -19,9 +19,11 @@ from dynboltz.store import export_netcdf
 from dynboltz.store._files import replacing_file
 from dynboltz.workflow import (
     Experiment,
+    ModelFile,
     ResultDirectory,
     initial_of_test,
     load_model,
+    read_model_file,
     short_runs,
     unvisited,
 )
@@ -80,11 +82,14 @@ class Prediction:
         )
 
 
-def predict_table(directory: Path, name: str, initial: str | None, times: str | None) -> Prediction:
-    """Predict with a learned model of a result directory."""
-    experiment, learned = open_model(directory, name)
+def predict_table(
+    source: Path, name: str | None, initial: str | None, times: str | None
+) -> Prediction:
+    """Predict with a learned model of a result directory, or of a file."""
+    opened = open_model(source, name)
+    experiment, learned, name = opened.experiment, opened.learned, opened.name
     chosen = experiment.times if times is None else _parse_times(times)
-    start = starting_coefficients(directory, experiment, learned, name, initial)
+    start = starting_coefficients(opened, initial)
     theta = predict_theta(experiment, learned, name, start, chosen)
     names = [term.name for term in experiment.moments]
     errors: dict[str, np.ndarray] = {}
@@ -109,30 +114,35 @@ def predict_table(directory: Path, name: str, initial: str | None, times: str | 
     )
 
 
-def open_model(directory: Path, name: str) -> tuple[Experiment, ReducedModel]:
-    """Open a learned model and the experiment it belongs to."""
-    results = ResultDirectory(directory)
+def open_model(source: Path, name: str | None) -> ModelFile:
+    """Open a learned model of a result directory or a file, and the experiment it belongs to."""
+    if source.is_file():
+        opened = read_model_file(source)
+        if name not in (None, opened.name):
+            raise ValueError(f"{source}: holds the model {opened.name!r}, not {name!r}.")
+        return opened
+    results = ResultDirectory(source)
     experiment = results.load_experiment()
     if not isinstance(experiment, Experiment):
         raise ValueError(
-            f"{directory}: is of particles in a box, for which `predict` and `sample` do not exist "
+            f"{source}: is of particles in a box, for which `predict` and `sample` do not exist "
             "yet. `dynboltz evaluate` predicts its held-out initial conditions."
         )
+    if name is None:
+        raise ValueError(
+            f"{source}: name a model, one of {', '.join(experiment.plans)}; only the file of a "
+            "model needs no name."
+        )
     with jax.enable_x64(True):
-        return experiment, load_model(experiment, results, name)
+        learned = load_model(experiment, results, name)
+    return ModelFile(name, experiment, learned, initial_of_test(experiment, results, name)[0])
 
 
-def starting_coefficients(
-    directory: Path,
-    experiment: Experiment,
-    learned: ReducedModel,
-    name: str,
-    initial: str | None,
-) -> np.ndarray:
+def starting_coefficients(opened: ModelFile, initial: str | None) -> np.ndarray:
     """Given coefficients at time 0, or those of the first test initial condition."""
-    if initial is not None:
-        return _parse_initial(initial, learned.field.coefficients)
-    return initial_of_test(experiment, ResultDirectory(directory), name)[0]
+    if initial is None:
+        return opened.initial
+    return _parse_initial(initial, opened.learned.field.coefficients)
 
 
 def predict_theta(

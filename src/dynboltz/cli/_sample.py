@@ -29,8 +29,8 @@ CHAINS, RECORDS = 16, 200
 
 
 def write_samples(
-    directory: Path,
-    name: str,
+    source: Path,
+    name: str | None,
     *,
     initial: str | None,
     time: float,
@@ -42,9 +42,10 @@ def write_samples(
 
     The name of the file ends in `.npz` or `.nc`.
     """
-    experiment, learned = open_model(directory, name)
+    opened = open_model(source, name)
+    experiment, learned, name = opened.experiment, opened.learned, opened.name
     steps = [0.0] if time == 0 else _steps(experiment.kernel.time_step, time)
-    start = starting_coefficients(directory, experiment, learned, name, initial)
+    start = starting_coefficients(opened, initial)
     theta = predict_theta(experiment, learned, name, start, np.array(steps))[-1]
     if experiment.plans[name].is_solvable:
         with jax.enable_x64(True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, final
+from typing import Literal, TypeVar, final
 
 import numpy as np
 from jaxtyping import Float, Float64, UInt8, UInt64
@@ -60,6 +60,11 @@ class GibbsSampler:
         self._tables = compile_tables(model, rules, codes)
         self._fields = field_tables(model, self._tables, rules, codes)
         self._exists = unit_exists(model)
+
+    @property
+    def kernel(self) -> Literal["whole layers", "unit by unit"]:
+        """How states are drawn: a whole layer at once by index tables, or each unit by itself."""
+        return "unit by unit" if self._fields is None else "whole layers"
 
     @property
     def block_sizes(self) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from ._create import write_trajectories as write_trajectories
 from ._dataset import read_dataset as read_dataset
 from ._dataset import write_dataset as write_dataset
 from ._errors import StoreError as StoreError
+from ._extended_xyz import export_extended_xyz as export_extended_xyz
 from ._foreign_files import read_netcdf as read_netcdf
 from ._foreign_files import read_npz as read_npz
 from ._json import read_json as read_json
@@ -12,6 +13,7 @@ from ._json import write_json as write_json
 from ._lattice_gillespie import read_lattice_gillespie as read_lattice_gillespie
 from ._layout import trajectories_dataset as trajectories_dataset
 from ._netcdf import export_netcdf as export_netcdf
+from ._netcdf import import_netcdf as import_netcdf
 from ._open import open_trajectories as open_trajectories
 from ._particle_layout import load_patterns as load_patterns
 from ._particle_layout import particles_dataset as particles_dataset
@@ -24,3 +26,7 @@ from ._readdy import read_readdy as read_readdy
 from ._smoldyn import read_smoldyn as read_smoldyn
 from ._trajectory_store import TrajectoryStore as TrajectoryStore
 from ._trajectory_store import resume_trajectories as resume_trajectories
+from ._verify import discard_damaged_blocks as discard_damaged_blocks
+from ._verify import is_block_store as is_block_store
+from ._verify import store_checksum as store_checksum
+from ._verify import verify_store as verify_store

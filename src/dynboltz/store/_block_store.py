@@ -93,7 +93,7 @@ class BlockStore:
                 )
         with os_errors(self.path, "written"):
             self._discard(index)
-            for key in self._keys(index):
+            for key in self.keys(index):
                 data = (source.path / key).read_bytes()
                 check_chunk(source.path, key, data)
                 (self.path / key).parent.mkdir(parents=True, exist_ok=True)
@@ -111,7 +111,8 @@ class BlockStore:
                 key=f"array `{name}`",
             )
 
-    def _keys(self, index: int) -> list[str]:
+    def keys(self, index: int) -> list[str]:
+        """Names of the chunks of a block."""
         replicas = self.block(index)
         return [key for a in self._arrays.values() for key in chunk_keys(a, replicas)]
 
@@ -119,17 +120,21 @@ class BlockStore:
         return self.path / self.DATA[0] / "commits" / f"{index:06d}.json"
 
     def _discard(self, index: int) -> None:
-        self._marker(index).unlink(missing_ok=True)
-        for folder in sorted({"/".join(key.split("/")[:3]) for key in self._keys(index)}):
+        self.uncommit(index)
+        for folder in sorted({"/".join(key.split("/")[:3]) for key in self.keys(index)}):
             if (self.path / folder).exists():
                 shutil.rmtree(self.path / folder)
 
     def _commit(self, index: int) -> None:
-        keys = self._keys(index)
+        keys = self.keys(index)
         for key in keys:
             flush(self.path / key)
         sizes = {key: (self.path / key).stat().st_size for key in keys}
         write_json(self._marker(index), {"block": index, "chunk_bytes": sizes})
+
+    def uncommit(self, index: int) -> None:
+        """Take the commit marker of a block away, so that the block is missing."""
+        self._marker(index).unlink(missing_ok=True)
 
     def is_written(self, index: int) -> bool:
         """Whether the block has a commit marker."""
@@ -145,7 +150,7 @@ class BlockStore:
         try:
             sizes = read_json(self._marker(index))["chunk_bytes"]
             return next(
-                filter(None, (self._chunk_fault(k, sizes[k]) for k in self._keys(index))), None
+                filter(None, (self._chunk_fault(k, sizes[k]) for k in self.keys(index))), None
             )
         except (StoreError, KeyError, TypeError):
             return f"the commit marker of block {index} is damaged"

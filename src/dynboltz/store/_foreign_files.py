@@ -18,6 +18,7 @@ from ._errors import StoreError
 from ._files import os_errors
 from ._foreign import foreign_trajectories
 from ._layout import AXES
+from ._netcdf import load_netcdf
 
 
 def read_npz(
@@ -123,7 +124,7 @@ def read_netcdf(
         If the file is missing or unreadable, or a variable is not as above.
     """
     path = Path(path)
-    ds = _load_netcdf(path)
+    ds = load_netcdf(path)
     state = _state_variable(path, ds)
     found = ds.attrs.get("species")
     time = ds.variables.get("time")
@@ -138,18 +139,6 @@ def read_netcdf(
         attrs=ds.attrs,
         time_units="1" if time is None else str(time.attrs.get("units", "1")),
     )
-
-
-def _load_netcdf(path: Path) -> xr.Dataset:
-    try:
-        with os_errors(path, "read"), path.open("rb"):
-            pass
-        with xr.open_dataset(path, decode_times=False) as ds:
-            return ds.load()
-    except StoreError:
-        raise
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise StoreError(path, f"cannot be read as NetCDF: {error}.") from error
 
 
 def _state_variable(path: Path, ds: xr.Dataset) -> xr.Variable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,18 @@ import numpy as np
 import xarray as xr
 
 from ._errors import StoreError
-from ._files import replacing_file
+from ._files import os_errors, replacing_file
 from ._json import plain_json
+
+OWN_ATTRIBUTES = ("json_attributes", "attributes_sha256")
 
 
 def export_netcdf(ds: xr.Dataset, path: Path | str) -> None:
-    """Write a dataset as one compressed NetCDF-4 file, in one step.
+    """Write a dataset as one compressed, checksummed NetCDF-4 file, in one step.
 
     Attributes that NetCDF cannot hold, such as mappings, `None`, truth values and lists that are
-    empty, nested or of strings, are written as JSON text.
+    empty, nested or of strings, are written as JSON text; the attribute `json_attributes` names
+    them.
 
     Parameters
     ----------
@@ -34,13 +38,15 @@ def export_netcdf(ds: xr.Dataset, path: Path | str) -> None:
     """
     path = Path(path)
     ds = ds.drop_encoding()
+    ds.attrs = _sealed(plain_json(ds.attrs, path))
     for name, variable in ds.variables.items():
         variable.attrs = _attributes(variable.attrs, path, str(name))
     ds.attrs = _attributes(ds.attrs, path, "")
+    checked = {"zlib": True, "complevel": 1, "shuffle": True, "fletcher32": True}
     compressed = {
-        str(name): {"zlib": True, "complevel": 1, "shuffle": True, "_FillValue": None}
+        str(name): {**checked, "_FillValue": None}
         for name, v in ds.variables.items()
-        if v.ndim and v.dtype.kind in "biuf"
+        if v.size and v.ndim and v.dtype.kind in "biuf"
     }
     with replacing_file(path) as temporary:
         try:
@@ -49,13 +55,88 @@ def export_netcdf(ds: xr.Dataset, path: Path | str) -> None:
             raise StoreError(path, f"cannot be written: {error}.") from error
 
 
+def import_netcdf(path: Path | str, kind: str) -> xr.Dataset:
+    """Read a dataset that `export_netcdf` wrote.
+
+    Parameters
+    ----------
+    path
+        The file.
+    kind
+        The `kind` among its attributes that it must have.
+
+    Returns
+    -------
+    dataset
+        As it was exported, in memory.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be read, is damaged, or holds something else.
+    """
+    path = Path(path)
+    ds = load_netcdf(path)
+    if ds.attrs.get("kind") != kind:
+        raise StoreError(
+            path,
+            f"is a file of another kind: {ds.attrs.get('kind')!r}, expected {kind!r}.",
+            key="attribute `kind`",
+        )
+    try:
+        names = str(ds.attrs["json_attributes"]).split()
+        attributes = {
+            str(key): json.loads(value) if key in names else _number_or_text(value)
+            for key, value in ds.attrs.items()
+        }
+        plain = {k: v for k, v in attributes.items() if k not in OWN_ATTRIBUTES}
+        is_sound = _sealed(plain) == attributes
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(path, f"has damaged attributes: {error}.") from error
+    if not is_sound:
+        raise StoreError(path, "has damaged attributes: their checksum is wrong.")
+    ds.attrs = plain
+    return ds.drop_encoding()
+
+
+def load_netcdf(path: Path) -> xr.Dataset:
+    """Read a whole NetCDF file; `StoreError` if that fails."""
+    try:
+        with os_errors(path, "read"), path.open("rb"):
+            pass
+        with xr.open_dataset(path, decode_times=False) as ds:
+            return ds.load()
+    except StoreError:
+        raise
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise StoreError(path, f"cannot be read as NetCDF: {error}.") from error
+
+
+def _sealed(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Attributes, with their checksum and the names of those that become JSON text."""
+    text = json.dumps(attributes, sort_keys=True)
+    names = [key for key, value in attributes.items() if not _is_native(value)]
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return {**attributes, "json_attributes": " ".join(names), "attributes_sha256": digest}
+
+
+def _number_or_text(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+
+
 def _attributes(attributes: dict[Any, Any], path: Path, key: str) -> dict[str, Any]:
     plain = plain_json(attributes, path, key)
     return {name: _attribute(value) for name, value in plain.items()}
 
 
 def _attribute(value: Any) -> Any:
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        return value
-    is_numbers = isinstance(value, list) and all(type(item) in (int, float) for item in value)
-    return np.array(value) if value and is_numbers else json.dumps(value)
+    if not _is_native(value):
+        return json.dumps(value)
+    return np.array(value) if isinstance(value, list) else value
+
+
+def _is_native(value: Any) -> bool:
+    """Whether NetCDF has such attributes: text, numbers, lists of numbers."""
+    if isinstance(value, list):
+        return bool(value) and all(type(item) in (int, float) for item in value)
+    return isinstance(value, str | int | float) and not isinstance(value, bool)

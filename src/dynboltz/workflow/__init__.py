@@ -11,6 +11,9 @@ from ._interpret import check_kinds as check_kinds
 from ._interpret import interpret as interpret
 from ._load import load_experiment as load_experiment
 from ._merge import merge as merge
+from ._model_file import ModelFile as ModelFile
+from ._model_file import export_model as export_model
+from ._model_file import read_model_file as read_model_file
 from ._progress import Progress as Progress
 from ._run import run as run
 from ._sampled_models import short_runs as short_runs
@@ -22,6 +25,8 @@ from ._stages import simulate as simulate
 from ._stages import train as train
 from ._sweep import sweep as sweep
 from ._train import load_model as load_model
+from ._verify import repair as repair
+from ._verify import verify as verify
 from ._visited import unvisited as unvisited
 from ._workers import DaskWorkers as DaskWorkers
 from ._workers import dask_workers as dask_workers

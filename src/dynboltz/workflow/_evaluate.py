@@ -31,6 +31,7 @@ from ._experiment import BASELINE, Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint, metrics_fingerprint
 from ._fit import KIND as FIT_KIND
 from ._fit import initial_states
+from ._lineage import lineage_of_all
 from ._parts import PARTS, padded
 from ._progress import Progress, silent
 from ._references import ClosureKind, Reference, closure_prediction, matching_prediction
@@ -43,7 +44,7 @@ from ._sampled_models import (
 )
 from ._schema import StoreInitial
 from ._simulate import open_part
-from ._stored import read_current
+from ._stored import read_current, write_product
 from ._timings import read_timings, timed, wall_seconds
 from ._train import load_model
 from ._transfer import TransferData, simulate_transfer, transfer_dataset, transfer_moments
@@ -89,7 +90,7 @@ def evaluate(
             else:
                 evaluation.add_model(name)
         progress({"stage": "evaluate", "step": len(models), "total": len(models)})
-        metrics = evaluation.metrics()
+        metrics = evaluation.metrics() | {"lineage": lineage_of_all(experiment, directory)}
         timings = read_timings(directory) | {"evaluate": time.perf_counter() - start}
         metrics["wall_seconds"] = wall_seconds(timings)
         store.write_json(directory.metrics, metrics)
@@ -106,6 +107,7 @@ class _Evaluation:
         ensembles: dict[str, EnsembleMoments],
     ) -> None:
         self._experiment, self._directory, self._ensembles = experiment, directory, ensembles
+        self._origin = lineage_of_all(experiment, directory)
         self._predictions: dict[str, Prediction] = {}
         self._facts: dict[str, dict[str, Any]] = {}
         self._seconds: dict[str, float] = {}
@@ -228,7 +230,7 @@ class _Evaluation:
         experiment, directory = self._experiment, self._directory
         fingerprint = metrics_fingerprint(experiment)
         drawn = example_states(experiment, name, theta, fingerprint)
-        store.write_dataset(drawn, directory.sample(name))
+        write_product(drawn, directory.sample(name), self._origin)
         if self._other_lattice is None:
             return
         moments = transfer_moments(experiment, name, theta, self._other_lattice)
@@ -237,7 +239,7 @@ class _Evaluation:
             moments[None] - simulated, simulated, experiment.moments
         )
         dataset = transfer_dataset(experiment, name, moments, self._other_lattice, fingerprint)
-        store.write_dataset(dataset, directory.transfer(name))
+        write_product(dataset, directory.transfer(name), self._origin)
 
     @functools.cached_property
     def _initial_states(self) -> dict[str, np.ndarray]:
@@ -250,7 +252,7 @@ class _Evaluation:
         return None if table is None else simulate_transfer(self._experiment, table)
 
     def _write(self, name: str, dataset: xr.Dataset) -> None:
-        store.write_dataset(dataset, self._directory.prediction(name))
+        write_product(dataset, self._directory.prediction(name), self._origin)
 
 
 def _current_metrics(experiment: Experiment, directory: ResultDirectory) -> dict[str, Any] | None:

@@ -23,19 +23,19 @@ from dynboltz.learning import (
     fit_trajectories_sampled,
     summarise,
 )
-from dynboltz.store import write_dataset
 
 from ._directory import ResultDirectory
 from ._experiment import Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint
 from ._initial_states import initial_coefficients
+from ._lineage import lineage
 from ._parts import PARTS, padded
 from ._progress import Progress, silent
 from ._seeds import FITS, FOLLOWING, seed_for
 from ._side_by_side import side_by_side
 from ._simulate import open_part
 from ._states import States, blocks_ahead
-from ._stored import outdated
+from ._stored import outdated, write_product
 from ._timings import timed
 
 KIND = "dynboltz-fit"
@@ -53,11 +53,13 @@ def fit(experiment: Experiment, directory: ResultDirectory, *, progress: Progres
         states = {part: initial_states(experiment, directory, part) for part in PARTS}
         training = States(open_part(experiment, directory, "train"))
 
+        origin = lineage(experiment, directory, *map(directory.trajectories, PARTS))
+
         def fit_one(plan: ReducedModelPlan) -> None:
             progress({"stage": "fit", "model": plan.name, "step": 0, "total": 1})
             train = summaries.get(plan.name)
             fitted = _fit_model(experiment, plan, train, states, training, progress)
-            write_dataset(fitted, directory.fit(plan.name))
+            write_product(fitted, directory.fit(plan.name), origin)
             progress({"stage": "fit", "model": plan.name, "step": 1, "total": 1})
 
         side_by_side(fit_one, plans)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ._experiment import Experiment
 from ._read import absolute_paths, checked, find_experiment, read_raw
@@ -47,7 +48,11 @@ def load_experiment(
         fit the rest; the message names the file and the field.
     """
     source = find_experiment(experiment)
-    raw = read_raw(source, preset=preset, overrides=overrides, seed=seed)
+    return experiment_from(read_raw(source, preset=preset, overrides=overrides, seed=seed), source)
+
+
+def experiment_from(raw: dict[str, Any], source: Path) -> AnyExperiment:
+    """Check the tables of an experiment file; `source` names the file in messages."""
     result: AnyExperiment
     if "box" in raw:
         result = BoxExperiment(checked(source, raw, BoxExperimentTable), source)

@@ -144,7 +144,8 @@ def _import(experiment: Experiment, ensemble: LatticeEnsemble, path: Path) -> No
             return
         remove_store(path)
     given = read_trajectories(experiment, ensemble.part)
-    given.attrs["fingerprint"] = ensemble.fingerprint
+    own = {"version": version(), "experiment": experiment.to_toml()}
+    given.attrs |= own | {"fingerprint": ensemble.fingerprint}
     replicas = given.sizes["replica"] // len(np.unique(given.initial_condition))
     store.write_trajectories(given, path, block_replicas=replicas)
 
@@ -160,6 +161,7 @@ def _attributes(experiment: Experiment, part: str) -> dict[str, Any]:
         "seed": experiment.seed,
         "version": version(),
         "fingerprint": trajectories_fingerprint(experiment, part),
+        "experiment": experiment.to_toml(),
     }
     if coefficients is not None and experiment.generator is not None:
         attrs["initial_coefficients"] = {

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import xarray as xr
 
 from dynboltz.store import StoreError, read_dataset, write_dataset
 
 from ._errors import ExperimentError
-from ._version import version
 
 Plan = TypeVar("Plan")
 
@@ -36,11 +35,22 @@ def outdated(
     ]
 
 
-def write_model(dataset: xr.Dataset, path: Path, kind: str, name: str, fingerprint: str) -> None:
-    """Store a learned model with its origin."""
-    origin = {"kind": kind, "name": name, "fingerprint": fingerprint, "version": version()}
-    dataset.attrs |= origin
-    write_dataset(dataset, path)
+def write_product(dataset: xr.Dataset, path: Path, origin: Mapping[str, Any]) -> None:
+    """Store a result with its lineage."""
+    write_dataset(dataset.assign_attrs(lineage=dict(origin)), path)
+
+
+def write_model(
+    dataset: xr.Dataset,
+    path: Path,
+    kind: str,
+    name: str,
+    fingerprint: str,
+    origin: Mapping[str, Any],
+) -> None:
+    """Store a learned model with its name and lineage."""
+    own = {"kind": kind, "name": name, "fingerprint": fingerprint}
+    write_product(dataset.assign_attrs(own), path, origin)
 
 
 def read_current(path: Path, kind: str, fingerprint: str, command: str) -> xr.Dataset:

@@ -25,6 +25,7 @@ from ._experiment import Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint, model_fingerprint
 from ._fit import KIND as FIT_KIND
 from ._fit import model_seed
+from ._lineage import lineage
 from ._progress import Progress, silent
 from ._seeds import LEARNING
 from ._side_by_side import side_by_side
@@ -54,7 +55,9 @@ def train(
         checkpoint = StoredCheckpoint(directory.checkpoint(plan.name), own)
         learned = _learn(experiment, directory, plan, states, progress, checkpoint)
         dataset = reduced_model_dataset(learned)
-        write_model(dataset, directory.model(plan.name), KIND, plan.name, own)
+        parents = directory.trajectories("train"), directory.fit(plan.name)
+        origin = lineage(experiment, directory, *parents)
+        write_model(dataset, directory.model(plan.name), KIND, plan.name, own, origin)
         checkpoint.remove()
 
     with timed(directory, "train", resumed=resumed):

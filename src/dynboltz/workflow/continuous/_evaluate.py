@@ -15,8 +15,10 @@ from dynboltz.evaluation import species_pairs
 from dynboltz.store import StoreError
 
 from .._directory import ResultDirectory
+from .._lineage import lineage_of_all
 from .._parts import PARTS
 from .._progress import Progress, silent
+from .._stored import write_product
 from .._timings import read_timings, timed, wall_seconds
 from .._version import version
 from ._experiment import BoxExperiment
@@ -57,6 +59,7 @@ def evaluate(
     with timed(directory, "evaluate"), jax.enable_x64(True):
         observed = observe(experiment, directory, "test", progress)
         metrics, predictions = _common(experiment), {}
+        origin = lineage_of_all(experiment, directory)
         for name in experiment.plans:
             learned = load_model(experiment, directory, name)
             with about_model(name):
@@ -75,10 +78,11 @@ def evaluate(
                     dataset = dataset.assign(_curves(experiment, name, theta))
                 if "recovered" not in metrics:
                     metrics |= constants(experiment, learned) or {}
-            store.write_dataset(dataset, directory.prediction(name))
+            write_product(dataset, directory.prediction(name), origin)
         metrics["held_out"] = held_out_errors(predictions, observed)
         timings = read_timings(directory) | {"evaluate": time.perf_counter() - start}
         metrics["wall_seconds"] = wall_seconds(timings)
+        metrics["lineage"] = origin
         store.write_json(directory.metrics, metrics)
     return metrics
 

@@ -10,12 +10,12 @@ import numpy as np
 import xarray as xr
 
 from dynboltz.learning import fit_poisson
-from dynboltz.store import write_dataset
 
 from .._directory import ResultDirectory
+from .._lineage import lineage
 from .._parts import PARTS, padded
 from .._progress import Progress, silent
-from .._stored import outdated, read_current
+from .._stored import outdated, read_current, write_product
 from .._timings import timed
 from ._experiment import BoxExperiment, FunctionalPlan
 from ._fingerprint import fit_fingerprint
@@ -40,6 +40,7 @@ def fit(
         means = {
             part: _mean_statistics(experiment, directory, part, counted, progress) for part in PARTS
         }
+        origin = lineage(experiment, directory, *map(directory.trajectories, PARTS))
         for plan in plans:
             if plan.has_pairs:
                 with about_model(plan.name):
@@ -50,7 +51,7 @@ def fit(
                 own = {part: values[plan.name] for part, values in means.items()}
                 fitted = _fitted(experiment, plan, _poisson(experiment, plan, own), own)
                 progress({"stage": "fit", "model": plan.name, "step": 1, "total": 1})
-            write_dataset(fitted, directory.fit(plan.name))
+            write_product(fitted, directory.fit(plan.name), origin)
 
 
 def read_fit(experiment: BoxExperiment, directory: ResultDirectory, name: str) -> xr.Dataset:

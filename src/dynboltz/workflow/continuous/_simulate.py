@@ -51,6 +51,7 @@ class BoxEnsemble(AbstractEnsemble):
                 "seed": experiment.seed,
                 "version": version(),
                 "fingerprint": self.fingerprint,
+                "experiment": experiment.to_toml(),
             },
             block_replicas=table.replicas,
         )

@@ -16,6 +16,7 @@ from dynboltz.learning import GaussNewtonResult, PoissonLikelihood, gauss_newton
 from .._checkpoints import StoredCheckpoint
 from .._directory import ResultDirectory
 from .._errors import ExperimentError
+from .._lineage import lineage
 from .._progress import Progress, silent
 from .._stored import outdated, read_current, write_model
 from .._timings import timed
@@ -60,7 +61,9 @@ def train(
                 else:
                     learned = _learn(experiment, directory, plan, checkpoint, progress)
             dataset = functional_dataset(learned, plan.table)
-            write_model(dataset, directory.model(plan.name), KIND, plan.name, own)
+            parents = directory.trajectories("train"), directory.fit(plan.name)
+            origin = lineage(experiment, directory, *parents)
+            write_model(dataset, directory.model(plan.name), KIND, plan.name, own, origin)
             checkpoint.remove()
 
 

@@ -1,0 +1,101 @@
+"""The command `dynboltz export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ._checks import check_file, check_model
+from ._help import flowing
+
+HELP = """
+Write a learned model or simulated trajectories as one file.
+
+--model NAME --out FILE.nc: a learned model with its settings. xarray reads it alone, `dynboltz
+predict FILE.nc` and `dynboltz sample FILE.nc` predict and draw from it on any machine.
+
+--trajectories train --out FILE.nc: states and moments of all replicas as NetCDF, or with --replica
+those of one.
+
+--trajectories test --replica 3 --out FILE.xyz: the particles of one replica as extended XYZ, which
+OVITO, ASE and VMD read.
+
+Every file holds what it was made from: settings, network, seed, version, checksums.
+
+Example: dynboltz export annihilation-results --model visible --out visible.nc && dynboltz predict
+visible.nc
+"""
+
+
+def export(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Result directory.")],
+    *,
+    out: Annotated[Path, typer.Option("--out", help="File to write, .nc or .xyz.")],
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME", help="Name of a learned model.")
+    ] = None,
+    trajectories: Annotated[
+        str | None, typer.Option("--trajectories", metavar="train|test", help="Which part.")
+    ] = None,
+    replica: Annotated[
+        int | None, typer.Option("--replica", min=0, help="One replica instead of all.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file of --out if it is there already.")
+    ] = False,
+) -> None:
+    if (model is None) == (trajectories is None):
+        raise ValueError("Give --model NAME or --trajectories train|test, one of the two.")
+    if trajectories not in (None, "train", "test"):
+        raise ValueError(f"--trajectories: must be train or test, got {trajectories!r}.")
+    if model is not None and replica is not None:
+        raise ValueError("--replica: belongs to --trajectories.")
+    check_file(out, (".nc",) if model is not None else (".nc", ".xyz"), overwrite=overwrite)
+    if out.suffix == ".xyz" and replica is None:
+        raise ValueError("--replica: is needed for a file .xyz, which holds one replica.")
+    if model is not None:
+        check_model(directory, model)
+        _export_model(directory, model, out)
+        typer.echo(f"Model: {out}")
+    else:
+        assert trajectories is not None
+        _export_trajectories(directory, trajectories, replica, out)
+        typer.echo(f"Trajectories: {out}")
+
+
+export.__doc__ = flowing(HELP)
+
+
+def _export_model(directory: Path, name: str, out: Path) -> None:
+    from dynboltz.workflow import Experiment, ResultDirectory, export_model  # noqa: PLC0415
+
+    results = ResultDirectory(directory)
+    experiment = results.load_experiment()
+    if not isinstance(experiment, Experiment):
+        raise ValueError(
+            f"{directory}: is of particles in a box, whose models cannot be exported yet; its "
+            "stores in `models` are Zarr stores that xarray reads."
+        )
+    export_model(experiment, results, name, out)
+
+
+def _export_trajectories(directory: Path, part: str, replica: int | None, out: Path) -> None:
+    from dynboltz import store  # noqa: PLC0415
+    from dynboltz.workflow import Experiment, ResultDirectory  # noqa: PLC0415
+
+    results = ResultDirectory(directory)
+    on_lattice = isinstance(results.load_experiment(), Experiment)
+    opening = store.open_trajectories if on_lattice else store.open_particles
+    trajectories = opening(results.trajectories(part))
+    if out.suffix == ".xyz":
+        assert replica is not None
+        store.export_extended_xyz(trajectories, out, replica=replica)
+        return
+    if replica is not None:
+        n_replicas = trajectories.sizes["replica"]
+        if replica >= n_replicas:
+            raise ValueError(f"--replica: must be 0 to {n_replicas - 1}, got {replica}.")
+        trajectories = trajectories.isel(replica=[replica])
+    store.export_netcdf(trajectories, out)

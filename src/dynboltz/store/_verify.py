@@ -1,0 +1,169 @@
+"""Verification of whole stores, and their checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, Protocol
+
+from . import _dataset, _particle_store, _trajectory_store
+from ._block_store import BlockStore
+from ._chunks import check_chunk
+from ._errors import StoreError
+from ._files import os_errors
+from ._header import read_header
+from ._json import read_json
+from ._particle_store import resume_particles
+from ._seal import SEAL
+from ._trajectory_store import resume_trajectories
+
+
+class _Resume(Protocol):
+    def __call__(self, path: Path) -> BlockStore: ...
+
+
+RESUME: dict[str, _Resume] = {
+    _trajectory_store.FORMAT: resume_trajectories,
+    _particle_store.FORMAT: resume_particles,
+}
+CRC_BYTES = 4
+
+
+def store_checksum(path: Path | str) -> str:
+    """SHA-256 of a store: of its metadata and of the checksums of all its chunks.
+
+    Two stores have the same one if they hold the same values and attributes, written by the same
+    version; the chunks themselves are not read.
+
+    Parameters
+    ----------
+    path
+        Directory of the store.
+
+    Raises
+    ------
+    StoreError
+        If there is no store, its metadata are damaged, or it cannot be read.
+    """
+    path = Path(path)
+    digest = hashlib.sha256()
+    with os_errors(path, "read"):
+        digest.update(json.dumps(_attributes(path)[SEAL], sort_keys=True).encode())
+        for key in _chunks(path):
+            with (path / key).open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - CRC_BYTES))
+                digest.update(f"{key} {size} ".encode() + file.read())
+    return digest.hexdigest()
+
+
+def verify_store(path: Path | str) -> list[str]:
+    """Compare every checksum of a store.
+
+    Parameters
+    ----------
+    path
+        Directory of a store of trajectories, particles, or labelled results.
+
+    Returns
+    -------
+    faults
+        One sentence for each thing that is damaged or missing; none for a sound store.
+    """
+    path = Path(path)
+    try:
+        attributes = _attributes(path)
+        format_name = attributes["format"]
+        if format_name in RESUME:
+            store = RESUME[format_name](path)
+            return [
+                fault for index in range(store.n_blocks) for fault in block_faults(store, index)
+            ]
+    except StoreError as error:
+        return [str(error)]
+    return _chunk_faults(path, _chunks(path)) + _lost_arrays(path, attributes)
+
+
+def block_faults(store: BlockStore, index: int) -> list[str]:
+    """What is wrong with a block, every checksum compared."""
+    fault = store.fault(index)
+    if fault is not None:
+        return [f"{store.path}: {fault}."]
+    return _chunk_faults(store.path, store.keys(index))
+
+
+def discard_damaged_blocks(path: Path | str) -> list[int]:
+    """Take the commit markers of damaged blocks away, so that they are made anew.
+
+    Parameters
+    ----------
+    path
+        Directory of a store of trajectories or particles.
+
+    Returns
+    -------
+    blocks
+        Numbers of the blocks.
+
+    Raises
+    ------
+    StoreError
+        If there is no such store, its metadata are damaged, or the disk refuses.
+    """
+    path = Path(path)
+    store = RESUME[_attributes(path)["format"]](path)
+    damaged = [index for index in range(store.n_blocks) if block_faults(store, index)]
+    with os_errors(path, "written"):
+        for index in damaged:
+            store.uncommit(index)
+    return damaged
+
+
+def is_block_store(path: Path) -> bool:
+    """Whether a store is one that is written block by block, as far as it says."""
+    try:
+        return read_json(path / "zarr.json")["attributes"]["format"] in RESUME
+    except (StoreError, KeyError, TypeError):
+        return False
+
+
+def _attributes(path: Path) -> dict[str, Any]:
+    versions = {
+        module.FORMAT: module.VERSION for module in (_dataset, _particle_store, _trajectory_store)
+    }
+    found = read_json(path / "zarr.json") if (path / "zarr.json").is_file() else {}
+    own = found.get("attributes") if isinstance(found, dict) else None
+    name = own.get("format") if isinstance(own, dict) else None
+    known = name if name in versions else _dataset.FORMAT
+    return read_header(path, known, versions[known])
+
+
+def _chunks(path: Path) -> list[str]:
+    return sorted(
+        file.relative_to(path).as_posix()
+        for array in path.iterdir()
+        if (array / "c").exists()
+        for file in [array / "c", *(array / "c").rglob("*")]
+        if file.is_file()
+    )
+
+
+def _chunk_faults(path: Path, keys: list[str]) -> list[str]:
+    faults = []
+    for key in keys:
+        try:
+            with os_errors(path, "read"):
+                check_chunk(path, key, (path / key).read_bytes())
+        except StoreError as error:
+            faults.append(str(error))
+    return faults
+
+
+def _lost_arrays(path: Path, attributes: dict[str, Any]) -> list[str]:
+    try:
+        _dataset.read_dataset(path, attributes["kind"])
+    except StoreError as error:
+        return [] if "chunk is damaged" in str(error) else [str(error)]
+    return []
