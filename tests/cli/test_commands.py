@@ -298,6 +298,72 @@ def test_help_does_not_import_the_numerics():
     assert done.stdout.strip() == "[]"
 
 
+def test_a_model_in_a_file_predicts_and_samples_as_in_its_directory(results, tmp_path):
+    model = tmp_path / "model.nc"
+    assert dynboltz("export", results, "--model", "visible", "--out", model).exit_code == 0
+    refused("export", results, "--model", "visible", "--out", model, message="is there already")
+    in_file, in_directory = dynboltz("predict", model), dynboltz("predict", results, "visible")
+    assert in_file.stdout == in_directory.stdout
+    drawn = tmp_path / "drawn.npz"
+    assert dynboltz("sample", model, "--time", 0.2, "-n", 3, "--out", drawn).exit_code == 0
+    assert read_npz(drawn).state.shape == (3, 1, 12)
+    refused("predict", model, "hidden", message="holds the model 'visible', not 'hidden'")
+    refused("predict", results, message="name a model, one of visible")
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    (["--out", "x.nc"], "one of the two"),
+    (["--out", "x.nc", "--model", "visible", "--replica", 1], "belongs to --trajectories"),
+    (["--out", "x.nc", "--model", "none"], "no model 'none'"),
+    (["--out", "x.xyz", "--model", "visible"], "must end in .nc"),
+    (["--out", "x.xyz", "--trajectories", "train"], "--replica: is needed"),
+    (["--out", "x.nc", "--trajectories", "all"], "must be train or test"),
+    (["--out", "x.nc", "--trajectories", "test", "--replica", 99], "must be 0 to 7"),
+])  # fmt: skip
+def test_export_refuses(results, tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    refused("export", results, *options, message=message)
+    assert not list(tmp_path.iterdir())
+
+
+def test_trajectories_are_exported(results, tmp_path):
+    there = open_trajectories(results / "trajectories" / "test.zarr")
+    for replica in ([], ["--replica", 2]):
+        out = tmp_path / f"{len(replica)}.nc"
+        exported = dynboltz("export", results, "--trajectories", "test", *replica, "--out", out)
+        assert exported.exit_code == 0
+        expected = there.state.values[2:3] if replica else there.state.values
+        np.testing.assert_array_equal(read_netcdf(out).state, expected)
+    out = tmp_path / "replica.xyz"
+    dynboltz("export", results, "--trajectories", "test", "--replica", 2, "--out", out)
+    assert out.read_text().count("Time=") == 5
+
+
+def test_doctor_finds_damage(results, tmp_path):
+    out = shutil.copytree(results, tmp_path / "out")
+    sound = dynboltz("doctor", out)
+    assert sound.exit_code == 0
+    assert "models/visible.zarr: sound" in sound.stdout
+    chunk = out / "models/visible.zarr/u_0/c/0/0/0"
+    chunk.write_bytes(chunk.read_bytes()[:-5])
+    unsound = dynboltz("doctor", out)
+    assert unsound.exit_code == 1
+    assert "models/visible.zarr: DAMAGED" in unsound.stdout
+    assert "u_0/c/0/0/0: chunk is damaged" in unsound.stdout
+    repaired = dynboltz("doctor", out, "--repair")
+    assert repaired.exit_code == 0
+    assert "models/visible.zarr: removed." in repaired.stdout
+    assert not (out / "models" / "visible.zarr").exists()
+    refused("doctor", "--repair", message="name the result directory")
+
+
+@pytest.mark.slow  # it measures speeds
+def test_doctor_describes_the_machine():
+    said = dynboltz("doctor").stdout
+    for expected in ("Python", "jax:", "Devices of JAX", "rossler: ", "unit updates a second"):
+        assert expected in said
+
+
 def test_interpret_prints_equations_and_says_what_is_left_out(results):
     result = dynboltz("interpret", results, "visible")
     assert result.exit_code == 0, result.output

@@ -20,7 +20,7 @@ predict FILE.nc` and `dynboltz sample FILE.nc` predict and draw from it on any m
 those of one.
 
 --trajectories test --replica 3 --out FILE.xyz: the particles of one replica as extended XYZ, which
-OVITO, ASE and VMD read.
+OVITO reads, and ASE if species are named as chemical elements.
 
 Every file holds what it was made from: settings, network, seed, version, checksums.
 

@@ -19,6 +19,7 @@ from dynboltz.workflow import Experiment, load_experiment
 
 PACKAGES = ("dynboltz", "numpy", "scipy", "numba", "jax", "equinox", "xarray", "zarr", "h5netcdf")
 OPTIONAL = ("distributed", "readdy", "python-libsbml", "antimony")
+PROCESSORS = os.cpu_count() or 1
 SECONDS = 5.0
 """Of measuring one speed."""
 REFERENCE = "rossler"
@@ -33,7 +34,7 @@ def describe_machine() -> Iterator[tuple[str, str]]:
     for name in OPTIONAL:
         yield f"{name} (optional)", _version(name)
     yield "Devices of JAX", ", ".join(str(device) for device in jax.devices())
-    yield "Processors", str(os.cpu_count())
+    yield "Processors", str(PROCESSORS)
     yield "Threads of numba", str(numba.get_num_threads())
     for name in shipped_experiments():
         experiment = load_experiment(name)
@@ -62,7 +63,7 @@ def _kernels(experiment: Experiment) -> str:
 
 def _hops_per_second(experiment: Experiment) -> float:
     lattice, n_species = experiment.lattice, len(experiment.network.species)
-    initial = np.random.default_rng(0).integers(0, n_species + 1, (os.cpu_count(), lattice.n_sites))
+    initial = np.random.default_rng(0).integers(0, n_species + 1, (PROCESSORS, lattice.n_sites))
 
     def hops(n_steps: int) -> float:
         result = simulate(
@@ -82,7 +83,7 @@ def _hops_per_second(experiment: Experiment) -> float:
 
 def _updates_per_second(experiment: Experiment) -> float:
     plan = next(plan for plan in experiment.plans.values() if not plan.is_solvable)
-    sampler, n_chains = GibbsSampler(plan.model), 8 * (os.cpu_count() or 1)
+    sampler, n_chains = GibbsSampler(plan.model), 8 * PROCESSORS
     theta = np.zeros(len(plan.model.coefficients))
     states = start_random(plan.model, n_chains, seed=0).states
 

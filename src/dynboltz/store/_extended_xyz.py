@@ -1,4 +1,4 @@
-"""Extended XYZ files, which OVITO, ASE and VMD read."""
+"""Extended XYZ files, which OVITO reads, and ASE if species are named as chemical elements."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def export_extended_xyz(trajectories: xr.Dataset, path: Path | str, *, replica: 
     frames = _sites(chosen) if "state" in chosen else _particles(chosen)
     lengths = chosen.state.shape[2:] if "state" in chosen else chosen.attrs["box_lengths"]
     is_periodic = chosen.attrs["boundary"] == "periodic"
-    comment = _comment(tuple(lengths), is_periodic)
+    comment = _comment(tuple(map(float, lengths)), is_periodic)
     with replacing_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for time, (names, positions) in zip(chosen.time.values, frames, strict=True):
             _write_frame(file, f"{comment} Time={time:.17g} replica={replica}", names, positions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 from pathlib import Path
@@ -75,15 +76,14 @@ def verify_store(path: Path | str) -> list[str]:
     path = Path(path)
     try:
         attributes = _attributes(path)
-        format_name = attributes["format"]
-        if format_name in RESUME:
-            store = RESUME[format_name](path)
-            return [
-                fault for index in range(store.n_blocks) for fault in block_faults(store, index)
-            ]
+        if attributes["format"] not in RESUME:
+            return _chunk_faults(path, _chunks(path)) + _lost_arrays(path, attributes)
+        store = RESUME[attributes["format"]](path)
     except StoreError as error:
         return [str(error)]
-    return _chunk_faults(path, _chunks(path)) + _lost_arrays(path, attributes)
+    labels = [key for key in _chunks(path) if key.partition("/")[0] not in store.DATA]
+    faults = (block_faults(store, index) for index in range(store.n_blocks))
+    return [*_chunk_faults(path, labels), *itertools.chain.from_iterable(faults)]
 
 
 def block_faults(store: BlockStore, index: int) -> list[str]:
@@ -123,21 +123,23 @@ def discard_damaged_blocks(path: Path | str) -> list[int]:
 
 def is_block_store(path: Path) -> bool:
     """Whether a store is one that is written block by block, as far as it says."""
-    try:
-        return read_json(path / "zarr.json")["attributes"]["format"] in RESUME
-    except (StoreError, KeyError, TypeError):
-        return False
+    return _format(path) in RESUME
 
 
 def _attributes(path: Path) -> dict[str, Any]:
-    versions = {
-        module.FORMAT: module.VERSION for module in (_dataset, _particle_store, _trajectory_store)
-    }
-    found = read_json(path / "zarr.json") if (path / "zarr.json").is_file() else {}
-    own = found.get("attributes") if isinstance(found, dict) else None
-    name = own.get("format") if isinstance(own, dict) else None
-    known = name if name in versions else _dataset.FORMAT
-    return read_header(path, known, versions[known])
+    """Attributes of a store of any of our formats, compared with their seal."""
+    versions = {m.FORMAT: m.VERSION for m in (_dataset, _particle_store, _trajectory_store)}
+    name = _format(path)
+    return read_header(path, name, versions[name])
+
+
+def _format(path: Path) -> str:
+    """What a store says it is; that of labelled results if it is none of ours."""
+    try:
+        name = read_json(path / "zarr.json")["attributes"]["format"]
+    except (StoreError, KeyError, TypeError):
+        return _dataset.FORMAT
+    return name if name in RESUME else _dataset.FORMAT
 
 
 def _chunks(path: Path) -> list[str]:

@@ -90,7 +90,7 @@ def evaluate(
             else:
                 evaluation.add_model(name)
         progress({"stage": "evaluate", "step": len(models), "total": len(models)})
-        metrics = evaluation.metrics() | {"lineage": lineage_of_all(experiment, directory)}
+        metrics = evaluation.metrics() | {"lineage": evaluation.origin}
         timings = read_timings(directory) | {"evaluate": time.perf_counter() - start}
         metrics["wall_seconds"] = wall_seconds(timings)
         store.write_json(directory.metrics, metrics)
@@ -107,7 +107,6 @@ class _Evaluation:
         ensembles: dict[str, EnsembleMoments],
     ) -> None:
         self._experiment, self._directory, self._ensembles = experiment, directory, ensembles
-        self._origin = lineage_of_all(experiment, directory)
         self._predictions: dict[str, Prediction] = {}
         self._facts: dict[str, dict[str, Any]] = {}
         self._seconds: dict[str, float] = {}
@@ -230,7 +229,7 @@ class _Evaluation:
         experiment, directory = self._experiment, self._directory
         fingerprint = metrics_fingerprint(experiment)
         drawn = example_states(experiment, name, theta, fingerprint)
-        write_product(drawn, directory.sample(name), self._origin)
+        write_product(drawn, directory.sample(name), self.origin)
         if self._other_lattice is None:
             return
         moments = transfer_moments(experiment, name, theta, self._other_lattice)
@@ -239,7 +238,12 @@ class _Evaluation:
             moments[None] - simulated, simulated, experiment.moments
         )
         dataset = transfer_dataset(experiment, name, moments, self._other_lattice, fingerprint)
-        write_product(dataset, directory.transfer(name), self._origin)
+        write_product(dataset, directory.transfer(name), self.origin)
+
+    @functools.cached_property
+    def origin(self) -> dict[str, Any]:
+        """What the predictions are made from."""
+        return lineage_of_all(self._experiment, self._directory)
 
     @functools.cached_property
     def _initial_states(self) -> dict[str, np.ndarray]:
@@ -252,7 +256,7 @@ class _Evaluation:
         return None if table is None else simulate_transfer(self._experiment, table)
 
     def _write(self, name: str, dataset: xr.Dataset) -> None:
-        write_product(dataset, self._directory.prediction(name), self._origin)
+        write_product(dataset, self._directory.prediction(name), self.origin)
 
 
 def _current_metrics(experiment: Experiment, directory: ResultDirectory) -> dict[str, Any] | None:

@@ -59,7 +59,6 @@ def evaluate(
     with timed(directory, "evaluate"), jax.enable_x64(True):
         observed = observe(experiment, directory, "test", progress)
         metrics, predictions = _common(experiment), {}
-        origin = lineage_of_all(experiment, directory)
         for name in experiment.plans:
             learned = load_model(experiment, directory, name)
             with about_model(name):
@@ -78,11 +77,13 @@ def evaluate(
                     dataset = dataset.assign(_curves(experiment, name, theta))
                 if "recovered" not in metrics:
                     metrics |= constants(experiment, learned) or {}
-            write_product(dataset, directory.prediction(name), origin)
+            write_product(
+                dataset, directory.prediction(name), lineage_of_all(experiment, directory)
+            )
         metrics["held_out"] = held_out_errors(predictions, observed)
         timings = read_timings(directory) | {"evaluate": time.perf_counter() - start}
         metrics["wall_seconds"] = wall_seconds(timings)
-        metrics["lineage"] = origin
+        metrics["lineage"] = lineage_of_all(experiment, directory)
         store.write_json(directory.metrics, metrics)
     return metrics
 
