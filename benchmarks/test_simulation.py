@@ -130,6 +130,27 @@ def test_roessler_reactions_in_three_dimensions(benchmark, max_order):
 
 
 @pytest.mark.benchmark(timer=time.process_time)
+def test_a_million_sites(benchmark):
+    """Three species on 100^3 sites beside 10^3, by cost of a hop attempt."""
+    ns_per_hop = {}
+    for side, n_replicas, n_steps in ((10, 30, 100), (100, 1, 5)):
+        lattice = Lattice((side, side, side), "closed")
+        counts = dict.fromkeys("ABC", side**3 // 5)
+        initial = random_counts(lattice, ROESSLER.species, counts, n_replicas, seed=1)
+        options = {"kernel": CollisionKernel(dt=0.01), "moments": neighbour_moments("ABC", 3, 1)}
+        simulate(ROESSLER, lattice, initial, seed=1, n_steps=1, **options)
+        start = time.process_time()
+        result = simulate(ROESSLER, lattice, initial, seed=1, n_steps=n_steps, **options)
+        seconds = time.process_time() - start
+        hops = result.moments[:, :-1].sum() * lattice.n_sites
+        ns_per_hop[side] = seconds / hops * 1e9
+    benchmark.extra_info["ns_per_hop"] = ns_per_hop
+    benchmark.pedantic(lambda: None)
+    if not benchmark.disabled:
+        assert ns_per_hop[100] / ns_per_hop[10] < 3
+
+
+@pytest.mark.benchmark(timer=time.process_time)
 def test_annihilating_chain_in_continuous_time(benchmark):
     network = ReactionNetwork.parse("A + A -> 0 ; k = 1")
     initial = random_counts(CHAIN, ("A",), {"A": 500}, 50, seed=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -14,6 +15,12 @@ from ._schema import CommonTable
 from ._toml import toml_text
 
 TableT = TypeVar("TableT", bound=CommonTable)
+
+
+def check_duration(time_step: float, n_steps: int) -> None:
+    """Raise `ValueError` if the last time is not a number."""
+    if not math.isfinite(time_step * n_steps):
+        raise ValueError(f"{n_steps} times {time_step:g} is too large for a time.")
 
 
 @dataclass(frozen=True)

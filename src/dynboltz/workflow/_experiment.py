@@ -16,7 +16,7 @@ from dynboltz.lattices import Lattice, Term, neighbour_moments
 from dynboltz.learning import FitSettings, LearningSettings
 from dynboltz.simulation import AbstractKernel, CollisionKernel, ContinuousTimeKernel
 
-from ._base import AbstractExperiment
+from ._base import AbstractExperiment, check_duration
 from ._errors import in_field
 from ._schema import (
     CollisionTable,
@@ -199,6 +199,8 @@ class Experiment(AbstractExperiment[ExperimentTable]):
     def check(self) -> None:
         """Raise `ExperimentError` unless every part of the experiment fits the others."""
         _ = self.kernel, self.generator  # built once, and so checked
+        with in_field(self.source, "kernel.n_steps"):
+            check_duration(self.kernel.time_step, self.table.kernel.n_steps)
         for name, plan in self.plans.items():
             with in_field(self.source, f"{dotted(('models', name))}.initial"):
                 self._check_initial(plan)

@@ -12,6 +12,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Records = Annotated[int, Field(ge=1, le=10_000_000)]
 Rates = Positive | dict[str, Positive]
 
 
@@ -72,7 +73,7 @@ class CollisionTable(Table):
 
     kind: Literal["collision"]
     dt: Positive = 0.01
-    n_steps: Count
+    n_steps: Records
 
 
 class ContinuousTimeTable(Table):
@@ -81,7 +82,7 @@ class ContinuousTimeTable(Table):
     kind: Literal["continuous-time"]
     hop_rate: NotNegative | dict[str, NotNegative]
     interval: Positive = 0.01
-    n_steps: Count
+    n_steps: Records
 
 
 KernelTable = Annotated[CollisionTable | ContinuousTimeTable, Field(discriminator="kind")]

@@ -19,7 +19,7 @@ from dynboltz.learning import GaussNewtonSettings, SampledGaussNewtonSettings
 from dynboltz.particles import Box
 from dynboltz.simulation import simulate_particles
 
-from .._base import AbstractExperiment
+from .._base import AbstractExperiment, check_duration
 from .._errors import in_field
 from .._toml import dotted
 from ._function_schema import LearningTable
@@ -169,6 +169,8 @@ class BoxExperiment(AbstractExperiment[BoxExperimentTable]):
 
     def check(self) -> None:
         """Raise `ExperimentError` unless every part of the experiment fits the others."""
+        with in_field(self.source, "kernel.n_steps"):
+            check_duration(self.table.kernel.interval, self.table.kernel.n_steps)
         self._check_kernel()
         self._check_initial()
         for name, plan in self.plans.items():

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from .._schema import CommonTable, Count, Name, NotNegative, Positive, Table, check_free
+from .._schema import CommonTable, Count, Name, NotNegative, Positive, Records, Table, check_free
 from ._function_schema import FunctionTable, LearningTable
 from ._homogeneous_schema import RadialTable, UniformTable
 
@@ -38,7 +38,7 @@ class BrownianTable(Table):
     reaction_radius: Positive | dict[str, Positive] | None = None
     dt: Positive | None = None
     interval: Positive = 0.1
-    n_steps: Count
+    n_steps: Records
     max_particles: Count | None = None
 
 
