@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 TINY = Path(__file__).parents[1] / "workflow" / "tiny.toml"
-COMMAND = "from dynboltz.cli import main; main()"
+COMMAND = """
+import signal
+from dynboltz.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
+main()
+"""
 
 
 @pytest.mark.parametrize(
