@@ -19,7 +19,7 @@ Rates = Positive | dict[str, Positive]
 RESERVED = (
     *("mean_field", "models", "noise_floor", "train", "moments", "times", "units", "warnings"),
     *("experiment", "fingerprint", "n_initial_conditions", "seed", "version", "wall_seconds"),
-    "prediction_seconds",
+    *("prediction_seconds", "lineage"),
 )
 """The baseline, and the keys of `metrics.json` beside which models and ceilings have theirs."""
 

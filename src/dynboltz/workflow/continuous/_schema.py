@@ -13,7 +13,7 @@ from ._homogeneous_schema import RadialTable, UniformTable
 RESERVED = (
     *("noise_floor", "recovered", "truth", "standard_error", "held_out", "functions", "models"),
     *("times", "units", "warnings", "experiment", "fingerprint", "n_initial_conditions", "seed"),
-    *("space", "version", "wall_seconds"),
+    *("space", "version", "wall_seconds", "lineage"),
 )
 """Keys of `metrics.json`, and of its tables in which models have theirs."""
 
