@@ -17,6 +17,7 @@ from ._ensembles import Scheduler, Workers, chosen_workers, merge, sweep
 from ._equations import EquationsCommand, equations
 from ._export import export
 from ._group import ReportingGroup
+from ._import_network import import_network
 from ._interpret import interpret
 from ._signals import INTERRUPTED, TERMINATED, end_now, end_on_signals
 
@@ -79,6 +80,7 @@ Initial = Annotated[
 app.command(cls=EquationsCommand)(equations)
 app.command()(doctor)
 app.command()(export)
+app.command("import-network")(import_network)
 app.command()(interpret)
 app.command()(merge)
 app.command()(sweep)
