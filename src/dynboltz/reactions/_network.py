@@ -11,7 +11,7 @@ from jaxtyping import Int64
 
 from ._conservation import left_null_space
 from ._parser import parse_reactions
-from ._reaction import Reaction, check_addition, check_name
+from ._reaction import Reaction, Rivals, check_name
 
 
 @final
@@ -42,10 +42,11 @@ class ReactionNetwork:
         check_species(self.species)
         if not self.reactions:
             raise ValueError("ReactionNetwork: there is no reaction; give at least one.")
-        for index, reaction in enumerate(self.reactions):
-            check_addition(self.reactions[:index], reaction)
+        rivals, known = Rivals(), set(self.species)
+        for reaction in self.reactions:
+            rivals.add(reaction)
             for name in (*reaction.reactants, *reaction.products):
-                if name not in self.species:
+                if name not in known:
                     raise ValueError(
                         f"ReactionNetwork: the reaction {reaction} names the species {name!r}; "
                         f"the species are {', '.join(self.species)}."

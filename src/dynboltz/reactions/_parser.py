@@ -8,7 +8,7 @@ from typing import final
 
 from ._reaction import (
     Reaction,
-    check_addition,
+    Rivals,
     check_change,
     check_kinetics,
     check_probability,
@@ -29,6 +29,7 @@ def parse_reactions(text: str, species: Sequence[str] | None) -> tuple[Reaction,
         If the text is malformed or the reactions are invalid, one by one or together.
     """
     reactions: list[Reaction] = []
+    rivals = Rivals()
     lines = text.splitlines() or [""]
     for number, source in enumerate(lines, start=1):
         tokens = tokenize(source, number)
@@ -36,7 +37,7 @@ def parse_reactions(text: str, species: Sequence[str] | None) -> tuple[Reaction,
             continue
         reaction = _LineParser(tokens, species).reaction()
         with pointing_at(tokens[0]):
-            check_addition(reactions, reaction)
+            rivals.add(reaction)
         reactions.append(reaction)
     if not reactions:
         raise tokenize(lines[0], 1)[0].error(

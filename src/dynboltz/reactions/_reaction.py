@@ -137,18 +137,25 @@ def check_probability(probability: float, reactants: tuple[str, ...]) -> None:
         raise ValueError(f"The probability p must be between 0 and 1, got {float(probability)}.")
 
 
-def check_addition(earlier: Sequence[Reaction], reaction: Reaction) -> None:
-    """Raise if `reaction` cannot join the `earlier` reactions of a network."""
-    sides = Counter(reaction.reactants), Counter(reaction.products)
-    rivals = [other for other in earlier if Counter(other.reactants) == sides[0]]
-    for other in rivals:
-        if Counter(other.products) == sides[1]:
+class Rivals:
+    """Reactions of a network so far, by their reactants."""
+
+    def __init__(self) -> None:
+        self._reactions: dict[tuple[str, ...], list[Reaction]] = {}
+
+    def add(self, reaction: Reaction) -> None:
+        """Add a reaction; raise `ValueError` if it cannot join the others."""
+        rivals = self._reactions.setdefault(tuple(sorted(reaction.reactants)), [])
+        products = sorted(reaction.products)
+        for other in rivals:
+            if sorted(other.products) == products:
+                raise ValueError(
+                    f"The reaction {reaction} is there already, as {other}. Merge the two into one."
+                )
+        rivals.append(reaction)
+        total = math.fsum(one.probability or 0.0 for one in rivals)
+        if total > 1 + ROUNDING:
             raise ValueError(
-                f"The reaction {reaction} is there already, as {other}. Merge the two into one."
+                f"The probabilities p of the reactions of {' + '.join(reaction.reactants)} must "
+                f"add up to at most 1; with {reaction} they add up to {total:.6g}."
             )
-    total = math.fsum(r.probability or 0.0 for r in (*rivals, reaction))
-    if total > 1 + ROUNDING:
-        raise ValueError(
-            f"The probabilities p of the reactions of {' + '.join(reaction.reactants)} must add "
-            f"up to at most 1; with {reaction} they add up to {total:.6g}."
-        )

@@ -10,6 +10,8 @@ from ._imported import ImportedNetwork, NetworkImportError
 
 LARGEST = 10_000_000
 DEEPEST = 200
+MOST_PARTS = 1000
+FORMULAS = ("apply", "lambda", "piecewise", "piece", "bvar", "ci", "cn", "csymbol")
 MISSING = "reading SBML needs libSBML, which is not installed: pip install 'dynboltz[sbml]'."
 
 
@@ -71,33 +73,33 @@ def parse_sbml(
 
 
 def check_xml(content: bytes, source: str) -> None:
-    """Raise `NetworkImportError` unless `content` is well-formed UTF-8 XML of bounded depth.
+    """Raise `NetworkImportError` unless `content` is UTF-8 XML that libSBML reads safely.
 
-    Document types are refused, since entities can name files or grow without bound.
+    It must be well-formed. Document types are refused, since entities can name files or grow
+    without bound; so are elements nested too deep, and formulas with too many parts.
     """
-    depth = 0
+    parts: list[int] = []
+
+    def refuse(problem: str) -> None:
+        raise NetworkImportError(source, (f"line {parser.CurrentLineNumber}: {problem}",))
 
     def enter(name: str, attributes: Mapping[str, str]) -> None:
-        nonlocal depth
-        depth += 1
-        if depth > DEEPEST:
-            raise NetworkImportError(
-                source, (f"line {parser.CurrentLineNumber}: more than {DEEPEST} nested elements.",)
-            )
+        if len(parts) == DEEPEST:
+            refuse(f"more than {DEEPEST} nested elements.")
+        if parts:
+            parts[-1] += 1
+        parts.append(0)
 
     def leave(name: str) -> None:
-        nonlocal depth
-        depth -= 1
-
-    def refuse(*_: object) -> None:
-        raise NetworkImportError(source, ("has a document type (DTD), which is not read.",))
+        if parts.pop() > MOST_PARTS and name.rpartition(":")[2] in FORMULAS:
+            refuse(f"a formula with more than {MOST_PARTS} parts.")
 
     parser = expat.ParserCreate("utf-8")
     parser.StartElementHandler, parser.EndElementHandler = enter, leave
-    parser.StartDoctypeDeclHandler = refuse
+    parser.StartDoctypeDeclHandler = lambda *_: refuse("a document type (DTD) is not read.")
     try:
-        parser.Parse(content, True)
         content.decode("utf-8")
+        parser.Parse(content, True)
     except expat.ExpatError as error:
         raise NetworkImportError(source, (f"is not XML: {error}.",)) from None
     except UnicodeDecodeError as error:

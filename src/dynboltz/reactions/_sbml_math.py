@@ -33,6 +33,9 @@ CONSTANTS = {
     libsbml.AST_NAME_AVOGADRO: AVOGADRO,
 }
 NUMBERS = (libsbml.AST_INTEGER, libsbml.AST_REAL, libsbml.AST_REAL_E, libsbml.AST_RATIONAL)
+SUMS = {libsbml.AST_PLUS: (add, 0.0), libsbml.AST_TIMES: (multiply, 1.0)}
+"""Operations on any number of polynomials, with their neutral elements."""
+
 OPERATIONS: dict[tuple[int, int], Callable[..., Polynomial]] = {
     (libsbml.AST_MINUS, 1): negative,
     (libsbml.AST_MINUS, 2): lambda first, second: add(first, negative(second)),
@@ -95,8 +98,11 @@ class FormulaReader:
             return lookup(node.getName())
         if kind == libsbml.AST_FUNCTION:
             return self._call(node, lookup)
-        arguments = [self.read(node.getChild(i), lookup) for i in range(node.getNumChildren())]
-        return _operate(kind, arguments, lambda: _spelling(node))
+        n_arguments = node.getNumChildren()
+        if kind not in SUMS and not {(kind, n_arguments)} & (OPERATIONS.keys() | FUNCTIONS.keys()):
+            raise NotMassActionError(f"it uses {_spelling(node)}")
+        arguments = [self.read(node.getChild(index), lookup) for index in range(n_arguments)]
+        return _operate(node, arguments)
 
     def _call(self, node: Any, lookup: Lookup) -> Polynomial:
         """Value of a function that the model defines."""
@@ -120,22 +126,19 @@ class FormulaReader:
         return self.read(definition.getBody(), inside)
 
 
-def _operate(kind: int, arguments: Sequence[Polynomial], spelling: Callable[[], str]) -> Polynomial:
-    if kind == libsbml.AST_PLUS:
-        return functools.reduce(add, arguments, constant(0.0))
-    if kind == libsbml.AST_TIMES:
-        return functools.reduce(multiply, arguments, constant(1.0))
-    operation = OPERATIONS.get((kind, len(arguments)))
-    if operation is not None:
-        return operation(*arguments)
-    function = FUNCTIONS.get((kind, len(arguments)))
-    if function is None:
-        raise NotMassActionError(f"it uses {spelling()}")
+def _operate(node: Any, arguments: Sequence[Polynomial]) -> Polynomial:
+    kind = node.getType()
+    if kind in SUMS:
+        operation, start = SUMS[kind]
+        return functools.reduce(operation, arguments, constant(start))
+    key = (kind, len(arguments))
+    if key in OPERATIONS:
+        return OPERATIONS[key](*arguments)
     values = [constant_value(argument) for argument in arguments]
     numbers = [value for value in values if value is not None]
     if len(numbers) < len(values):
-        raise NotMassActionError(f"it uses {spelling()}, of the amount of a species")
-    return constant(evaluated(function, *numbers))
+        raise NotMassActionError(f"it uses {_spelling(node)}, of the amount of a species")
+    return constant(evaluated(FUNCTIONS[key], *numbers))
 
 
 def _spelling(node: Any) -> str:

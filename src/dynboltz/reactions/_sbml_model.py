@@ -86,6 +86,8 @@ def _is_reservoir(species: Any) -> bool:
 
 
 def _unread_packages(document: Any) -> Iterator[str]:
+    if document.getLevel() < 3:
+        return
     plugins = (document.getPlugin(index) for index in range(document.getNumPlugins()))
     known = [(plugin.getPackageName(), plugin.getURI()) for plugin in plugins]
     unknown = [
@@ -171,7 +173,7 @@ def _reactions(
     for reaction in _each(model.getListOfReactions()):
         name = reaction.getId()
         try:
-            parts = _parts(model, reaction, values)
+            parts = _parts(reaction, values)
         except NotMassActionError as error:
             problems.append(f"reaction {name!r}: {error}.")
             continue
@@ -181,10 +183,10 @@ def _reactions(
     return found
 
 
-def _parts(model: Any, reaction: Any, values: _Values) -> list[Reaction]:
+def _parts(reaction: Any, values: _Values) -> list[Reaction]:
     """One-way reactions that a reaction of the model consists of."""
-    reactants = _side(model, reaction.getListOfReactants(), "reactants")
-    products = _side(model, reaction.getListOfProducts(), "products")
+    reactants = _side(values, reaction.getListOfReactants(), "reactants")
+    products = _side(values, reaction.getListOfProducts(), "products")
     law = reaction.getKineticLaw()
     if law is None or law.getMath() is None:
         raise NotMassActionError("it has no rate law")
@@ -201,12 +203,12 @@ def _parts(model: Any, reaction: Any, values: _Values) -> list[Reaction]:
         raise NotMassActionError(f"its rate law {shown} is not mass action: {error}") from None
 
 
-def _side(model: Any, references: Any, which: str) -> list[str]:
+def _side(values: _Values, references: Any, which: str) -> list[str]:
     """Species of one side, each as often as an event takes or makes it."""
     names: list[str] = []
     for reference in _each(references):
-        species = model.getSpecies(reference.getSpecies())
-        count = _stoichiometry(model, reference)
+        species = values.species[reference.getSpecies()]
+        count = _stoichiometry(values.model, reference)
         if not _is_reservoir(species):
             names += [species.getId()] * count
         if len(names) > MOST:
@@ -251,6 +253,7 @@ class _Values:
         self.particles = particles
         functions = {one.getId(): one for one in _each(model.getListOfFunctionDefinitions())}
         self.reader = FormulaReader(functions)
+        self.species = {one.getId(): one for one in _each(model.getListOfSpecies())}
         self.starts: dict[str, float] = {}
         self.pending: list[str] = []
 
@@ -268,7 +271,7 @@ class _Values:
 
     def in_law(self, name: str) -> Polynomial:
         """What a name stands for in a rate law."""
-        species = self.model.getSpecies(name)
+        species = self.species.get(name)
         if species is not None and not _is_reservoir(species):
             per_particle = 1.0 / self.particles
             if not species.getHasOnlySubstanceUnits():
@@ -292,7 +295,7 @@ class _Values:
 
     def has_start(self, name: str) -> bool:
         """Whether a species has an amount or concentration at time 0."""
-        species = self.model.getSpecies(name)
+        species = self.species.get(name)
         given = species.isSetInitialAmount() or species.isSetInitialConcentration()
         return given or self._formula(name) is not None
 
@@ -338,7 +341,7 @@ class _Values:
         compartment = self.model.getCompartment(name)
         if compartment is not None:
             return _attribute(name, compartment.isSetSize(), compartment.getSize())
-        species = self.model.getSpecies(name)
+        species = self.species.get(name)
         if species is None:
             raise NotMassActionError(f"it uses {name!r}, which is no species or parameter")
         volume = 1.0
