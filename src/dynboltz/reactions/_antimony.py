@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from ._imported import ImportedNetwork, NetworkImportError
@@ -67,11 +68,20 @@ def parse_antimony(
         raise NetworkImportError(source, ("holds a null character.",))
     antimony.clearPreviousLoads()
     if antimony.loadAntimonyString(text) < 0:
-        message = " ".join(str(antimony.getLastError()).split()).removeprefix(
-            "Error in model string, "
+        raise NetworkImportError(source, (_last_error(antimony.getLastError),))
+    try:
+        document = str(antimony.getSBMLString(antimony.getMainModuleName()))
+    except UnicodeDecodeError as error:
+        raise NetworkImportError(source, (f"is not sound Antimony ({error}).",)) from None
+    return parse_sbml(document.encode(), source, particles_per_substance=particles_per_substance)
+
+
+def _last_error(ask: Callable[[], str | None]) -> str:
+    """The library's message, which it may cut inside a character."""
+    try:
+        message = str(ask())
+    except UnicodeDecodeError:
+        return (
+            "is not Antimony; a character that is not ASCII stands outside of comments and names."
         )
-        raise NetworkImportError(source, (message,))
-    document = antimony.getSBMLString(antimony.getMainModuleName())
-    return parse_sbml(
-        str(document).encode(), source, particles_per_substance=particles_per_substance
-    )
+    return " ".join(message.split()).removeprefix("Error in model string, ")

@@ -295,7 +295,7 @@ class _Values:
 
     def has_start(self, name: str) -> bool:
         """Whether a species has an amount or concentration at time 0."""
-        species = self.species.get(name)
+        species = self.species[name]
         given = species.isSetInitialAmount() or species.isSetInitialConcentration()
         return given or self._formula(name) is not None
 
