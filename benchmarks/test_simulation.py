@@ -133,7 +133,8 @@ def test_roessler_reactions_in_three_dimensions(benchmark, max_order):
 def test_a_million_sites(benchmark):
     """Three species on 100^3 sites beside 10^3, by cost of a hop attempt.
 
-    About 7 times as much where measured: random visits of the 24 MB of neighbours miss the caches.
+    About 3 to 4.5 times as much where measured: random visits of particles and sites, 3 MB,
+    leave the inner cache, and the outer one is shared with others.
     """
     ns_per_hop = {}
     for side, n_replicas, n_steps in ((10, 30, 100), (100, 1, 5)):

@@ -63,7 +63,7 @@ def products(folder: Path) -> dict[str, bytes]:
     return {str(name.relative_to(folder)): file.read_bytes() for name, file in files.items()}
 
 
-@pytest.mark.parametrize("n_kills", [pytest.param(200, marks=pytest.mark.slow), 5])
+@pytest.mark.parametrize("n_kills", [pytest.param(200, marks=pytest.mark.slow), 20])
 def test_killed_at_random_moments_everything_ends_with_the_same_bytes(tmp_path, n_kills):
     assert run(tmp_path / "whole", None)
     right = products(tmp_path / "whole")

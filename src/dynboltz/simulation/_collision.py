@@ -16,9 +16,9 @@ import numpy as np
 
 from dynboltz.lattices import advance, exponential, inlined, uniform
 
-from ._particles import FLAG, SPECIES, find_reaction, populate, site_event
+from ._particles import FLAG, SPECIES, find_reaction, neighbour_of, populate, site_event
 from ._records import Records, make_scratch, record
-from ._tables import NeighbourTable, ReactionTable
+from ._tables import MOST, NeighbourTable, ReactionTable
 
 _HALF = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
@@ -117,8 +117,9 @@ def _move_particles(population, n, mark, tables):
             particles[pending] = origin
             continue
         species = content ^ FLAG
-        direction = (bits & _LOW) * neighbours.counts[origin]
-        target = neighbours.sites[origin, direction >> _HALF]
+        count = neighbours.counts[origin]
+        direction = (bits & _LOW) * np.uint64(count & MOST)
+        target = neighbour_of(origin, direction >> _HALF, count, neighbours)
         occupant = state[target]
         members = species * n_bytes + (occupant & SPECIES)
         if (direction & _LOW) < coarse[members]:

@@ -16,7 +16,7 @@ from dynboltz.lattices import bounded, exponential, inlined, uniform
 
 from ._particles import find_reaction, populate, remove, site_event
 from ._records import Records, make_scratch, record
-from ._tables import NeighbourTable, ReactionTable
+from ._tables import MOST, NeighbourTable, ReactionTable
 
 _NO_MARK = np.uint8(0)
 
@@ -73,7 +73,7 @@ def _bond_event(population, n, tables):
     slot = bounded(random, n)
     origin = particles[slot]
     direction = bounded(random, tables.neighbours.sites.shape[1])
-    if direction >= tables.neighbours.counts[origin]:
+    if direction >= tables.neighbours.counts[origin] & MOST:
         return n
     target = tables.neighbours.sites[origin, direction]
     u = uniform(random) * tables.bond_bound

@@ -13,6 +13,8 @@ import numpy as np
 
 from dynboltz.lattices import bounded, inlined, uniform
 
+from ._tables import MOST, REGULAR
+
 FLAG = np.uint8(0x80)
 SPECIES = np.uint8(0x7F)
 
@@ -89,21 +91,31 @@ def find_reaction(reactions, members, u):
 
 @inlined
 @no_type_check
+def neighbour_of(site, direction, count, neighbours):
+    """Neighbour of a site in a direction; `count` is its entry of the counts."""
+    if count & REGULAR:
+        return np.uint32(site + neighbours.offsets[direction])
+    return neighbours.sites[site, direction]
+
+
+@inlined
+@no_type_check
 def empty_neighbour(population, site, neighbours):
     """Draw one of the empty neighbours of a site, -1 if there is none.
 
     Written without branches on what the neighbours hold, which cannot be predicted.
     """
-    state, sites, n_neighbours = population.state, neighbours.sites, neighbours.counts[site]
+    state, count = population.state, neighbours.counts[site]
     n_empty = 0
-    for direction in range(sites.shape[1]):
-        n_empty += (state[sites[site, direction]] == 0) & (direction < n_neighbours)
+    for direction in range(neighbours.offsets.size):
+        neighbour = neighbour_of(site, direction, count, neighbours)
+        n_empty += (state[neighbour] == 0) & (direction < (count & MOST))
     if n_empty == 0:
         return np.int64(-1)
     remaining = bounded(population.random, n_empty)
     chosen = np.int64(-1)
-    for direction in range(sites.shape[1]):
-        neighbour = np.int64(sites[site, direction])
+    for direction in range(neighbours.offsets.size):
+        neighbour = np.int64(neighbour_of(site, direction, count, neighbours))
         empty = state[neighbour] == 0
         chosen = neighbour if empty & (remaining >= 0) else chosen
         remaining -= empty

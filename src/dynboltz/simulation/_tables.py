@@ -10,6 +10,11 @@ import numpy as np
 from dynboltz.lattices import Lattice
 from dynboltz.reactions import Reaction, ReactionNetwork
 
+REGULAR = np.uint8(128)
+MOST = np.uint8(127)
+LARGE = 2**15
+"""Sites from which on neighbours of regular sites are computed instead of looked up."""
+
 
 class NeighbourTable(NamedTuple):
     """Neighbours inside the lattice.
@@ -17,13 +22,17 @@ class NeighbourTable(NamedTuple):
     Attributes
     ----------
     sites
-        Neighbours of each site [sites, directions]: the first `counts[site]` entries of a row.
+        Neighbours of each site [sites, directions]: the first `counts[site] & MOST` of a row.
     counts
-        Number of neighbours of each site.
+        Number of neighbours of each site, plus `REGULAR` where they are the site itself plus
+        `offsets`. That saves visits of a table that is larger than the caches.
+    offsets
+        Distance in the numbering of sites to each neighbour of a regular site.
     """
 
     sites: np.ndarray
     counts: np.ndarray
+    offsets: np.ndarray
 
 
 class ReactionTable(NamedTuple):
@@ -53,7 +62,14 @@ def neighbour_table(lattice: Lattice) -> NeighbourTable:
     outside = neighbours < 0
     order = np.argsort(outside, axis=1, kind="stable")
     sites = np.maximum(np.take_along_axis(neighbours, order, axis=1), 0)
-    return NeighbourTable(sites.astype(np.uint32), (~outside).sum(axis=1).astype(np.uint32))
+    counts = (~outside).sum(axis=1).astype(np.uint8)
+    middle = np.ravel_multi_index([n // 2 for n in lattice.shape], lattice.shape)
+    offsets = sites[middle] - middle
+    if lattice.n_sites >= LARGE:
+        complete = counts == offsets.size
+        shifted = (sites - np.arange(lattice.n_sites)[:, None] == offsets).all(axis=1)
+        counts[complete & shifted] += REGULAR
+    return NeighbourTable(sites.astype(np.uint32), counts, offsets.astype(np.int64))
 
 
 def site_table(network: ReactionNetwork) -> ReactionTable:
