@@ -55,15 +55,15 @@ def export_netcdf(ds: xr.Dataset, path: Path | str) -> None:
             raise StoreError(path, f"cannot be written: {error}.") from error
 
 
-def import_netcdf(path: Path | str, kind: str) -> xr.Dataset:
+def import_netcdf(path: Path | str, *kinds: str) -> xr.Dataset:
     """Read a dataset that `export_netcdf` wrote.
 
     Parameters
     ----------
     path
         The file.
-    kind
-        The `kind` among its attributes that it must have.
+    kinds
+        What the `kind` among its attributes may be.
 
     Returns
     -------
@@ -77,10 +77,11 @@ def import_netcdf(path: Path | str, kind: str) -> xr.Dataset:
     """
     path = Path(path)
     ds = load_netcdf(path)
-    if ds.attrs.get("kind") != kind:
+    if ds.attrs.get("kind") not in kinds:
         raise StoreError(
             path,
-            f"is a file of another kind: {ds.attrs.get('kind')!r}, expected {kind!r}.",
+            f"is a file of another kind: {ds.attrs.get('kind')!r}, expected "
+            f"{' or '.join(map(repr, kinds))}.",
             key="attribute `kind`",
         )
     try:
