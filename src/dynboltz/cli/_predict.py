@@ -143,6 +143,7 @@ def _of_a_box(source: Path, file: Path) -> ValueError:
         f"{source}: is of particles in a box, for which `predict` and `sample` do not exist yet. "
         "`dynboltz evaluate` predicts the held-out initial conditions of a result directory; "
         f"others are predicted in Python: {'' if file == source else export}"
+        '`jax.config.update("jax_enable_x64", True)`, '
         f'`opened = dynboltz.workflow.read_model_file("{file}")` and '
         "`opened.learned.predict(opened.initial[None], opened.experiment.times)`."
     )

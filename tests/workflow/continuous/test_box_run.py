@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import ase.io
 import h5py
 import jax
 import numpy as np
@@ -263,3 +264,39 @@ def test_a_model_of_a_box_that_is_not_there_cannot_be_exported(results, tmp_path
     with pytest.raises(ExperimentError, match="has no model 'free'; there are constants"):
         export_model(there.load_experiment(), there, "free", tmp_path / "model.nc")
     assert not list(tmp_path.iterdir())
+
+
+def test_particles_are_exported(results, tmp_path):
+    there = load_patterns(open_particles(results / "trajectories" / "test.zarr"))
+    for replica in ([], ["--replica", 7]):
+        out = tmp_path / f"{len(replica)}.nc"
+        done = dynboltz("export", results, "--trajectories", "test", *replica, "--out", out)
+        assert done.exit_code == 0, done.output
+        expected = there.positions[7:8] if replica else there.positions
+        with xr.open_dataset(out) as ds:
+            assert ds.position.dims == ("replica", "time", "slot", "axis")
+            np.testing.assert_array_equal(ds.position, expected)
+            assert json.loads(ds.attrs["species"]) == ["A"]
+            assert ds.attrs["experiment"] == (results / "experiment.toml").read_text()
+    refused = dynboltz(
+        *("export", results, "--trajectories", "test", "--replica", 12, "--out", tmp_path / "x.nc")
+    )
+    assert refused.exit_code == 2
+    assert "--replica: must be 0 to 11, got 12" in refused.stderr
+
+
+def test_one_replica_of_particles_is_exported_as_extended_xyz(results, tmp_path):
+    there = load_patterns(open_particles(results / "trajectories" / "test.zarr"))
+    out = tmp_path / "replica.xyz"
+    done = dynboltz("export", results, "--trajectories", "test", "--replica", 7, "--out", out)
+    assert done.exit_code == 0, done.output
+    # ASE has no element A.
+    out.write_text(out.read_text().replace("\nA ", "\nH "))
+    frames = ase.io.read(out, index=":", format="extxyz")
+    assert len(frames) == 4
+    for number, frame in enumerate(frames):
+        np.testing.assert_array_equal(frame.positions[:, :1], there.points("A", 7, number))
+        assert not frame.positions[:, 1:].any()
+        np.testing.assert_array_equal(frame.cell.lengths(), [1, 1, 1])
+        np.testing.assert_array_equal(frame.pbc, [True, False, False])
+        assert frame.info["replica"] == 7
