@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -273,3 +275,34 @@ def test_changes_to_a_netcdf_file_are_found(tmp_path):
             continue
         xr.testing.assert_identical(read.drop_attrs(deep=True), right.drop_attrs(deep=True))
         assert read.attrs == right.attrs
+
+
+def labelled():
+    return xr.Dataset(
+        {"u": ("coefficient", np.arange(2.0), {"units": "metre"})},
+        coords={"coefficient": ["first", "second"]},
+        attrs={"kind": "model"},
+    )
+
+
+@pytest.mark.parametrize("word", [b"second", b"metre"])
+def test_changes_to_labels_of_a_netcdf_file_are_found(tmp_path, word):
+    path = tmp_path / "model.nc"
+    export_netcdf(labelled(), path)
+    good = path.read_bytes()
+    assert good.count(word) == 1
+    for place in range(len(word)):
+        flipped = bytearray(good)
+        flipped[good.index(word) + place] ^= 1
+        path.write_bytes(flipped)
+        with pytest.raises(StoreError, match="has damaged variables"):
+            import_netcdf(path, "model")
+
+
+def test_netcdf_files_of_earlier_versions_are_read(tmp_path):
+    path = tmp_path / "model.nc"
+    export_netcdf(labelled(), path)
+    with h5py.File(path, "a") as file:
+        del file.attrs["content_sha256"]
+        file.attrs["attributes_sha256"] = hashlib.sha256(b'{"kind": "model"}').hexdigest()
+    xr.testing.assert_identical(import_netcdf(path, "fit", "model"), labelled())

@@ -13,8 +13,9 @@ from ._help import flowing
 HELP = """
 Write a learned model or simulated trajectories as one file.
 
---model NAME --out FILE.nc: a learned model with its settings. xarray reads it alone, `dynboltz
-predict FILE.nc` and `dynboltz sample FILE.nc` predict and draw from it on any machine.
+--model NAME --out FILE.nc: a learned model with its settings. xarray reads it alone; on any machine
+`dynboltz predict FILE.nc` and `dynboltz sample FILE.nc` predict and draw from it, and
+`dynboltz.workflow.read_model_file` opens it in Python, models of particles in a box too.
 
 --trajectories train --out FILE.nc: states and moments of all replicas as NetCDF, or with --replica
 those of one.
@@ -69,16 +70,10 @@ export.__doc__ = flowing(HELP)
 
 
 def _export_model(directory: Path, name: str, out: Path) -> None:
-    from dynboltz.workflow import Experiment, ResultDirectory, export_model  # noqa: PLC0415
+    from dynboltz.workflow import ResultDirectory, export_model  # noqa: PLC0415
 
     results = ResultDirectory(directory)
-    experiment = results.load_experiment()
-    if not isinstance(experiment, Experiment):
-        raise ValueError(
-            f"{directory}: is of particles in a box, whose models cannot be exported yet; its "
-            "stores in `models` are Zarr stores that xarray reads."
-        )
-    export_model(experiment, results, name, out)
+    export_model(results.load_experiment(), results, name, out)
 
 
 def _export_trajectories(directory: Path, part: str, replica: int | None, out: Path) -> None:

@@ -118,16 +118,15 @@ def open_model(source: Path, name: str | None) -> ModelFile:
     """Open a learned model of a result directory or a file, and the experiment it belongs to."""
     if source.is_file():
         opened = read_model_file(source)
+        if not isinstance(opened, ModelFile):
+            raise _of_a_box(source, source)
         if name not in (None, opened.name):
             raise ValueError(f"{source}: holds the model {opened.name!r}, not {name!r}.")
         return opened
     results = ResultDirectory(source)
     experiment = results.load_experiment()
     if not isinstance(experiment, Experiment):
-        raise ValueError(
-            f"{source}: is of particles in a box, for which `predict` and `sample` do not exist "
-            "yet. `dynboltz evaluate` predicts its held-out initial conditions."
-        )
+        raise _of_a_box(source, Path("FILE.nc"))
     if name is None:
         raise ValueError(
             f"{source}: name a model, one of {', '.join(experiment.plans)}; only the file of a "
@@ -136,6 +135,18 @@ def open_model(source: Path, name: str | None) -> ModelFile:
     with jax.enable_x64(True):
         learned = load_model(experiment, results, name)
     return ModelFile(name, experiment, learned, initial_of_test(experiment, results, name)[0])
+
+
+def _of_a_box(source: Path, file: Path) -> ValueError:
+    export = f"`dynboltz export {source} --model NAME --out {file}`, then "
+    return ValueError(
+        f"{source}: is of particles in a box, for which `predict` and `sample` do not exist yet. "
+        "`dynboltz evaluate` predicts the held-out initial conditions of a result directory; "
+        f"others are predicted in Python: {'' if file == source else export}"
+        '`jax.config.update("jax_enable_x64", True)`, '
+        f'`opened = dynboltz.workflow.read_model_file("{file}")` and '
+        "`opened.learned.predict(opened.initial[None], opened.experiment.times)`."
+    )
 
 
 def starting_coefficients(opened: ModelFile, initial: str | None) -> np.ndarray:

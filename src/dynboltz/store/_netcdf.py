@@ -14,7 +14,9 @@ from ._errors import StoreError
 from ._files import os_errors, replacing_file
 from ._json import plain_json
 
-OWN_ATTRIBUTES = ("json_attributes", "attributes_sha256")
+CONTENT = "content_sha256"
+"""Attribute with the checksum of all variables; files of earlier versions lack it."""
+SEAL = ("json_attributes", "attributes_sha256")
 
 
 def export_netcdf(ds: xr.Dataset, path: Path | str) -> None:
@@ -37,10 +39,11 @@ def export_netcdf(ds: xr.Dataset, path: Path | str) -> None:
         If an attribute or a variable cannot be stored, or the file cannot be written.
     """
     path = Path(path)
-    ds = ds.drop_encoding()
-    ds.attrs = _sealed(plain_json(ds.attrs, path))
+    ds = ds.drop_encoding().load()
+    attributes = plain_json(ds.attrs, path)
     for name, variable in ds.variables.items():
         variable.attrs = _attributes(variable.attrs, path, str(name))
+    ds.attrs = _sealed({**attributes, CONTENT: _content_checksum(ds)})
     ds.attrs = _attributes(ds.attrs, path, "")
     checked = {"zlib": True, "complevel": 1, "shuffle": True, "fletcher32": True}
     compressed = {
@@ -55,15 +58,15 @@ def export_netcdf(ds: xr.Dataset, path: Path | str) -> None:
             raise StoreError(path, f"cannot be written: {error}.") from error
 
 
-def import_netcdf(path: Path | str, kind: str) -> xr.Dataset:
+def import_netcdf(path: Path | str, *kinds: str) -> xr.Dataset:
     """Read a dataset that `export_netcdf` wrote.
 
     Parameters
     ----------
     path
         The file.
-    kind
-        The `kind` among its attributes that it must have.
+    kinds
+        What the `kind` among its attributes may be.
 
     Returns
     -------
@@ -77,10 +80,11 @@ def import_netcdf(path: Path | str, kind: str) -> xr.Dataset:
     """
     path = Path(path)
     ds = load_netcdf(path)
-    if ds.attrs.get("kind") != kind:
+    if ds.attrs.get("kind") not in kinds:
         raise StoreError(
             path,
-            f"is a file of another kind: {ds.attrs.get('kind')!r}, expected {kind!r}.",
+            f"is a file of another kind: {ds.attrs.get('kind')!r}, expected "
+            f"{' or '.join(map(repr, kinds))}.",
             key="attribute `kind`",
         )
     try:
@@ -89,13 +93,15 @@ def import_netcdf(path: Path | str, kind: str) -> xr.Dataset:
             str(key): json.loads(value) if key in names else _number_or_text(value)
             for key, value in ds.attrs.items()
         }
-        plain = {k: v for k, v in attributes.items() if k not in OWN_ATTRIBUTES}
-        is_sound = _sealed(plain) == attributes
+        covered = {k: v for k, v in attributes.items() if k not in SEAL}
+        is_sound = _sealed(covered) == attributes
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(path, f"has damaged attributes: {error}.") from error
     if not is_sound:
         raise StoreError(path, "has damaged attributes: their checksum is wrong.")
-    ds.attrs = plain
+    if CONTENT in covered and covered.pop(CONTENT) != _content_checksum(ds):
+        raise StoreError(path, "has damaged variables: their checksum is wrong.")
+    ds.attrs = covered
     return ds.drop_encoding()
 
 
@@ -118,6 +124,26 @@ def _sealed(attributes: dict[str, Any]) -> dict[str, Any]:
     names = [key for key, value in attributes.items() if not _is_native(value)]
     digest = hashlib.sha256(text.encode()).hexdigest()
     return {**attributes, "json_attributes": " ".join(names), "attributes_sha256": digest}
+
+
+def _content_checksum(ds: xr.Dataset) -> str:
+    """Checksum of all variables as they are read: a chunk's own does not cover HDF5's metadata."""
+    digest = hashlib.sha256()
+    for name in sorted(map(str, ds.variables)):
+        variable = ds.variables[name]
+        is_numeric = variable.dtype.kind in "biuf"
+        values = np.asarray(variable.values, dtype=variable.dtype.newbyteorder("="), order="C")
+        described = {
+            "name": name,
+            "dims": list(map(str, variable.dims)),
+            "shape": variable.shape,
+            "attributes": {k: np.ravel(v).tolist() for k, v in variable.attrs.items()},
+            "values": values.dtype.str if is_numeric else values.tolist(),
+        }
+        digest.update(json.dumps(described, sort_keys=True, default=str).encode())
+        if is_numeric:
+            digest.update(values)
+    return digest.hexdigest()
 
 
 def _number_or_text(value: Any) -> Any:

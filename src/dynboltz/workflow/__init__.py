@@ -11,6 +11,7 @@ from ._interpret import check_kinds as check_kinds
 from ._interpret import interpret as interpret
 from ._load import load_experiment as load_experiment
 from ._merge import merge as merge
+from ._model_file import BoxModelFile as BoxModelFile
 from ._model_file import ModelFile as ModelFile
 from ._model_file import export_model as export_model
 from ._model_file import read_model_file as read_model_file

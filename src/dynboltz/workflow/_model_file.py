@@ -9,25 +9,27 @@ from typing import final
 
 import jax
 import numpy as np
+import xarray as xr
 from jaxtyping import Float64
 
 from dynboltz.learning import ReducedModel, load_reduced_model
 from dynboltz.store import StoreError, export_netcdf, import_netcdf
 
+from . import _evaluate, _train
 from ._directory import ResultDirectory
 from ._errors import ExperimentError
-from ._evaluate import initial_of_test
 from ._experiment import Experiment
-from ._fingerprint import model_fingerprint
-from ._load import experiment_from
-from ._stored import read_current
-from ._train import KIND
+from ._load import AnyExperiment, experiment_from
+from .continuous import _fit as _box_fit
+from .continuous import _train as _box_train
+from .continuous._experiment import BoxExperiment
+from .continuous._model import FunctionalModel, load_functional
 
 
 @final
 @dataclass(frozen=True)
 class ModelFile:
-    """What the file of a learned model holds.
+    """What the file of a learned model on a lattice holds.
 
     Attributes
     ----------
@@ -47,8 +49,25 @@ class ModelFile:
     initial: Float64[np.ndarray, " coefficients"]
 
 
+@final
+@dataclass(frozen=True)
+class BoxModelFile:
+    """What the file of a learned model of particles in a box holds.
+
+    Attributes
+    ----------
+    name, experiment, learned, initial
+        As in `ModelFile`.
+    """
+
+    name: str
+    experiment: BoxExperiment
+    learned: FunctionalModel
+    initial: Float64[np.ndarray, " coefficients"]
+
+
 def export_model(
-    experiment: Experiment, directory: ResultDirectory, name: str, path: Path | str
+    experiment: AnyExperiment, directory: ResultDirectory, name: str, path: Path | str
 ) -> None:
     """Write a learned model as one NetCDF file, which `read_model_file` and xarray read.
 
@@ -68,21 +87,20 @@ def export_model(
     StoreError
         If the model is damaged, or the file cannot be written.
     """
-    if name not in experiment.plans:
-        raise ExperimentError(
-            f"{directory.path}: has no model {name!r}; there are {', '.join(experiment.plans)}."
-        )
-    fingerprint = model_fingerprint(experiment, name)
-    dataset = read_current(directory.model(name), KIND, fingerprint, "train")
+    if isinstance(experiment, Experiment):
+        dataset = _train.read_model(experiment, directory, name)
+        initial = _evaluate.initial_of_test(experiment, directory, name)
+    else:
+        dataset = _box_train.read_model(experiment, directory, name)
+        initial = _box_fit.initial_of_test(experiment, directory, name)
     coefficients = list(experiment.plans[name].model.coefficients)
-    initial = initial_of_test(experiment, directory, name)[0]
     described = dataset.assign_coords(coefficient=coefficients).assign(
-        theta_initial=("coefficient", initial)
+        theta_initial=("coefficient", initial[0])
     )
     export_netcdf(described, path)
 
 
-def read_model_file(path: Path | str) -> ModelFile:
+def read_model_file(path: Path | str) -> ModelFile | BoxModelFile:
     """Read a model that `export_model` wrote.
 
     Parameters
@@ -98,17 +116,23 @@ def read_model_file(path: Path | str) -> ModelFile:
         If the settings in it are not understood, such as those of a later version.
     """
     path = Path(path)
-    dataset = import_netcdf(path, KIND)
+    dataset = import_netcdf(path, _train.KIND, _box_train.KIND)
     try:
-        text, name = dataset.attrs["lineage"]["experiment"], dataset.attrs["name"]
-        experiment = experiment_from(tomllib.loads(text), path)
-        with jax.enable_x64(True):
-            learned = load_reduced_model(dataset)
-        initial = dataset.theta_initial.values
+        opened = _opened(dataset, path)
     except ExperimentError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise StoreError(path, f"is no complete model: {error!r}.") from error
-    if not isinstance(experiment, Experiment) or name not in experiment.plans:
-        raise StoreError(path, f"holds the model {name!r}, which its settings do not have.")
-    return ModelFile(name, experiment, learned, initial)
+    if opened.name not in opened.experiment.plans:
+        raise StoreError(path, f"holds the model {opened.name!r}, which its settings do not have.")
+    return opened
+
+
+def _opened(dataset: xr.Dataset, path: Path) -> ModelFile | BoxModelFile:
+    text, name = dataset.attrs["lineage"]["experiment"], dataset.attrs["name"]
+    experiment = experiment_from(tomllib.loads(text), path)
+    initial = dataset.theta_initial.values
+    with jax.enable_x64(True):
+        if isinstance(experiment, Experiment):
+            return ModelFile(name, experiment, load_reduced_model(dataset), initial)
+        return BoxModelFile(name, experiment, load_functional(dataset), initial)

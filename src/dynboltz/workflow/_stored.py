@@ -10,7 +10,9 @@ import xarray as xr
 
 from dynboltz.store import StoreError, read_dataset, write_dataset
 
+from ._directory import ResultDirectory
 from ._errors import ExperimentError
+from ._load import AnyExperiment
 
 Plan = TypeVar("Plan")
 
@@ -51,6 +53,14 @@ def write_model(
     """Store a learned model with its name and lineage."""
     own = {"kind": kind, "name": name, "fingerprint": fingerprint}
     write_product(dataset.assign_attrs(own), path, origin)
+
+
+def check_known(experiment: AnyExperiment, directory: ResultDirectory, name: str) -> None:
+    """Raise `ExperimentError` for a model that an experiment does not have."""
+    if name not in experiment.plans:
+        raise ExperimentError(
+            f"{directory.path}: has no model {name!r}; there are {', '.join(experiment.plans)}."
+        )
 
 
 def read_current(path: Path, kind: str, fingerprint: str, command: str) -> xr.Dataset:

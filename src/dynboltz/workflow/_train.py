@@ -20,7 +20,6 @@ from dynboltz.simulation import ContinuousTimeKernel
 
 from ._checkpoints import StoredCheckpoint
 from ._directory import ResultDirectory
-from ._errors import ExperimentError
 from ._experiment import Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint, model_fingerprint
 from ._fit import KIND as FIT_KIND
@@ -31,7 +30,7 @@ from ._seeds import LEARNING
 from ._side_by_side import side_by_side
 from ._simulate import open_part
 from ._states import States
-from ._stored import outdated, read_current, write_model
+from ._stored import check_known, outdated, read_current, write_model
 from ._timings import timed
 
 KIND = "dynboltz-model"
@@ -83,12 +82,13 @@ def load_model(experiment: Experiment, directory: ResultDirectory, name: str) ->
     StoreError
         If it is damaged.
     """
-    if name not in experiment.plans:
-        raise ExperimentError(
-            f"{directory.path}: has no model {name!r}; there are {', '.join(experiment.plans)}."
-        )
-    fingerprint = model_fingerprint(experiment, name)
-    return load_reduced_model(read_current(directory.model(name), KIND, fingerprint, "train"))
+    return load_reduced_model(read_model(experiment, directory, name))
+
+
+def read_model(experiment: Experiment, directory: ResultDirectory, name: str) -> xr.Dataset:
+    """Read the store of a learned model; raise if there is none of these settings."""
+    check_known(experiment, directory, name)
+    return read_current(directory.model(name), KIND, model_fingerprint(experiment, name), "train")
 
 
 def _learn(

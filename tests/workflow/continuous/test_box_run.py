@@ -3,15 +3,28 @@
 import json
 import shutil
 
+import ase.io
+import h5py
 import jax
 import numpy as np
 import pytest
+import xarray as xr
 from typer.testing import CliRunner
 
 from dynboltz.cli import app
 from dynboltz.learning import GaussNewtonResult
 from dynboltz.store import load_patterns, open_particles, read_dataset
-from dynboltz.workflow import ResultDirectory, claim, load_experiment, simulate, train
+from dynboltz.workflow import (
+    BoxModelFile,
+    ExperimentError,
+    ResultDirectory,
+    claim,
+    export_model,
+    load_experiment,
+    read_model_file,
+    simulate,
+    train,
+)
 from dynboltz.workflow.continuous import _train
 from dynboltz.workflow.continuous._model import parameters_of, with_parameters
 from dynboltz.workflow.continuous._train import load_model
@@ -180,3 +193,110 @@ def test_what_does_not_exist_for_boxes_says_so(results, tmp_path, command):
     result = dynboltz(name, results, "constants", *options, *more)
     assert result.exit_code == 2
     assert "particles in a box, for which `predict` and `sample` do not exist" in result.stderr
+    assert "opened.learned.predict(opened.initial[None]" in result.stderr
+
+
+@pytest.fixture(scope="module")
+def model(results, tmp_path_factory):
+    """The file of the learned model."""
+    path = tmp_path_factory.mktemp("file") / "model.nc"
+    result = dynboltz("export", results, "--model", "constants", "--out", path)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return path
+
+
+def test_a_model_in_a_file_predicts_as_the_stored_one(results, model):
+    read, there = read_model_file(model), ResultDirectory(results)
+    experiment = there.load_experiment()
+    assert isinstance(read, BoxModelFile)
+    assert (read.name, read.experiment.table) == ("constants", experiment.table)
+    ds = read_dataset(there.prediction("constants"), "dynboltz-functional-prediction")
+    np.testing.assert_array_equal(read.initial, ds.theta.values[0, 0])
+    with jax.enable_x64(True):
+        stored = load_model(experiment, there, "constants")
+        np.testing.assert_array_equal(
+            read.learned.predict(read.initial[None], experiment.times),
+            stored.predict(read.initial[None], experiment.times),
+        )
+        # The very numbers of `dynboltz evaluate`.
+        theta = read.learned.predict(ds.theta.values[:, 0], experiment.times)
+    np.testing.assert_array_equal(theta, ds.theta.values)
+    np.testing.assert_array_equal(read.learned.covariance, stored.covariance)
+
+
+def test_the_file_of_a_model_holds_all_of_its_store(results, model):
+    stored = read_dataset(ResultDirectory(results).model("constants"), _train.KIND)
+    with xr.open_dataset(model) as ds:
+        for name, variable in stored.variables.items():
+            np.testing.assert_array_equal(ds[name], variable)
+        lineage = json.loads(ds.attrs["lineage"])
+        assert json.loads(ds.attrs["specification"])["box"]["lengths"] == [1.0]
+        assert ds.theta_initial.dims == ("coefficient",)
+    assert lineage == stored.attrs["lineage"]
+    assert set(lineage["parents"]) == {"trajectories/train.zarr", "fits/constants.zarr"}
+    assert lineage["experiment"] == (results / "experiment.toml").read_text()
+
+
+def test_doctor_verifies_the_file_of_a_model(model, tmp_path):
+    assert dynboltz("doctor", model).stdout == "model.nc: sound\n"
+    with h5py.File(model) as file:
+        place = file["u"].id.get_chunk_info(0).byte_offset
+    damaged = bytearray(model.read_bytes())
+    damaged[place] ^= 1
+    (tmp_path / "bad.nc").write_bytes(damaged)
+    result = dynboltz("doctor", tmp_path / "bad.nc")
+    assert result.exit_code == 1
+    assert "bad.nc: DAMAGED" in result.stdout
+
+
+@pytest.mark.parametrize("command", [("predict",), ("sample", "--time", 0.1)])
+def test_files_of_boxes_are_for_python(model, tmp_path, command):
+    name, *options = command
+    more = ["--out", tmp_path / "x.npz"] if name == "sample" else []
+    result = dynboltz(name, model, *options, *more)
+    assert result.exit_code == 2
+    assert f'read_model_file("{model}")' in result.stderr
+    assert "dynboltz export" not in result.stderr
+
+
+def test_a_model_of_a_box_that_is_not_there_cannot_be_exported(results, tmp_path):
+    there = ResultDirectory(results)
+    with pytest.raises(ExperimentError, match="has no model 'free'; there are constants"):
+        export_model(there.load_experiment(), there, "free", tmp_path / "model.nc")
+    assert not list(tmp_path.iterdir())
+
+
+def test_particles_are_exported(results, tmp_path):
+    there = load_patterns(open_particles(results / "trajectories" / "test.zarr"))
+    for replica in ([], ["--replica", 7]):
+        out = tmp_path / f"{len(replica)}.nc"
+        done = dynboltz("export", results, "--trajectories", "test", *replica, "--out", out)
+        assert done.exit_code == 0, done.output
+        expected = there.positions[7:8] if replica else there.positions
+        with xr.open_dataset(out) as ds:
+            assert ds.position.dims == ("replica", "time", "slot", "axis")
+            np.testing.assert_array_equal(ds.position, expected)
+            assert json.loads(ds.attrs["species"]) == ["A"]
+            assert ds.attrs["experiment"] == (results / "experiment.toml").read_text()
+    refused = dynboltz(
+        *("export", results, "--trajectories", "test", "--replica", 12, "--out", tmp_path / "x.nc")
+    )
+    assert refused.exit_code == 2
+    assert "--replica: must be 0 to 11, got 12" in refused.stderr
+
+
+def test_one_replica_of_particles_is_exported_as_extended_xyz(results, tmp_path):
+    there = load_patterns(open_particles(results / "trajectories" / "test.zarr"))
+    out = tmp_path / "replica.xyz"
+    done = dynboltz("export", results, "--trajectories", "test", "--replica", 7, "--out", out)
+    assert done.exit_code == 0, done.output
+    # ASE has no element A.
+    out.write_text(out.read_text().replace("\nA ", "\nH "))
+    frames = ase.io.read(out, index=":", format="extxyz")
+    assert len(frames) == 4
+    for number, frame in enumerate(frames):
+        np.testing.assert_array_equal(frame.positions[:, :1], there.points("A", 7, number))
+        assert not frame.positions[:, 1:].any()
+        np.testing.assert_array_equal(frame.cell.lengths(), [1, 1, 1])
+        np.testing.assert_array_equal(frame.pbc, [True, False, False])
+        assert frame.info["replica"] == 7

@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 from dynboltz.cli import app
 from dynboltz.learning import GaussNewtonResult
 from dynboltz.store import load_patterns, open_particles, read_dataset
-from dynboltz.workflow import ResultDirectory
+from dynboltz.workflow import ResultDirectory, read_model_file
 from dynboltz.workflow.continuous import _pair_train
 from dynboltz.workflow.continuous._model import parameters_of, with_parameters
 
@@ -101,6 +102,17 @@ def test_the_report_has_the_figures(results):
     assert names == {"patterns", "numbers", "pair-correlations", "pair-functions", "action"}
     assert page.count("<figure>") == len(names)
     assert "Interaction functions of pairs" in page
+
+
+def test_a_model_of_pairs_in_a_file_predicts_as_the_stored_one(results, tmp_path):
+    path, there = tmp_path / "k2.nc", ResultDirectory(results)
+    assert dynboltz("export", results, "--model", "k2", "--out", path).exit_code == 0
+    read = read_model_file(path)
+    ds = read_dataset(there.prediction("k2"), PREDICTION)
+    with jax.enable_x64(True):
+        theta = read.learned.predict(ds.theta.values[:, 0], read.experiment.times)
+    np.testing.assert_array_equal(theta, ds.theta.values)
+    np.testing.assert_array_equal(read.initial, ds.theta.values[0, 0])
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from .._timings import read_timings, timed, wall_seconds
 from .._version import version
 from ._experiment import BoxExperiment
 from ._fingerprint import metrics_fingerprint
-from ._fit import initial_of, read_fit
+from ._fit import initial_of_test
 from ._functions import NAMES
 from ._learned import (
     LearnedFunctions,
@@ -108,8 +108,7 @@ def _predict(
     experiment: BoxExperiment, directory: ResultDirectory, name: str, learned: FunctionalModel
 ) -> np.ndarray:
     """Coefficients of the held-out initial conditions, from the fit of their first time."""
-    initial = initial_of(read_fit(experiment, directory, name), "test")
-    return learned.predict(initial, experiment.times)
+    return learned.predict(initial_of_test(experiment, directory, name), experiment.times)
 
 
 def _quantities(

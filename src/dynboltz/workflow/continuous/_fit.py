@@ -64,6 +64,11 @@ def initial_of(fits: xr.Dataset, part: str) -> np.ndarray:
     return fits.initial.sel(part=part).values[: fits.attrs["n_initial_conditions"][part]]
 
 
+def initial_of_test(experiment: BoxExperiment, directory: ResultDirectory, name: str) -> np.ndarray:
+    """Coefficients of a model at time 0, for the held-out initial conditions."""
+    return initial_of(read_fit(experiment, directory, name), "test")
+
+
 def _mean_statistics(
     experiment: BoxExperiment,
     directory: ResultDirectory,

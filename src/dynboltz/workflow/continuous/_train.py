@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 
 from dynboltz.distributions import PoissonSolution
 from dynboltz.dynamics import FunctionalField, PairField
@@ -15,10 +16,9 @@ from dynboltz.learning import GaussNewtonResult, PoissonLikelihood, gauss_newton
 
 from .._checkpoints import StoredCheckpoint
 from .._directory import ResultDirectory
-from .._errors import ExperimentError
 from .._lineage import lineage
 from .._progress import Progress, silent
-from .._stored import outdated, read_current, write_model
+from .._stored import check_known, outdated, read_current, write_model
 from .._timings import timed
 from ._experiment import BoxExperiment, FunctionalPlan
 from ._fingerprint import model_fingerprint
@@ -69,12 +69,13 @@ def train(
 
 def load_model(experiment: BoxExperiment, directory: ResultDirectory, name: str) -> FunctionalModel:
     """Load a learned model; raise if there is none of these settings."""
-    if name not in experiment.plans:
-        raise ExperimentError(
-            f"{directory.path}: has no model {name!r}; there are {', '.join(experiment.plans)}."
-        )
-    fingerprint = model_fingerprint(experiment, name)
-    return load_functional(read_current(directory.model(name), KIND, fingerprint, "train"))
+    return load_functional(read_model(experiment, directory, name))
+
+
+def read_model(experiment: BoxExperiment, directory: ResultDirectory, name: str) -> xr.Dataset:
+    """Read the store of a learned model; raise if there is none of these settings."""
+    check_known(experiment, directory, name)
+    return read_current(directory.model(name), KIND, model_fingerprint(experiment, name), "train")
 
 
 def _learn(
