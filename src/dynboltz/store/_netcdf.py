@@ -142,7 +142,7 @@ def _content_checksum(ds: xr.Dataset) -> str:
         }
         digest.update(json.dumps(described, sort_keys=True, default=str).encode())
         if is_numeric:
-            digest.update(values)
+            digest.update(values.data)
     return digest.hexdigest()
 
 
