@@ -365,6 +365,9 @@ MEETING = ReactionNetwork.parse("A + B -> C ; k = 1")
         ("A -> 0 ; k = 1", {"first_replica": -1}, "`first_replica` must not be negative"),
         ("A -> 0 ; k = 1", {"max_particles": 1}, "must be at least 2, the largest initial"),
         ("A + A -> 0 ; k = 1", {"reaction_radius": 0.0}, "must be positive and finite, got 0.0"),
+        ("A + A -> 0 ; k = 1", {"reaction_radius": 1e-200}, "so that its square is a positive"),
+        ("A -> 0 ; k = 1", {"dt": 1e-300}, "`dt` is too short"),
+        ("A -> 0 ; k = 1", {"diffusion": 1e308, "dt": 1.0}, "`diffusion` is too large"),
         (
             "A + A -> 0 ; k = 1",
             {"reaction_radius": {"A -> 0": 1.0}},

@@ -16,6 +16,7 @@ from ._brownian_run import run_brownian
 from ._brownian_tables import cell_grid, pair_reaction_table, reaction_radii, single_tables
 
 _ROUNDING = 1e-9
+_MOST_STEPS = 1e12
 
 
 def simulate_particles(
@@ -171,10 +172,21 @@ def _schedule(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Length of the steps before each time, their number, deviations of half and whole steps."""
     intervals = np.diff(times, prepend=0.0)
-    steps = np.ceil(intervals / dt * (1 - _ROUNDING)).astype(np.int64)
-    durations = intervals / np.maximum(steps, 1)
-    whole = 2 * diffusion * durations[:, None]
-    return durations, steps, np.sqrt(np.stack([whole / 2, whole], axis=1))
+    with np.errstate(over="ignore"):
+        steps = np.ceil(intervals / dt * (1 - _ROUNDING))
+        durations = intervals / np.maximum(steps, 1)
+        whole = 2 * diffusion * durations[:, None]
+    if np.any(steps > _MOST_STEPS):
+        raise ValueError(
+            f"simulate_particles: `dt` is too short: the interval {intervals.max():g} takes more "
+            f"than {_MOST_STEPS:g} steps of {dt:g}."
+        )
+    if not np.all(np.isfinite(whole)):
+        raise ValueError(
+            "simulate_particles: `diffusion` is too large: particles leave the range of floating-"
+            f"point numbers within a step, got {diffusion.max():g}."
+        )
+    return durations, steps.astype(np.int64), np.sqrt(np.stack([whole / 2, whole], axis=1))
 
 
 def _initial(

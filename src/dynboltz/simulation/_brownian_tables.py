@@ -14,6 +14,8 @@ from dynboltz.reactions import Reaction, ReactionNetwork, equation_text
 
 from ._tables import ReactionTable, reaction_table
 
+_LEAST_RADIUS, _MOST_RADIUS = 1e-150, 1e150
+
 
 class PairTable(NamedTuple):
     """Reactions of two particles, in sets of the species of an ordered pair.
@@ -163,9 +165,11 @@ def reaction_radii(
             f"{', '.join(map(repr, radius)) or 'none'}."  # pyright: ignore[reportArgumentType, reportCallIssue]
         )
     for value in given.values():
-        if not 0 < value < math.inf:
+        if not _LEAST_RADIUS <= value <= _MOST_RADIUS:
             raise ValueError(
-                f"simulate_particles: `reaction_radius` must be positive and finite, got {value}."
+                f"simulate_particles: `reaction_radius` must be positive and finite, got {value}. "
+                f"It may be from {_LEAST_RADIUS:g} to {_MOST_RADIUS:g}, so that its square is a "
+                "positive number too."
             )
     return {needed[key]: float(value) for key, value in given.items()}
 
