@@ -139,7 +139,7 @@ def _format(path: Path) -> str:
         name = read_json(path / "zarr.json")["attributes"]["format"]
     except (StoreError, KeyError, TypeError):
         return _dataset.FORMAT
-    return name if name in RESUME else _dataset.FORMAT
+    return name if isinstance(name, str) and name in RESUME else _dataset.FORMAT
 
 
 def _chunks(path: Path) -> list[str]:
