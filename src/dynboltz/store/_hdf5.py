@@ -1,0 +1,85 @@
+"""Reading HDF5 files that others wrote.
+
+Links and arrays that lead to other files are refused, as are arrays larger than the memory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from . import _blosc
+from ._decoding import check_memory, check_regular, decoding
+from ._errors import StoreError
+
+_BLOSC = 32001
+
+
+@contextmanager
+def open_hdf5(path: Path, what: str = "HDF5") -> Iterator[h5py.File]:
+    """Open a file for reading; what is done with it is not covered by its errors."""
+    check_regular(path)
+    with decoding(path, what):
+        file = h5py.File(path, "r")
+    try:
+        yield file
+    finally:
+        with decoding(path, what):
+            file.close()
+
+
+def find(path: Path, group: h5py.Group, key: str) -> Any:
+    """Group or array of the name `key`, `None` if there is none or it is in another file."""
+    with decoding(path, "HDF5", f"`{key}`"):
+        found: Any = group
+        for name in key.split("/"):
+            if not isinstance(found, h5py.Group):
+                return None
+            link = found.get(name, getlink=True)
+            found = found[name] if isinstance(link, h5py.HardLink) else None
+        return found
+
+
+def declared_bytes(path: Path, array: h5py.Dataset, key: str) -> int:
+    """Size of an array in memory, which must be in this file and fit the memory."""
+    with decoding(path, "HDF5", f"`{key}`"):
+        is_elsewhere = bool(array.is_virtual or array.external)
+        shape, itemsize = array.shape or (), array.dtype.itemsize
+    if is_elsewhere:
+        raise StoreError(path, "holds its values in other files; copy them.", key=f"`{key}`")
+    n_bytes = math.prod(map(int, shape)) * itemsize
+    check_memory(path, n_bytes, f"`{key}`")
+    return n_bytes
+
+
+def read_values(path: Path, array: h5py.Dataset, key: str) -> np.ndarray:
+    """Values of an array, chunks compressed with Blosc decoded here."""
+    declared_bytes(path, array, key)
+    with decoding(path, "HDF5", f"`{key}`"):
+        properties = array.id.get_create_plist()
+        filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
+        return np.asarray(array[()] if filters != [_BLOSC] else _decompressed(array))
+
+
+def _decompressed(array: h5py.Dataset) -> np.ndarray:
+    values = np.zeros(array.shape, dtype=array.dtype)
+    for index in range(array.id.get_num_chunks()):
+        start = array.id.get_chunk_info(index).chunk_offset
+        skipped, data = array.id.read_direct_chunk(start)
+        chunk = _chunk(data, bool(skipped), array)
+        stop = [min(s + c, n) for s, c, n in zip(start, array.chunks, array.shape, strict=True)]
+        place = tuple(slice(s, e) for s, e in zip(start, stop, strict=True))
+        values[place] = chunk[tuple(slice(0, e - s) for s, e in zip(start, stop, strict=True))]
+    return values
+
+
+def _chunk(data: bytes, plain: bool, array: h5py.Dataset) -> np.ndarray:
+    size = math.prod(array.chunks) * array.dtype.itemsize
+    decoded = data if plain else _blosc.decompress(data, size)
+    return np.frombuffer(decoded, dtype=array.dtype).reshape(array.chunks)
