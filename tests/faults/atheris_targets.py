@@ -1,8 +1,8 @@
 """Targets of the coverage-guided fuzzer atheris.
 
 `python tests/faults/atheris_targets.py NAME [CORPUS] [-max_total_time=SECONDS ...]`, with a target
-and what libFuzzer takes; inputs that lead to new branches are kept in the folder CORPUS. It stops at
-the first input that ends in anything but an answer or the one message that the package promises.
+and what libFuzzer takes; inputs that lead to new branches are kept in the folder CORPUS. It stops
+at the first input that ends in anything but an answer or the one message that is promised.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ TARGETS: dict[str, Callable[[bytes], Any]] = {
     "sbml": lambda data: reactions.parse_sbml(data, "m"),
     "experiment": of_file("experiment.toml", workflow.load_experiment),
     "npz": of_file("a.npz", lambda path: store.read_npz(path, species=["A", "B"])),
-    "netcdf": of_file("a.nc", lambda path: store.read_netcdf(path)),
+    "netcdf": of_file("a.nc", store.read_netcdf),
     "readdy": of_file("a.h5", lambda path: store.read_readdy(path, dt=0.1)),
     "smoldyn": of_file(
         "a.txt", lambda path: store.read_smoldyn(path, Box((2.0, 3.0)), ["A"], interval=0.5)
