@@ -28,7 +28,8 @@ from dynboltz.workflow import ExperimentError, load_experiment, read_model_file
 TINY = Path(__file__).parents[1] / "workflow" / "tiny.toml"
 ODD = [
     *(None, True, 0, 1, -1, 3, 2**31, 2**40, 2**63, 10**400, 0.5, 1e308, "", "A", "../../x"),
-    *("\ud800", [], {}, [[]], [1], [-1], [2**40], {"a": 1}, ["A", "A"], "<b>", "\x1b[31m", "x" * 10_000),
+    *("\ud800", [], {}, [[]], [1], [-1], [2**40], {"a": 1}, ["A", "A"], "<b>", "\x1b[31m"),
+    "x" * 10_000,
 ]  # fmt: skip
 
 

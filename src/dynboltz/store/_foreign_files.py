@@ -18,8 +18,8 @@ from ._json import parse_json
 from ._layout import AXES
 from ._netcdf import load_netcdf
 
-ARRAYS = ("state", "time", "initial_condition", "species")
-"""What is read of a file; anything else in it is left alone."""
+ARRAYS = ("state", "time", "initial_condition")
+"""What is read of a file, and of an archive `species` too; anything else in it is left alone."""
 
 
 def read_npz(
@@ -73,7 +73,7 @@ def _npz_arrays(path: Path) -> dict[str, np.ndarray]:
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise StoreError(path, "is one array, not an archive; save it with `numpy.savez`.")
         with archive:
-            names = [name for name in ARRAYS if name in archive]
+            names = [name for name in (*ARRAYS, "species") if name in archive]
             check_memory(path, sum(_declared_bytes(archive, name) for name in names))
             return {name: _array(path, archive, name) for name in names}
 
@@ -81,7 +81,7 @@ def _npz_arrays(path: Path) -> dict[str, np.ndarray]:
 def _declared_bytes(archive: np.lib.npyio.NpzFile, name: str) -> int:
     """Size that the archive says a member has; no more of it is ever decompressed."""
     members = archive.zip.NameToInfo
-    return (members.get(f"{name}.npy") or members[name]).file_size
+    return sum(members[key].file_size for key in (name, f"{name}.npy") if key in members)
 
 
 def _array(path: Path, archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:

@@ -1,6 +1,8 @@
 """Reading HDF5 files that others wrote.
 
-Links and arrays that lead to other files are refused, as are arrays larger than the memory.
+Links and arrays that lead to other files are refused, as are arrays that are larger than the memory
+or compressed more than once. What remains is that a chunk which deflate compressed takes up to a
+thousand times its size in the file while HDF5 reads it.
 """
 
 from __future__ import annotations
@@ -19,6 +21,12 @@ from ._decoding import check_memory, check_regular, decoding
 from ._errors import StoreError
 
 _BLOSC = 32001
+_NO_COMPRESSION = {
+    h5py.h5z.FILTER_SHUFFLE,
+    h5py.h5z.FILTER_FLETCHER32,
+    h5py.h5z.FILTER_NBIT,
+    h5py.h5z.FILTER_SCALEOFFSET,
+}
 
 
 @contextmanager
@@ -46,25 +54,51 @@ def find(path: Path, group: h5py.Group, key: str) -> Any:
         return found
 
 
-def declared_bytes(path: Path, array: h5py.Dataset, key: str) -> int:
-    """Size of an array in memory, which must be in this file and fit the memory."""
+def check_array(path: Path, array: h5py.Dataset, key: str) -> None:
+    """Raise `StoreError` unless an array is in this file and will fit the memory."""
     with decoding(path, "HDF5", f"`{key}`"):
         is_elsewhere = bool(array.is_virtual or array.external)
-        shape, itemsize = array.shape or (), array.dtype.itemsize
+        n_bytes = math.prod(map(int, array.shape or ())) * array.dtype.itemsize
+        compressors = [code for code in _filters(array) if code not in _NO_COMPRESSION]
     if is_elsewhere:
         raise StoreError(path, "holds its values in other files; copy them.", key=f"`{key}`")
-    n_bytes = math.prod(map(int, shape)) * itemsize
+    if len(compressors) > 1:
+        raise StoreError(path, "is compressed more than once; copy it.", key=f"`{key}`")
     check_memory(path, n_bytes, f"`{key}`")
-    return n_bytes
+
+
+def _filters(array: h5py.Dataset) -> list[int]:
+    properties = array.id.get_create_plist()
+    return [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
 
 
 def read_values(path: Path, array: h5py.Dataset, key: str) -> np.ndarray:
     """Values of an array, chunks compressed with Blosc decoded here."""
-    declared_bytes(path, array, key)
+    check_array(path, array, key)
     with decoding(path, "HDF5", f"`{key}`"):
-        properties = array.id.get_create_plist()
-        filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
-        return np.asarray(array[()] if filters != [_BLOSC] else _decompressed(array))
+        if _filters(array) == [_BLOSC]:
+            return _decompressed(array)
+        if array.dtype.hasobject and array.shape:
+            return _rows(path, array, key)
+        return np.asarray(array[()])
+
+
+def _rows(path: Path, array: h5py.Dataset, key: str) -> np.ndarray:
+    """Values of unknown length, row by row: many rows may be the same piece of the file."""
+    values, n_bytes = np.empty(array.shape, dtype=array.dtype), 0
+    for index in range(len(values)):
+        values[index] = array[index]
+        n_bytes += _size(values[index])
+        check_memory(path, n_bytes, f"`{key}`")
+    return values
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, np.ndarray) and value.dtype.kind == "O":
+        return sum(map(_size, value.flat))
+    if isinstance(value, np.void):
+        return sum(_size(value[name]) for name in value.dtype.names or ())
+    return len(value) if isinstance(value, bytes | str) else np.asarray(value).nbytes
 
 
 def _decompressed(array: h5py.Dataset) -> np.ndarray:

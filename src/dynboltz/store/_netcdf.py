@@ -17,7 +17,7 @@ from xarray.backends import H5NetCDFStore
 from ._decoding import check_memory, check_regular, decoding
 from ._errors import StoreError
 from ._files import replacing_file
-from ._hdf5 import declared_bytes, find, open_hdf5
+from ._hdf5 import check_array, find, open_hdf5
 from ._json import parse_json, plain_json
 
 CONTENT = "content_sha256"
@@ -117,7 +117,7 @@ def import_netcdf(path: Path | str, *kinds: str) -> xr.Dataset:
 
 
 def load_netcdf(path: Path, names: Collection[str] | None = None) -> xr.Dataset:
-    """Read variables of a NetCDF file, all of them by default; no coordinate becomes an index."""
+    """Read a NetCDF file, or those of its variables that hold numbers; no coordinate is an index."""
     check_regular(path)
     if not h5py.is_hdf5(path):
         with decoding(path, "NetCDF"):
@@ -126,7 +126,7 @@ def load_netcdf(path: Path, names: Collection[str] | None = None) -> xr.Dataset:
         for name in _arrays(path, file) if names is None else names:
             array = find(path, file, name)
             if isinstance(array, h5py.Dataset):
-                declared_bytes(path, array, name)
+                check_array(path, array, name)
         with decoding(path, "NetCDF"):
             file.attrs.get("_nc3_strict")  # h5netcdf cannot be closed properly if this fails
             source = H5NetCDFStore(h5netcdf.File(file, "r", decode_vlen_strings=True))
@@ -142,6 +142,9 @@ def _loaded(path: Path, ds: xr.Dataset, names: Collection[str] | None) -> xr.Dat
     with ds:
         wanted = ds if names is None else ds.drop_vars(set(ds.variables) - set(names))
         check_memory(path, wanted.nbytes)
+        for name, variable in wanted.variables.items():
+            if names is not None and variable.dtype.kind == "O":
+                raise StoreError(path, "must hold numbers, not text or lists.", key=f"`{name}`")
         return wanted.load()
 
 

@@ -93,7 +93,7 @@ def _read_file(path: Path, dt: float, name: str) -> tuple[Replica, tuple[str, ..
     labels = _labels(path, frames, types)
     with np.errstate(all="ignore"):  # what is not finite is found outside the box
         points = frames.positions + np.array(box.lengths) / 2
-    times = frames.times * dt
+        times = frames.times * dt
     return Replica(path, times, frames.counts, labels, points), tuple(types.values()), box
 
 
