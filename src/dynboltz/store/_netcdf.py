@@ -117,7 +117,7 @@ def import_netcdf(path: Path | str, *kinds: str) -> xr.Dataset:
 
 
 def load_netcdf(path: Path, names: Collection[str] | None = None) -> xr.Dataset:
-    """Read a NetCDF file, or those of its variables that hold numbers; no coordinate is an index."""
+    """Read a NetCDF file, or only those variables, which hold numbers; without indexes."""
     check_regular(path)
     if not h5py.is_hdf5(path):
         with decoding(path, "NetCDF"):
