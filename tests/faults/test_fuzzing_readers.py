@@ -156,7 +156,7 @@ def netcdf_sources(path):
     packed = {"zlib": True, "chunksizes": (1, 2, 6), "fletcher32": True}
     masked = lattice_dataset()
     masked.state.attrs = {"scale_factor": 1.0, "add_offset": 0.0, "_FillValue": 9, "units": "1"}
-    short = lattice_dataset().astype({"state": "i2", "initial_condition": "i4"})
+    short = lattice_dataset().astype("i2")
     return [
         netcdf_bytes(lattice_dataset(), path, engine="h5netcdf"),
         netcdf_bytes(lattice_dataset(), path, engine="h5netcdf", encoding={"state": packed}),

@@ -47,10 +47,10 @@ def foreign_trajectories(
         )
     starts = np.zeros(n_replicas, np.int64) if initial_condition is None else initial_condition
     check_initial_condition(path, starts, n_replicas)
-    lattice = checked_lattice(path, state.shape[2:], boundary)
-    terms = _moments_that_fit(path, species, lattice)
     with within_memory(path):
         states = checked_states(path, state, len(species))
+        lattice = checked_lattice(path, state.shape[2:], boundary)
+        terms = _moments_that_fit(path, species, lattice)
         moments = moments_per_site(states, lattice, species, terms)
     own = {"species": list(species), "lattice_shape": list(lattice.shape), "boundary": boundary}
     return trajectories_dataset(

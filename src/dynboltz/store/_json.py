@@ -110,4 +110,5 @@ def parse_json(path: Path, text: str | bytes, key: str | None = None) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise StoreError(path, f"is not JSON: {error}.", key=key) from error
+        given = "" if key is None else f"{text[:80]!r}: "
+        raise StoreError(path, f"is not JSON: {given}{error}.", key=key) from error

@@ -129,7 +129,7 @@ def _three(path: Path, general: Any, key: str, kind: type) -> list[Any]:
 def _types(path: Path, file: h5py.File) -> dict[int, str]:
     """Names of the species by their numbers, in the order of the numbers."""
     key = "readdy/config/particle_types"
-    rows = _values(path, file, key, "V", (None,))
+    rows = _values(path, file, key, "", (None,))
     numbers = _column(path, key, rows, "type_id", "iu", ()).tolist()
     names = _column(path, key, rows, "name", "SO", ()).tolist()
     try:
@@ -160,7 +160,7 @@ def _frames(path: Path, file: h5py.File, name: str) -> _Frames:
 
 def _trajectory(path: Path, file: h5py.File, folder: str) -> _Frames:
     key = f"{folder}/records"
-    records = _values(path, file, key, "V", (None,))
+    records = _values(path, file, key, "", (None,))
     types = _column(path, key, records, "typeId", "iu", ())
     positions = _column(path, key, records, "pos", "f", (DIM,))
     times = _times(path, file, folder)
@@ -242,7 +242,7 @@ def _column(
 def _values(
     path: Path, file: h5py.File, key: str, kinds: str, shape: tuple[int | None, ...]
 ) -> np.ndarray:
-    """Values of an array of one of the kinds of types; `None` is any length."""
+    """Values of an array of one of the kinds of types, if any; `None` is any length."""
     array = find(path, file, key)
     if not isinstance(array, h5py.Dataset):
         raise StoreError(path, "is missing; was the file written by ReaDDy 2?", key=f"`{key}`")
@@ -250,7 +250,7 @@ def _values(
     fits = values.ndim == len(shape) and all(
         wanted in (None, length) for length, wanted in zip(values.shape, shape, strict=True)
     )
-    if values.dtype.kind not in kinds or not fits:
+    if (kinds and values.dtype.kind not in kinds) or not fits:
         raise StoreError(
             path,
             f"has values of the type {values.dtype} and the shape {values.shape}; was the file "

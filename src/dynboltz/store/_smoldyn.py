@@ -123,7 +123,7 @@ def _parse(line: str, dim: int, n_species: int) -> _Line:
         )
     call, label, state = (_whole(text) for text in fields[:3])
     if not 1 <= call <= MAX_CALLS:
-        raise ValueError(f"calls are counted from 1, to {MAX_CALLS} at most, got {call}")
+        raise ValueError(f"calls are counted from 1 to {MAX_CALLS}, got {call}")
     if not 1 <= label <= n_species:
         raise ValueError(f"species {label} is not one of 1 to {n_species}")
     if state != 0:
