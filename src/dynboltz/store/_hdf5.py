@@ -19,6 +19,7 @@ import numpy as np
 from . import _blosc
 from ._decoding import check_memory, check_regular, decoding
 from ._errors import StoreError
+from ._global_heaps import check_global_heaps
 
 _BLOSC = 32001
 _NO_COMPRESSION = {
@@ -33,6 +34,8 @@ _NO_COMPRESSION = {
 def open_hdf5(path: Path, what: str = "HDF5") -> Iterator[h5py.File]:
     """Open a file for reading; what is done with it is not covered by its errors."""
     check_regular(path)
+    if path.stat().st_size > 0:
+        check_global_heaps(path)
     with decoding(path, what):
         file = h5py.File(path, "r")
     try:

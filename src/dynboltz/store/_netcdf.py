@@ -120,6 +120,9 @@ def load_netcdf(path: Path, names: Collection[str] | None = None) -> xr.Dataset:
     """Read a NetCDF file, or only those variables, which hold numbers; without indexes."""
     check_regular(path)
     if not h5py.is_hdf5(path):
+        with path.open("rb") as file:
+            if file.read(3) != b"CDF":
+                raise StoreError(path, "cannot be read as NetCDF: it begins like another file.")
         with decoding(path, "NetCDF"):
             return _loaded(path, xr.open_dataset(path, engine="scipy", **_AS_STORED), names)
     with open_hdf5(path, "NetCDF") as file:
