@@ -50,7 +50,7 @@ def check_all(inputs, answer, n_inputs, capfd):
     def check(value):
         answer(value)
         assert capfd.readouterr() == ("", "")
-        assert unseen == []
+        assert not unseen, unseen.pop()
 
     with limited_memory(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "unraisablehook", lambda raised: unseen.append(repr(raised)))

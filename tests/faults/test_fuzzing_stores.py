@@ -109,11 +109,13 @@ def test_stores(tmp_path, capfd, kind, n_inputs):
         (path / name).write_bytes(data)
         if is_forged and name.endswith("zarr.json") and is_sealable(path):
             seal(path)
-        found = said_or(path, lambda: read(path) if is_forged else read(path).load())
-        assert found is None or isinstance(found, xr.Dataset)
-        assert isinstance(store.verify_store(path), list)
-        for changed in {name, "zarr.json"}:
-            (path / changed).write_bytes(files[changed])
+        try:
+            found = said_or(path, lambda: read(path) if is_forged else read(path).load())
+            assert found is None or isinstance(found, xr.Dataset)
+            assert isinstance(store.verify_store(path), list)
+        finally:
+            for changed in {name, "zarr.json"}:
+                (path / changed).write_bytes(files[changed])
 
     check_all(changes(files), answer, n_inputs, capfd)
 

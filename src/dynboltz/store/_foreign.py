@@ -32,6 +32,10 @@ def foreign_trajectories(
 ) -> xr.Dataset:
     """Check foreign arrays and complete them with moments and labels."""
     check_species(path, species)
+    if state.dtype.kind not in "buif":
+        raise StoreError(
+            path, f"must hold whole numbers, got the type {state.dtype}.", key="`state`"
+        )
     if not 3 <= state.ndim <= 5 or 0 in state.shape:
         raise StoreError(
             path,
@@ -112,10 +116,6 @@ def checked_states(
     path: Path, state: np.ndarray, n_species: int
 ) -> UInt8[np.ndarray, "replicas times ..."]:
     """Foreign states as uint8, if they are whole numbers from 0 to the number of species."""
-    if state.dtype.kind not in "buif":
-        raise StoreError(
-            path, f"must hold whole numbers, got the type {state.dtype}.", key="`state`"
-        )
     if state.dtype.kind == "f":
         for name, wrong in (
             ("NaN", np.isnan(state)),

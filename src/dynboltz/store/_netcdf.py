@@ -131,7 +131,7 @@ def load_netcdf(path: Path, names: Collection[str] | None = None) -> xr.Dataset:
             if isinstance(array, h5py.Dataset):
                 check_array(path, array, name)
         with decoding(path, "NetCDF"):
-            file.attrs.get("_nc3_strict")  # h5netcdf cannot be closed properly if this fails
+            bool(file.attrs.get("_nc3_strict"))  # if this failed in h5netcdf, it could not close
             source = H5NetCDFStore(h5netcdf.File(file, "r", decode_vlen_strings=True))
             return _loaded(path, xr.open_dataset(source, **_AS_STORED), names)
 

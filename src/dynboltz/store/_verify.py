@@ -164,8 +164,11 @@ def _chunk_faults(path: Path, keys: list[str]) -> list[str]:
 
 
 def _lost_arrays(path: Path, attributes: dict[str, Any]) -> list[str]:
+    kind = attributes.get("kind")
+    if not isinstance(kind, str):
+        return [f"{path}, attribute `kind`: is missing."]
     try:
-        _dataset.read_dataset(path, attributes["kind"])
+        _dataset.read_dataset(path, kind)
     except StoreError as error:
         return [] if "chunk is damaged" in str(error) else [str(error)]
     return []
