@@ -266,3 +266,23 @@ def test_results_larger_than_the_memory_are_not_read(tmp_path, small_memory):
     write_dataset(data, tmp_path / "a")
     with pytest.raises(StoreError, match=r"a: declares 0.00195 GiB, more than"):
         read_dataset(tmp_path / "a", "model")
+
+
+def test_lists_of_dimensions_are_lists_of_dimensions(tmp_path):
+    path = netcdf(tmp_path / "a.nc", species="A,B", boundary="closed")
+    with h5py.File(path, "r+") as file:
+        file["state"].attrs["DIMENSION_LIST"] = np.zeros((2, 3, 6), np.uint64)
+    with pytest.raises(StoreError, match=r"a\.nc, `state`: has damaged dimensions"):
+        read_netcdf(path)
+
+
+@pytest.mark.parametrize("length", [0, 2**64 - 8, 2**64 - 24, 2**63])
+def test_heaps_that_lead_nowhere_are_found(tmp_path, length):
+    path = netcdf(tmp_path / "a.nc", species="A,B", boundary="closed")
+    data = bytearray(path.read_bytes())
+    place = data.index(b"GCOL") + 16
+    data[place : place + 2] = bytes(2 if length == 0 else [1, 0])
+    data[place + 8 : place + 16] = length.to_bytes(8, "little")
+    path.write_bytes(data)
+    with pytest.raises(StoreError, match=r"a\.nc: has a damaged heap at byte"):
+        read_netcdf(path)

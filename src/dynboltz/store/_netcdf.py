@@ -126,19 +126,36 @@ def load_netcdf(path: Path, names: Collection[str] | None = None) -> xr.Dataset:
         with decoding(path, "NetCDF"):
             return _loaded(path, xr.open_dataset(path, engine="scipy", **_AS_STORED), names)
     with open_hdf5(path, "NetCDF") as file:
-        for name in _arrays(path, file) if names is None else names:
-            array = find(path, file, name)
-            if isinstance(array, h5py.Dataset):
-                check_array(path, array, name)
+        _check_arrays(path, file, names)
         with decoding(path, "NetCDF"):
             bool(file.attrs.get("_nc3_strict"))  # if this failed in h5netcdf, it could not close
             source = H5NetCDFStore(h5netcdf.File(file, "r", decode_vlen_strings=True))
             return _loaded(path, xr.open_dataset(source, **_AS_STORED), names)
 
 
-def _arrays(path: Path, file: h5py.File) -> list[str]:
+def _check_arrays(path: Path, file: h5py.File, names: Collection[str] | None) -> None:
+    """Check what the libraries take for granted of the arrays of a file, and those to read."""
     with decoding(path, "NetCDF"):
-        return [str(name) for name in file]
+        found = [str(name) for name in file]
+    for name in found:
+        array = find(path, file, name)
+        if isinstance(array, h5py.Dataset):
+            with decoding(path, "NetCDF", f"`{name}`"):
+                are_dimensions = _has_dimensions(array)
+            if not are_dimensions:
+                raise StoreError(path, "has damaged dimensions.", key=f"`{name}`")
+            if names is None or name in names:
+                check_array(path, array, name)
+
+
+def _has_dimensions(array: h5py.Dataset) -> bool:
+    """Whether the list of dimensions is one, if there is any; HDF5 reads it without looking."""
+    if "DIMENSION_LIST" not in array.attrs:
+        return True
+    listed = array.attrs.get_id("DIMENSION_LIST")
+    item = h5py.check_vlen_dtype(listed.dtype)
+    is_list = item is not None and h5py.check_ref_dtype(item) is h5py.Reference
+    return is_list and listed.shape == (array.ndim,)
 
 
 def _loaded(path: Path, ds: xr.Dataset, names: Collection[str] | None) -> xr.Dataset:
