@@ -1,8 +1,9 @@
 """Targets of the coverage-guided fuzzer atheris.
 
 `python tests/faults/atheris_targets.py NAME [CORPUS] [-max_total_time=SECONDS ...]`, with a target
-and what libFuzzer takes; inputs that lead to new branches are kept in the folder CORPUS. It stops
-at the first input that ends in anything but an answer or the one message that is promised.
+and what libFuzzer takes; inputs that lead to new branches are kept in the folder CORPUS, which
+begins with sound texts if it is empty. It stops at the first input that ends in anything but an
+answer or the one message that is promised.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ with atheris.instrument_imports(include=["dynboltz.reactions", "dynboltz.store",
     from dynboltz.particles import Box
 with atheris.instrument_imports(include=["dynboltz.workflow"]):
     from dynboltz import workflow
+    from dynboltz.experiments import shipped_experiments
 
 FOLDER = tempfile.TemporaryDirectory()
 ERRORS = (
@@ -65,6 +67,33 @@ TARGETS: dict[str, Callable[[bytes], Any]] = {
     "model": of_file("model.nc", workflow.read_model_file),
 }
 
+ANTIMONY = b"""model m
+  compartment c = 2; species X in c, Y in c; substanceOnly species Z in c
+  J0: X => 2 X; a*X*c
+  J1: X + Y -> 2 Y; b*X*Y*c
+  J2: Z => X; k*Z*(Z - 1)/2
+  a = 1; b := 2*a; k = 1e-3; X = 50; Y = 20; Z = 4
+end"""
+
+
+def sound_texts(name: str) -> list[bytes]:
+    """What a corpus begins with."""
+    if name == "experiment":
+        return [path.read_bytes() for path in shipped_experiments().values()]
+    if name == "sbml":
+        antimony = importlib.import_module("antimony")
+        antimony.loadAntimonyString(ANTIMONY.decode())
+        return [antimony.getSBMLString("m").encode()]
+    texts = {"reactions": b"A + B -> 2 C ; k = 0.5 # text\n0 -> A ; p = 1e-3", "antimony": ANTIMONY}
+    return [texts[name]] if name in texts else []
+
+
+def begin(name: str, corpus: Path) -> None:
+    """Put sound texts into an empty corpus."""
+    if corpus.is_dir() and not any(corpus.iterdir()):
+        for number, text in enumerate(sound_texts(name)):
+            (corpus / f"sound-{number}").write_bytes(text)
+
 
 def main() -> None:
     """Run one target until it fails or is stopped."""
@@ -78,6 +107,8 @@ def main() -> None:
         except ERRORS:
             return
 
+    for option in sys.argv[2:]:
+        begin(sys.argv[1], Path(option))
     atheris.Setup([sys.argv[0], *sys.argv[2:]], check)
     atheris.Fuzz()
 

@@ -225,6 +225,9 @@ def test_units_that_are_no_number_of_particles_are_refused():
         ("k = 1", "no species"),
         ("A = -3; A => ; A", "must be finite and not negative, is -3"),
         ('import "other.ant"\nA => ; A', "imports another file"),
+        ("A => ; A\na<b<c<d", "chains three comparisons"),
+        ("A => ; A\na>=(b>\\\nc)>d", "chains three comparisons"),
+        ("A => ; A\ud800", "holds half of a surrogate pair"),
         ("zzz((", "syntax error"),
     ],
 )

@@ -13,6 +13,10 @@ MISSING = (
     "reading Antimony needs its library, which is not installed: pip install 'dynboltz[sbml]'."
 )
 IMPORT = re.compile(r"^\s*import\b", re.MULTILINE)
+ASIDE = re.compile(r"//[^\n]*|#[^\n]*|/\*.*?\*/|\"\"\".*?\"\"\"|\"[^\"\n]*\"", re.DOTALL)
+"""Comments and text in quotation marks."""
+CHAIN = re.compile("|".join(rf"{c}(?:(?:[^;\n&|,{c}]|\\\r?\n)*{c}){{2}}" for c in "<>"))
+"""Three comparisons in a row, `a < b < c < d`, at which the library (3.3) ends the process."""
 
 
 def read_antimony(
@@ -66,6 +70,12 @@ def parse_antimony(
         )
     if "\0" in text:
         raise NetworkImportError(source, ("holds a null character.",))
+    if re.search("[\ud800-\udfff]", text):
+        raise NetworkImportError(source, ("holds half of a surrogate pair, which is no text.",))
+    if CHAIN.search(ASIDE.sub("", text)):
+        raise NetworkImportError(
+            source, ("chains three comparisons, which are no part of a network; remove them.",)
+        )
     antimony.clearPreviousLoads()
     if antimony.loadAntimonyString(text) < 0:
         raise NetworkImportError(source, (_last_error(antimony.getLastError),))
