@@ -189,11 +189,11 @@ def test_readdy_observables(tmp_path):
         ({"pbc": (True, True, False)}, "`pbc`: must be the same along all axes"),
         ({"limits": np.zeros((2, 2), np.uint64)}, "limits`: must be a first and a last record"),
         ({"limits": np.full((3, 2), 9, np.uint64)}, "a last record, of 3, for each of 3 times"),
-        ({"records": np.zeros(3)}, "records`: must have the columns `typeId` and `pos`"),
+        ({"records": np.zeros(3)}, "records`: must have the column `typeId`, has none"),
         ({"time": np.array([0, 2, 1])}, "`time`: must be finite and increase"),
         (
             {"records": np.array([(1, 0, 0, (0, 0, 0))] * 3, dtype=RECORD)},
-            r"frame 0: has particles of the types \[1\]; the types are \[0, 3\]",
+            r"frame 0: has a particle of the type 1; the types are \[0, 3\]",
         ),
         (
             {"records": np.array([(0, 0, 0, (9, 0, 0))] * 3, dtype=RECORD), "pbc": (False,) * 3},
@@ -255,7 +255,7 @@ def test_smoldyn_output(tmp_path):
     ("line", "message"),
     [
         ("1 1 0 0.5 1", "malformed line '1 1 0 0.5 1'; expected a call, a species, a state, 2 coo"),
-        ("0 1 0 0.5 0.5 1", "calls are counted from 1, got 0"),
+        ("0 1 0 0.5 0.5 1", "calls are counted from 1 to 10000000, got 0"),
         ("1 3 0 0.5 0.5 1", "species 3 is not one of 1 to 2"),
         ("1 A 0 0.5 0.5 1", "'A' is no whole number"),
         ("1 1 2 0.5 0.5 1", "state 2 is on a surface"),

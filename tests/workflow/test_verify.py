@@ -141,7 +141,7 @@ def test_files_that_hold_no_model_are_refused(complete, tmp_path):
     with pytest.raises(store.StoreError, match="another kind: 'dynboltz-prediction'"):
         workflow.read_model_file(path)
     store.export_netcdf(prediction.assign_attrs(kind="dynboltz-model"), path)
-    with pytest.raises(store.StoreError, match="is no complete model"):
+    with pytest.raises(store.StoreError, match="cannot be read as a learned model"):
         workflow.read_model_file(path)
     (fault,) = faults(path).values()
-    assert "is no complete model" in fault[0]
+    assert "cannot be read as a learned model" in fault[0]

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import zarr
 
-from ._chunks import check_chunk, chunk_keys
+from ._chunks import check_chunk, chunk_keys, n_chunks
 from ._errors import StoreError
 from ._files import flush, os_errors
 from ._header import open_array
@@ -46,8 +46,27 @@ class BlockStore:
         self.attrs = attrs
         self._arrays = {name: open_array(path, name, "r+") for name in self.DATA}
         self.n_replicas = self._arrays[self.DATA[0]].shape[0]
-        self.block_replicas = int(attrs["block_replicas"])
+        self.block_replicas = attrs.get("block_replicas", 0)
+        self._check_blocks()
         self.n_blocks = -(-self.n_replicas // self.block_replicas)
+
+    def _check_blocks(self) -> None:
+        """Raise `StoreError` unless the arrays can be cut into blocks: a seal can be forged."""
+        if type(self.block_replicas) is not int or not 1 <= self.block_replicas <= self.n_replicas:
+            raise StoreError(
+                self.path,
+                f"must be 1 to {self.n_replicas} (replicas), got {self.block_replicas!r}.",
+                key="attribute `block_replicas`",
+            )
+        for name, array in self._arrays.items():
+            is_cut = self.block_replicas % array.chunks[0] == 0 if array.chunks else False
+            if array.shape[0] != self.n_replicas or not is_cut:
+                raise StoreError(
+                    self.path,
+                    f"has {array.shape[0]} replicas in chunks of {array.chunks[0]}; expected "
+                    f"{self.n_replicas} in blocks of {self.block_replicas}.",
+                    key=f"array `{name}`",
+                )
 
     def block(self, index: int) -> range:
         """Replicas of the block `index`."""
@@ -116,6 +135,10 @@ class BlockStore:
         replicas = self.block(index)
         return [key for a in self._arrays.values() for key in chunk_keys(a, replicas)]
 
+    def _n_chunks(self, index: int) -> int:
+        replicas = self.block(index)
+        return sum(n_chunks(array, replicas) for array in self._arrays.values())
+
     def _marker(self, index: int) -> Path:
         return self.path / self.DATA[0] / "commits" / f"{index:06d}.json"
 
@@ -140,6 +163,12 @@ class BlockStore:
         """Whether the block has a commit marker."""
         return self._marker(index).exists()
 
+    def written_blocks(self) -> list[int]:
+        """Blocks that have a commit marker."""
+        names = (marker.stem for marker in self._marker(0).parent.glob("*.json"))
+        numbers = {int(name) for name in names if name.isdecimal() and len(name) < 19}
+        return sorted(n for n in numbers if n < self.n_blocks and self.is_written(n))
+
     def fault(self, index: int) -> str | None:
         """Say what keeps a block from being complete, `None` if nothing does.
 
@@ -149,17 +178,17 @@ class BlockStore:
             return f"block {index} is not written"
         try:
             sizes = read_json(self._marker(index))["chunk_bytes"]
-            return next(
-                filter(None, (self._chunk_fault(k, sizes[k]) for k in self.keys(index))), None
-            )
+            if len(sizes) == self._n_chunks(index):  # there may be more than can be listed
+                faults = (self._chunk_fault(key, sizes[key]) for key in self.keys(index))
+                return next(filter(None, faults), None)
         except (StoreError, KeyError, TypeError):
-            return f"the commit marker of block {index} is damaged"
+            pass
+        return f"the commit marker of block {index} is damaged"
 
     def _chunk_fault(self, key: str, size: int) -> str | None:
-        try:
-            found = (self.path / key).stat().st_size
-        except FileNotFoundError:
+        if not (self.path / key).is_file():
             return f"chunk {key} is missing"
+        found = (self.path / key).stat().st_size
         return None if found == size else f"chunk {key} has {found} bytes, not {size}"
 
     def missing_blocks(self) -> list[int]:

@@ -12,6 +12,7 @@ import zarr
 from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.storage import LocalStore
 
+from ._blosc import check_frame
 from ._errors import StoreError
 
 CHUNK_BYTES = 2**20
@@ -60,11 +61,20 @@ def balanced_chunks(
 
 def chunk_keys(array: zarr.Array, replicas: range) -> list[str]:
     """Keys of the chunks that hold `replicas` along the first axis of `array`."""
-    length = array.chunks[0]
-    first = range(replicas.start // length, math.ceil(replicas.stop / length))
-    rest = [range(math.ceil(n / c)) for n, c in zip(array.shape, array.chunks, strict=True)][1:]
-    places = itertools.product(first, *rest)
+    places = itertools.product(*_chunk_ranges(array, replicas))
     return [f"{array.basename}/c/{'/'.join(map(str, place))}" for place in places]
+
+
+def n_chunks(array: zarr.Array, replicas: range) -> int:
+    """Number of `chunk_keys`."""
+    return math.prod(places.stop - places.start for places in _chunk_ranges(array, replicas))
+
+
+def _chunk_ranges(array: zarr.Array, replicas: range) -> list[range]:
+    length = array.chunks[0]
+    first = range(replicas.start // length, -(-replicas.stop // length))
+    cuts = zip(array.shape, array.chunks, strict=True)
+    return [first, *[range(-(-n // max(1, c))) for n, c in cuts][1:]]
 
 
 @final
@@ -77,8 +87,11 @@ class CheckedStore(LocalStore):
 
     async def get(self, key, prototype=None, byte_range=None):
         """Bytes of `key`, `None` for missing metadata."""
+        is_chunk = key.rpartition("/")[2] != "zarr.json"
+        if is_chunk and not (self.root / key).is_file():
+            check_chunk(self.root, key, None)
         value = await super().get(key, prototype, byte_range)
-        if key.rpartition("/")[2] != "zarr.json" and byte_range is None:
+        if is_chunk and byte_range is None:
             check_chunk(self.root, key, None if value is None else value.to_bytes())
         return value
 
@@ -91,3 +104,7 @@ def check_chunk(path: Path, key: str, data: bytes | None) -> None:
         raise StoreError(
             path, "chunk is damaged: its checksum is wrong; restore or rewrite it.", key=key
         )
+    try:
+        check_frame(data[:-4])
+    except ValueError as error:
+        raise StoreError(path, f"chunk is damaged: {error}.", key=key) from error

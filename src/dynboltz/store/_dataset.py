@@ -12,6 +12,7 @@ import xarray as xr
 from zarr.storage import LocalStore
 
 from ._chunks import CHUNK_BYTES, codecs
+from ._decoding import check_memory, decoding
 from ._errors import StoreError
 from ._files import new_directory, os_errors
 from ._header import open_dataset, read_header
@@ -158,6 +159,8 @@ def read_dataset(path: Path | str, kind: str) -> xr.Dataset:
             f"is a store of another kind: {found!r}, expected {kind!r}.",
             key="attribute `kind`",
         )
-    dataset.load()
+    check_memory(path, dataset.nbytes)
+    with decoding(path, "a store"):
+        dataset.load()
     dataset.attrs = {k: v for k, v in dataset.attrs.items() if k not in OWN_ATTRIBUTES}
     return dataset.drop_encoding()

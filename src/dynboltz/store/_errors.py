@@ -32,8 +32,19 @@ class StoreError(ValueError):
         self.path = Path(path)
         self.key = key
         self._problem = problem
-        super().__init__(f"{path}: {problem}" if key is None else f"{path}, {key}: {problem}")
+        where = f"{path}" if key is None else f"{path}, {_shortened(key)}"
+        super().__init__(_printable(f"{where}: {_shortened(problem)}"))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Arguments to make the error again in another process."""
         return partial(StoreError, key=self.key), (self.path, self._problem)
+
+
+def _shortened(text: str) -> str:
+    """Text without its middle, if a file put too much into it."""
+    return text if len(text) <= 1500 else f"{text[:1000]} ... {text[-400:]}"
+
+
+def _printable(text: str) -> str:
+    """Text that any terminal shows as it is: control characters and lone surrogates escaped."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)

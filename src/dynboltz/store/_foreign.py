@@ -12,8 +12,11 @@ from jaxtyping import Float64, UInt8
 
 from dynboltz.lattices import Boundary, Lattice, Term, TermCounter, neighbour_moments
 
+from ._decoding import within_memory
 from ._errors import StoreError
 from ._layout import check_initial_condition, check_times, trajectories_dataset
+
+MAX_SPECIES = 254
 
 
 def foreign_trajectories(
@@ -29,6 +32,10 @@ def foreign_trajectories(
 ) -> xr.Dataset:
     """Check foreign arrays and complete them with moments and labels."""
     check_species(path, species)
+    if state.dtype.kind not in "buif":
+        raise StoreError(
+            path, f"must hold whole numbers, got the type {state.dtype}.", key="`state`"
+        )
     if not 3 <= state.ndim <= 5 or 0 in state.shape:
         raise StoreError(
             path,
@@ -44,13 +51,15 @@ def foreign_trajectories(
         )
     starts = np.zeros(n_replicas, np.int64) if initial_condition is None else initial_condition
     check_initial_condition(path, starts, n_replicas)
-    states = checked_states(path, state, len(species))
-    lattice = checked_lattice(path, state.shape[2:], boundary)
-    terms = _moments_that_fit(species, lattice)
+    with within_memory(path):
+        states = checked_states(path, state, len(species))
+        lattice = checked_lattice(path, state.shape[2:], boundary)
+        terms = _moments_that_fit(path, species, lattice)
+        moments = moments_per_site(states, lattice, species, terms)
     own = {"species": list(species), "lattice_shape": list(lattice.shape), "boundary": boundary}
     return trajectories_dataset(
         states,
-        moments_per_site(states, lattice, species, terms),
+        moments,
         times.astype(np.float64),
         [term.name for term in terms],
         starts,
@@ -63,12 +72,12 @@ def check_species(path: Path, species: Sequence[str]) -> None:
     """Raise `StoreError` unless species are 1 to 254 different names."""
     if (
         isinstance(species, str)
-        or not 1 <= len(species) <= 254
+        or not 1 <= len(species) <= MAX_SPECIES
         or len(set(species)) < len(species)
         or not all(isinstance(name, str) and name for name in species)
     ):
         raise StoreError(
-            path, f"must be a sequence of 1 to 254 different names, got {species!r}.",
+            path, f"must be a sequence of 1 to {MAX_SPECIES} different names, got {species!r}.",
             key="`species`",
         )  # fmt: skip
 
@@ -81,8 +90,14 @@ def checked_lattice(path: Path, shape: tuple[int, ...], boundary: Boundary) -> L
         raise StoreError(path, str(error)) from error
 
 
-def _moments_that_fit(species: Sequence[str], lattice: Lattice) -> tuple[Term, ...]:
-    return neighbour_moments(species, lattice.dim, max_order=min(4, *lattice.shape))
+def _moments_that_fit(path: Path, species: Sequence[str], lattice: Lattice) -> tuple[Term, ...]:
+    terms = neighbour_moments(species, lattice.dim, max_order=min(4, *lattice.shape))
+    if len({term.name for term in terms}) < len(terms):
+        raise StoreError(
+            path, f"give two moments the same name: {', '.join(species)}. Use names without dots.",
+            key="`species`",
+        )  # fmt: skip
+    return terms
 
 
 def moments_per_site(
@@ -101,10 +116,6 @@ def checked_states(
     path: Path, state: np.ndarray, n_species: int
 ) -> UInt8[np.ndarray, "replicas times ..."]:
     """Foreign states as uint8, if they are whole numbers from 0 to the number of species."""
-    if state.dtype.kind not in "buif":
-        raise StoreError(
-            path, f"must hold whole numbers, got the type {state.dtype}.", key="`state`"
-        )
     if state.dtype.kind == "f":
         for name, wrong in (
             ("NaN", np.isnan(state)),

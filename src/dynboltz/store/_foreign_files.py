@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -14,11 +11,15 @@ import xarray as xr
 
 from dynboltz.lattices import Boundary
 
+from ._decoding import check_memory, check_regular, decoding
 from ._errors import StoreError
-from ._files import os_errors
-from ._foreign import foreign_trajectories
+from ._foreign import MAX_SPECIES, foreign_trajectories
+from ._json import parse_json
 from ._layout import AXES
 from ._netcdf import load_netcdf
+
+ARRAYS = ("state", "time", "initial_condition")
+"""What is read of a file, and of an archive `species` too; anything else in it is left alone."""
 
 
 def read_npz(
@@ -53,7 +54,7 @@ def read_npz(
         raise StoreError(
             path, f"holds no such array, only {', '.join(arrays) or 'none'}.", key="`state`"
         )
-    names = [str(name) for name in arrays["species"].ravel()] if "species" in arrays else None
+    names = _names(path, arrays["species"]) if "species" in arrays else None
     return foreign_trajectories(
         path,
         arrays["state"],
@@ -66,19 +67,28 @@ def read_npz(
 
 
 def _npz_arrays(path: Path) -> dict[str, np.ndarray]:
-    wanted = ("state", "time", "initial_condition", "species")
-    try:
-        with os_errors(path, "read"), path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise StoreError(path, "is one array, not an archive; save it with `numpy.savez`.")
-            return {name: archive[name] for name in wanted if name in archive}
-    except StoreError:
-        raise
-    except (ValueError, zipfile.BadZipFile, EOFError, zlib.error) as error:
-        raise StoreError(
-            path, f"cannot be read as a NumPy archive without pickles: {error}."
-        ) from error
+    check_regular(path)
+    with path.open("rb") as file, decoding(path, "a NumPy archive without pickles"):
+        archive = np.load(file, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise StoreError(path, "is one array, not an archive; save it with `numpy.savez`.")
+        with archive:
+            names = [name for name in (*ARRAYS, "species") if name in archive]
+            check_memory(path, sum(_declared_bytes(archive, name) for name in names))
+            return {name: _array(path, archive, name) for name in names}
+
+
+def _declared_bytes(archive: np.lib.npyio.NpzFile, name: str) -> int:
+    """Size that the archive says a member has; no more of it is ever decompressed."""
+    members = archive.zip.NameToInfo
+    return sum(members[key].file_size for key in (name, f"{name}.npy") if key in members)
+
+
+def _array(path: Path, archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
+    array = archive[name]
+    if not isinstance(array, np.ndarray):
+        raise StoreError(path, "is no array.", key=f"`{name}`")
+    return array
 
 
 def _one_of(path: Path, name: str, argument: Any, found: Any) -> Any:
@@ -124,7 +134,7 @@ def read_netcdf(
         If the file is missing or unreadable, or a variable is not as above.
     """
     path = Path(path)
-    ds = load_netcdf(path)
+    ds = load_netcdf(path, ARRAYS)
     state = _state_variable(path, ds)
     found = ds.attrs.get("species")
     time = ds.variables.get("time")
@@ -156,20 +166,22 @@ def _state_variable(path: Path, ds: xr.Dataset) -> xr.Variable:
 
 
 def _known_boundary(path: Path, argument: Boundary | None, found: Any) -> Boundary:
-    value = _one_of(path, "boundary", argument, found)
-    if value not in get_args(Boundary):
+    value = found if argument is None else argument
+    if value is not None and not (isinstance(value, str) and value in get_args(Boundary)):
         raise StoreError(
             path, f"must be one of {get_args(Boundary)}, got {value!r}.", key="`boundary`"
         )
-    return value
+    return _one_of(path, "boundary", argument, None if found is None else str(found))
 
 
 def _names(path: Path, value: Any) -> list[str]:
-    if not isinstance(value, str):
-        return [str(name) for name in np.ravel(value)]
-    if not value.startswith("["):
-        return [name.strip() for name in value.split(",")]
-    try:
-        return [str(name) for name in json.loads(value)]
-    except ValueError as error:
-        raise StoreError(path, f"is not JSON: {value!r}.", key="`species`") from error
+    names: Any = np.ravel(value)
+    if isinstance(value, str) and value.startswith("["):
+        names = parse_json(path, value, "`species`")
+    elif isinstance(value, str):
+        names = [name.strip() for name in value.split(",")]
+    if len(names) > MAX_SPECIES:
+        raise StoreError(
+            path, f"must be at most {MAX_SPECIES} names, got {len(names)}.", key="`species`"
+        )
+    return [str(name) for name in names]

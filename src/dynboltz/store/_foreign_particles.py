@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import xarray as xr
 
 from dynboltz.particles import Box
 
+from ._decoding import check_memory, within_memory
 from ._errors import StoreError
 from ._layout import check_times
 from ._particle_layout import checked_patterns, particles_dataset
@@ -28,13 +30,17 @@ class Replica:
         The file.
     times
         Times of the frames.
-    frames
-        Labels [particles] and positions [particles, dim] at each time.
+    counts
+        Numbers of particles of the frames.
+    labels, points
+        Labels [particles] and positions [particles, dim], frame after frame.
     """
 
     path: Path
     times: np.ndarray
-    frames: Sequence[tuple[np.ndarray, np.ndarray]]
+    counts: np.ndarray
+    labels: np.ndarray
+    points: np.ndarray
 
 
 def as_paths(paths: Path | str | Sequence[Path | str]) -> list[Path]:
@@ -70,14 +76,39 @@ def replicas_dataset(
                 f"{other.times[:1]} to {other.times[-1:]}, not {first.times.size} from "
                 f"{first.times[:1]} to {first.times[-1:]}.",
             )
-    slots = max([len(labels) for r in replicas for labels, _ in r.frames] + [1])
+    slots = max(1, *(int(replica.counts.max()) for replica in replicas))
     shape = (len(replicas), len(first.times), slots)
-    positions, labels = np.zeros((*shape, box.dim)), np.zeros(shape, dtype=np.uint8)
-    for row, replica in enumerate(replicas):
-        for time, (kinds, points) in enumerate(replica.frames):
-            labels[row, time, : len(kinds)] = kinds
-            positions[row, time, : len(kinds)] = box.fold(points) if box.is_periodic else points
-        checked_patterns(replica.path, positions[row], labels[row], species, box, "(frame, slot)")
+    check_memory(first.path, math.prod(shape) * (8 * box.dim + 1))
+    with within_memory(first.path):
+        positions, labels = np.zeros((*shape, box.dim)), np.zeros(shape, dtype=np.uint8)
+        for row, replica in enumerate(replicas):
+            _fill(positions[row], labels[row], replica, box)
+            checked_patterns(
+                replica.path, positions[row], labels[row], species, box, "(frame, slot)"
+            )
+        return _dataset(first, positions, labels, species, box, attrs, time_units)
+
+
+def _fill(positions: np.ndarray, labels: np.ndarray, replica: Replica, box: Box) -> None:
+    """Put the particles of each frame into its first slots."""
+    frame = np.repeat(np.arange(len(replica.counts)), replica.counts)
+    first = np.cumsum(replica.counts) - replica.counts
+    slot = np.arange(len(frame)) - first[frame]
+    labels[frame, slot] = replica.labels
+    with np.errstate(all="ignore"):  # what is not finite is found outside the box
+        points = box.fold(replica.points) if box.is_periodic else replica.points
+    positions[frame, slot] = points
+
+
+def _dataset(
+    first: Replica,
+    positions: np.ndarray,
+    labels: np.ndarray,
+    species: tuple[str, ...],
+    box: Box,
+    attrs: Mapping[str, Any],
+    time_units: str,
+) -> xr.Dataset:
     patterns = checked_patterns(first.path, positions, labels, species, box)
     return particles_dataset(
         patterns, first.times.astype(np.float64), attrs=attrs, time_units=time_units

@@ -12,6 +12,7 @@ import zarr
 from zarr.storage import LocalStore
 
 from ._chunks import CheckedStore
+from ._decoding import decoding
 from ._errors import StoreError
 from ._json import plain_json, read_json
 from ._seal import SEAL, check_seal
@@ -87,17 +88,15 @@ def open_array(path: Path, name: str, mode: Literal["r", "r+"]) -> zarr.Array:
     if not (path / name / "zarr.json").is_file():
         raise StoreError(path, "is truncated: the array is missing.", key=f"array `{name}`")
     store = CheckedStore(path, read_only=True) if mode == "r" else LocalStore(path)
-    try:
+    with decoding(path, "an array", f"array `{name}`, zarr.json"):
         return zarr.open_array(
             store=store, path=name, mode=mode, zarr_format=3, config={"write_empty_chunks": True}
         )
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(path, f"is damaged: {error}.", key=f"array `{name}`, zarr.json") from error
 
 
 def open_dataset(path: Path) -> xr.Dataset:
     """Open all arrays of a store lazily; what is small enough for an index is read at once."""
-    try:
+    with decoding(path, "a store"):
         dataset = xr.open_zarr(
             CheckedStore(path, read_only=True),
             consolidated=False,
@@ -106,12 +105,8 @@ def open_dataset(path: Path) -> xr.Dataset:
             mask_and_scale=False,
             decode_times=False,
         )
-    except StoreError:
-        raise
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(path, f"is damaged: {error}.") from error
-    dataset.attrs.pop(SEAL, None)
-    return _with_fixed_width_text(dataset)
+        dataset.attrs.pop(SEAL, None)
+        return _with_fixed_width_text(dataset)
 
 
 def _with_fixed_width_text(dataset: xr.Dataset) -> xr.Dataset:

@@ -102,7 +102,13 @@ def read_json(path: Path | str) -> Any:
     path = Path(path)
     with os_errors(path, "read"):
         data = path.read_bytes()
+    return parse_json(path, data)
+
+
+def parse_json(path: Path, text: str | bytes, key: str | None = None) -> Any:
+    """What JSON text from a file says; `StoreError` if it is none, or nested too deeply."""
     try:
-        return json.loads(data)
-    except ValueError as error:
-        raise StoreError(path, f"is not JSON: {error}.") from error
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        given = "" if key is None else f"{text[:80]!r}: "
+        raise StoreError(path, f"is not JSON: {given}{error}.", key=key) from error

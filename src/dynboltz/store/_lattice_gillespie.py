@@ -14,9 +14,14 @@ from jaxtyping import UInt8
 
 from dynboltz.lattices import Boundary
 
+from ._decoding import check_memory, read_lines, within_memory
 from ._errors import StoreError
 from ._files import os_errors
 from ._foreign import check_species, checked_lattice, foreign_trajectories
+
+REPLICAS = r"lattice_v([0-9]+)"
+STEPS = r"([0-9]+)\.txt"
+MAX_DIGITS = 18
 
 
 def read_lattice_gillespie(
@@ -61,13 +66,11 @@ def read_lattice_gillespie(
     if not (math.isfinite(dt) and dt > 0):
         raise StoreError(directory, f"`dt` must be positive, got {dt}.")
     lattice = checked_lattice(directory, shape, boundary)
-    replicas = _numbered(directory, r"lattice_v(\d+)")
+    replicas = _numbered(directory, REPLICAS)
     steps = _common_steps(directory, replicas)
-    line_parser = _Lines(shape, species)
-    state = np.zeros((len(replicas), len(steps), lattice.n_sites), dtype=np.uint8)
-    for replica, folder in enumerate(replicas.values()):
-        for time, file in enumerate(_numbered(folder / "lattice", r"(\d+)\.txt").values()):
-            _read_state(file, line_parser, state[replica, time])
+    check_memory(directory, len(replicas) * len(steps) * lattice.n_sites)
+    with within_memory(directory):
+        state = _read_states(replicas, len(steps), lattice.n_sites, _Lines(shape, species))
     return foreign_trajectories(
         directory,
         state.reshape(*state.shape[:2], *shape),
@@ -79,12 +82,26 @@ def read_lattice_gillespie(
     )
 
 
+def _read_states(
+    replicas: dict[int, Path], n_times: int, n_sites: int, line_parser: _Lines
+) -> UInt8[np.ndarray, "replicas times sites"]:
+    state = np.zeros((len(replicas), n_times, n_sites), dtype=np.uint8)
+    for replica, folder in enumerate(replicas.values()):
+        for time, file in enumerate(_numbered(folder / "lattice", STEPS).values()):
+            _read_state(file, line_parser, state[replica, time])
+    return state
+
+
 def _numbered(directory: Path, pattern: str) -> dict[int, Path]:
     found: dict[int, Path] = {}
     with os_errors(directory, "read"):
         entries = sorted(directory.iterdir())
     for entry in entries:
         if match := re.fullmatch(pattern, entry.name):
+            if len(match[1]) > MAX_DIGITS:
+                raise StoreError(
+                    directory, f"{entry.name} has a number of more than {MAX_DIGITS} digits."
+                )
             number = int(match[1])
             if number in found:
                 raise StoreError(
@@ -97,9 +114,7 @@ def _numbered(directory: Path, pattern: str) -> dict[int, Path]:
 
 
 def _common_steps(directory: Path, replicas: dict[int, Path]) -> list[int]:
-    steps = {
-        folder: list(_numbered(folder / "lattice", r"(\d+)\.txt")) for folder in replicas.values()
-    }
+    steps = {folder: list(_numbered(folder / "lattice", STEPS)) for folder in replicas.values()}
     first, *others = steps
     for other in others:
         if steps[other] != steps[first]:
@@ -138,20 +153,14 @@ class _Lines(dict[str, tuple[int, int]]):
         for text, length in zip(coordinates, self.shape, strict=True):
             if not re.fullmatch(r"[+-]?[0-9]+", text):
                 raise ValueError(f"coordinate {text!r} is no whole number")
-            if not 1 <= int(text) <= length:
+            if len(text) > MAX_DIGITS or not 1 <= int(text) <= length:
                 raise ValueError(f"coordinate {text} is outside the lattice, 1 to {length}")
             site = site * length + int(text) - 1
         return site
 
 
 def _read_state(file: Path, line_parser: _Lines, state: UInt8[np.ndarray, " sites"]) -> None:
-    with os_errors(file, "read"):
-        data = file.read_bytes()
-    try:
-        lines = data.decode("utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise StoreError(file, f"is not text: {error}.") from error
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_lines(file), start=1):
         if not line.strip():
             continue
         try:

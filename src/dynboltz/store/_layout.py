@@ -98,7 +98,9 @@ def check_times(path: Path, times: np.ndarray) -> None:
             f"needs a list of numbers, got {times.dtype} of shape {times.shape}.",
             key="`time`",
         )
-    if not np.all(np.isfinite(times)) or np.any(np.diff(times) <= 0):
+    with np.errstate(over="ignore"):
+        values = times.astype(np.float64)
+    if not np.all(np.isfinite(values)) or np.any(values[1:] <= values[:-1]):
         raise StoreError(path, "must be finite and increase.", key="`time`")
 
 
@@ -110,4 +112,8 @@ def check_initial_condition(path: Path, numbers: np.ndarray, n_replicas: int) ->
             f"needs one whole number for each of {n_replicas} replicas, got {numbers.dtype} of "
             f"shape {numbers.shape}.",
             key="`initial_condition`",
+        )
+    if numbers.max() > np.iinfo(np.int64).max:
+        raise StoreError(
+            path, f"must be less than 2**63, got {numbers.max()}.", key="`initial_condition`"
         )

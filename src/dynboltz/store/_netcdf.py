@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import h5netcdf
+import h5py
 import numpy as np
 import xarray as xr
+from xarray.backends import H5NetCDFStore
 
+from ._decoding import check_memory, check_regular, decoding
 from ._errors import StoreError
-from ._files import os_errors, replacing_file
-from ._json import plain_json
+from ._files import replacing_file
+from ._hdf5 import check_array, find, open_hdf5
+from ._json import parse_json, plain_json
 
 CONTENT = "content_sha256"
 """Attribute with the checksum of all variables; files of earlier versions lack it."""
 SEAL = ("json_attributes", "attributes_sha256")
+_AS_STORED: dict[str, Any] = {"decode_times": False, "create_default_indexes": False}
 
 
 def export_netcdf(ds: xr.Dataset, path: Path | str) -> None:
@@ -80,6 +87,8 @@ def import_netcdf(path: Path | str, *kinds: str) -> xr.Dataset:
     """
     path = Path(path)
     ds = load_netcdf(path)
+    with decoding(path, "NetCDF"):
+        ds = ds.assign_coords({name: ds.variables[name] for name in ds.dims if name in ds.coords})
     if ds.attrs.get("kind") not in kinds:
         raise StoreError(
             path,
@@ -90,11 +99,13 @@ def import_netcdf(path: Path | str, *kinds: str) -> xr.Dataset:
     try:
         names = str(ds.attrs["json_attributes"]).split()
         attributes = {
-            str(key): json.loads(value) if key in names else _number_or_text(value)
+            str(key): parse_json(path, value) if key in names else _number_or_text(value)
             for key, value in ds.attrs.items()
         }
         covered = {k: v for k, v in attributes.items() if k not in SEAL}
         is_sound = _sealed(covered) == attributes
+    except StoreError:
+        raise
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(path, f"has damaged attributes: {error}.") from error
     if not is_sound:
@@ -105,17 +116,56 @@ def import_netcdf(path: Path | str, *kinds: str) -> xr.Dataset:
     return ds.drop_encoding()
 
 
-def load_netcdf(path: Path) -> xr.Dataset:
-    """Read a whole NetCDF file; `StoreError` if that fails."""
-    try:
-        with os_errors(path, "read"), path.open("rb"):
-            pass
-        with xr.open_dataset(path, decode_times=False) as ds:
-            return ds.load()
-    except StoreError:
-        raise
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise StoreError(path, f"cannot be read as NetCDF: {error}.") from error
+def load_netcdf(path: Path, names: Collection[str] | None = None) -> xr.Dataset:
+    """Read a NetCDF file, or only those variables, which hold numbers; without indexes."""
+    check_regular(path)
+    if not h5py.is_hdf5(path):
+        with path.open("rb") as file:
+            if file.read(3) != b"CDF":
+                raise StoreError(path, "cannot be read as NetCDF: it begins like another file.")
+        with decoding(path, "NetCDF"):
+            return _loaded(path, xr.open_dataset(path, engine="scipy", **_AS_STORED), names)
+    with open_hdf5(path, "NetCDF") as file:
+        _check_arrays(path, file, names)
+        with decoding(path, "NetCDF"):
+            bool(file.attrs.get("_nc3_strict"))  # if this failed in h5netcdf, it could not close
+            source = H5NetCDFStore(h5netcdf.File(file, "r", decode_vlen_strings=True))
+            return _loaded(path, xr.open_dataset(source, **_AS_STORED), names)
+
+
+def _check_arrays(path: Path, file: h5py.File, names: Collection[str] | None) -> None:
+    """Check what the libraries take for granted of the arrays of a file, and those to read."""
+    with decoding(path, "NetCDF"):
+        found = [str(name) for name in file]
+    for name in found:
+        array = find(path, file, name)
+        if isinstance(array, h5py.Dataset):
+            with decoding(path, "NetCDF", f"`{name}`"):
+                are_dimensions = _has_dimensions(array)
+            if not are_dimensions:
+                raise StoreError(path, "has damaged dimensions.", key=f"`{name}`")
+            if names is None or name in names:
+                check_array(path, array, name)
+
+
+def _has_dimensions(array: h5py.Dataset) -> bool:
+    """Whether the list of dimensions is one, if there is any; HDF5 reads it without looking."""
+    if "DIMENSION_LIST" not in array.attrs:
+        return True
+    listed = array.attrs.get_id("DIMENSION_LIST")
+    item = h5py.check_vlen_dtype(listed.dtype)
+    is_list = item is not None and h5py.check_ref_dtype(item) is h5py.Reference
+    return is_list and listed.shape == (array.ndim,)
+
+
+def _loaded(path: Path, ds: xr.Dataset, names: Collection[str] | None) -> xr.Dataset:
+    with ds:
+        wanted = ds if names is None else ds.drop_vars(set(ds.variables) - set(names))
+        check_memory(path, wanted.nbytes)
+        for name, variable in wanted.variables.items():
+            if names is not None and variable.dtype.kind == "O":
+                raise StoreError(path, "must hold numbers, not text or lists.", key=f"`{name}`")
+        return wanted.load()
 
 
 def _sealed(attributes: dict[str, Any]) -> dict[str, Any]:

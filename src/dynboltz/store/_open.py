@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,17 +50,23 @@ def open_trajectories(
 
 def written_replicas(store: BlockStore, allow_incomplete: bool) -> xr.Dataset:
     """Open the replicas of the blocks that are there, all of them unless `allow_incomplete`."""
-    written = [index for index in range(store.n_blocks) if store.is_written(index)]
-    expected = written if allow_incomplete else range(store.n_blocks)
-    faults = [fault for fault in map(store.fault, expected) if fault is not None]
-    if faults:
-        more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""
+    written = store.written_blocks()
+    faults = [fault for fault in map(store.fault, written) if fault is not None]
+    n_faults = len(faults) + (0 if allow_incomplete else store.n_blocks - len(written))
+    if n_faults:
+        first = itertools.chain(faults, _not_written(store, {*written}))
+        more = f" and {n_faults - 5} more" if n_faults > 5 else ""
         raise StoreError(
             store.path,
             f"is truncated, {len(written)} of {store.n_blocks} blocks are written: "
-            f"{', '.join(faults[:5])}{more}. Resume the simulation to complete it.",
+            f"{', '.join(itertools.islice(first, min(n_faults, 5)))}{more}. Resume the simulation "
+            "to complete it.",
         )
     dataset = open_dataset(store.path)
     if len(written) == store.n_blocks:
         return dataset
     return dataset.isel(replica=[r for index in written for r in store.block(index)])
+
+
+def _not_written(store: BlockStore, written: set[int]) -> Iterator[str]:
+    return (f"block {n} is not written" for n in range(store.n_blocks) if n not in written)

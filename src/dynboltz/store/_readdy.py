@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 import xarray as xr
-from numcodecs import blosc
 
 from dynboltz.particles import Box, Walls
 
+from ._decoding import within_memory
 from ._errors import StoreError
-from ._files import os_errors
+from ._foreign import check_species
 from ._foreign_particles import Replica, as_paths, check_interval, replicas_dataset
+from ._hdf5 import find, open_hdf5, read_values
+from ._json import parse_json
+from ._layout import check_times
 
-_BLOSC = 32001
-_Frames = list[tuple[np.ndarray, np.ndarray]]
+DIM = 3
+
+
+class _Frames(NamedTuple):
+    """Particles as in the file: numbers of their types, positions relative to the centre."""
+
+    times: np.ndarray
+    counts: np.ndarray
+    types: np.ndarray
+    positions: np.ndarray
 
 
 def read_readdy(
@@ -76,63 +86,70 @@ def read_readdy(
 
 
 def _read_file(path: Path, dt: float, name: str) -> tuple[Replica, tuple[str, ...], Box]:
-    with os_errors(path, "read"), path.open("rb"):
-        pass
-    try:
-        with h5py.File(path, "r") as file:
-            box, corner = _box(path, file)
-            types = _types(path, file)
-            times, frames = _frames(path, file, name)
-    except OSError as error:
-        raise StoreError(path, f"cannot be read as HDF5: {error}.") from error
-    number = {type_id: label for label, type_id in enumerate(types, start=1)}
-    labelled = [
-        (_labels(path, frame, kinds, number), points - corner)
-        for frame, (kinds, points) in enumerate(frames)
-    ]
-    return Replica(path, times * dt, labelled), tuple(types.values()), box
+    with within_memory(path), open_hdf5(path) as file:
+        box = _box(path, file)
+        types = _types(path, file)
+        frames = _frames(path, file, name)
+    labels = _labels(path, frames, types)
+    with np.errstate(all="ignore"):  # what is not finite is found outside the box
+        points = frames.positions + np.array(box.lengths) / 2
+        times = frames.times * dt
+    return Replica(path, times, frames.counts, labels, points), tuple(types.values()), box
 
 
-def _box(path: Path, file: h5py.File) -> tuple[Box, np.ndarray]:
-    """Box, and its lower corner in the file."""
+def _box(path: Path, file: h5py.File) -> Box:
     key = "readdy/config/general"
-    try:
-        general = json.loads(_array(path, file, key)[()])
-        lengths, periodic = [float(x) for x in general["box_size"]], list(general["pbc"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            path, f"must be JSON with `box_size` and `pbc`: {error!r}.", key=f"`{key}`"
-        ) from error
+    text = _values(path, file, key, "SO", ())[()]
+    if not isinstance(text, bytes | str):
+        raise StoreError(path, f"must be text, got {text!r}.", key=f"`{key}`")
+    general = parse_json(path, text, f"`{key}`")
+    lengths, periodic = _three(path, general, "box_size", float), _three(path, general, "pbc", bool)
     if len(set(periodic)) != 1:
         raise StoreError(
             path, f"must be the same along all axes, got {periodic}.", key=f"`{key}`, `pbc`"
         )
     boundary: Walls = "periodic" if periodic[0] else "reflecting"
     try:
-        return Box(tuple(lengths), boundary), -np.array(lengths) / 2
-    except ValueError as error:
+        return Box(tuple(map(float, lengths)), boundary)
+    except (ValueError, OverflowError) as error:
         raise StoreError(path, str(error), key=f"`{key}`, `box_size`") from error
+
+
+def _three(path: Path, general: Any, key: str, kind: type) -> list[Any]:
+    found = general.get(key) if isinstance(general, dict) else None
+    kinds = (int, float) if kind is float else (kind,)
+    if not isinstance(found, list) or len(found) != DIM or {*map(type, found)} - {*kinds}:
+        what = "numbers" if kind is float else "truth values"
+        raise StoreError(
+            path, f"must be {DIM} {what}, got {found!r}.", key=f"`readdy/config/general`, `{key}`"
+        )
+    return found
 
 
 def _types(path: Path, file: h5py.File) -> dict[int, str]:
     """Names of the species by their numbers, in the order of the numbers."""
     key = "readdy/config/particle_types"
-    rows = _array(path, file, key)[()]
-    if rows.dtype.names is None or not {"name", "type_id"} <= {*rows.dtype.names}:
-        raise StoreError(path, "must have the columns `name` and `type_id`.", key=f"`{key}`")
-    names = {int(row["type_id"]): row["name"].decode() for row in rows}
-    return dict(sorted(names.items()))
+    rows = _values(path, file, key, "", (None,))
+    numbers = _column(path, key, rows, "type_id", "iu", ()).tolist()
+    names = _column(path, key, rows, "name", "SO", ()).tolist()
+    try:
+        decoded = [name if isinstance(name, str) else name.decode() for name in names]
+    except (AttributeError, UnicodeDecodeError) as error:
+        raise StoreError(path, f"has names that are not text: {error}.", key=f"`{key}`") from error
+    check_species(path, decoded)
+    if len(set(numbers)) < len(numbers):
+        raise StoreError(path, f"gives two types the same number: {numbers}.", key=f"`{key}`")
+    return dict(sorted(zip(numbers, decoded, strict=True)))
 
 
-def _frames(path: Path, file: h5py.File, name: str) -> tuple[np.ndarray, _Frames]:
-    folders = [
+def _frames(path: Path, file: h5py.File, name: str) -> _Frames:
+    trajectory, observable = [
         "/".join(filter(None, (folder, name)))
         for folder in ("readdy/trajectory", "readdy/observables/particles")
     ]
-    trajectory, observable = folders
-    if f"{trajectory}/records" in file:
+    if find(path, file, f"{trajectory}/records") is not None:
         return _trajectory(path, file, trajectory)
-    if f"{observable}/positions" in file:
+    if find(path, file, f"{observable}/positions") is not None:
         return _observable(path, file, observable)
     raise StoreError(
         path,
@@ -141,80 +158,103 @@ def _frames(path: Path, file: h5py.File, name: str) -> tuple[np.ndarray, _Frames
     )
 
 
-def _trajectory(path: Path, file: h5py.File, folder: str) -> tuple[np.ndarray, _Frames]:
-    records = _values(path, file, f"{folder}/records")
-    limits = _values(path, file, f"{folder}/limits").astype(np.int64)
-    times = _values(path, file, f"{folder}/time")
-    names = records.dtype.names or ()
-    if "typeId" not in names or "pos" not in names:
-        raise StoreError(
-            path, "must have the columns `typeId` and `pos`.", key=f"`{folder}/records`"
-        )
-    right = limits.shape == (times.size, 2) and np.all(limits[:, 0] <= limits[:, 1])
-    if not right or limits.max(initial=0) > records.size:
+def _trajectory(path: Path, file: h5py.File, folder: str) -> _Frames:
+    key = f"{folder}/records"
+    records = _values(path, file, key, "", (None,))
+    types = _column(path, key, records, "typeId", "iu", ())
+    positions = _column(path, key, records, "pos", "f", (DIM,))
+    times = _times(path, file, folder)
+    limits = _values(path, file, f"{folder}/limits", "iu", (None, None))
+    ends = limits.ravel()
+    fits = limits.shape == (times.size, 2) and ends[0] >= 0 and ends[-1] <= records.size
+    if not fits or np.any(ends[1:] < ends[:-1]):
         raise StoreError(
             path,
             f"must be a first and a last record, of {records.size}, for each of {times.size} "
-            "times.",
+            "times, none before the last one of the time before.",
             key=f"`{folder}/limits`",
         )
-    parts = [records[start:stop] for start, stop in limits]
-    return times, [(part["typeId"], part["pos"].reshape(-1, 3)) for part in parts]
+    first, last = limits[:, 0].astype(np.int64), limits[:, 1].astype(np.int64)
+    kept = np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=True)])
+    return _Frames(times, last - first, types[kept], positions[kept].astype(np.float64))
 
 
-def _observable(path: Path, file: h5py.File, folder: str) -> tuple[np.ndarray, _Frames]:
-    times = _values(path, file, f"{folder}/time")
-    types = _values(path, file, f"{folder}/types")
-    positions = _values(path, file, f"{folder}/positions")
-    points = [np.asarray(place, dtype=np.float64).reshape(-1, 3) for place in positions]
-    sizes = [(len(kinds), len(place)) for kinds, place in zip(types, points, strict=False)]
-    if not times.size == types.size == len(points) or any(a != b for a, b in sizes):
+def _observable(path: Path, file: h5py.File, folder: str) -> _Frames:
+    times = _times(path, file, folder)
+    types = _values(path, file, f"{folder}/types", "O", (times.size,))
+    positions = _values(path, file, f"{folder}/positions", "O", (times.size,))
+    counts = [_length(path, f"{folder}/types", row, "iu") for row in types]
+    sizes = [_length(path, f"{folder}/positions", row, "f") for row in positions]
+    if sizes != [DIM * count for count in counts]:
         raise StoreError(
             path, "has other numbers of times, types and positions.", key=f"`{folder}`"
         )
-    return times, list(zip(types, points, strict=True))
+    points = np.concatenate([row.ravel() for row in positions]).astype(np.float64)
+    return _Frames(times, np.array(counts), np.concatenate(types), points.reshape(-1, DIM))
 
 
-def _labels(path: Path, frame: int, kinds: np.ndarray, number: dict[int, int]) -> np.ndarray:
-    unknown = {*map(int, np.unique(kinds))} - number.keys()
-    if unknown:
+def _times(path: Path, file: h5py.File, folder: str) -> np.ndarray:
+    times = _values(path, file, f"{folder}/time", "iuf", (None,))
+    check_times(path, times)
+    return times
+
+
+def _length(path: Path, key: str, row: Any, kinds: str) -> int:
+    if not isinstance(row, np.ndarray) or (row.size and row.dtype.kind not in kinds):
+        raise StoreError(path, f"must be lists of numbers, got {row!r}.", key=f"`{key}`")
+    return row.size
+
+
+def _labels(path: Path, frames: _Frames, types: dict[int, str]) -> np.ndarray:
+    numbers = np.array(list(types))
+    unknown = ~np.isin(frames.types, numbers)
+    if unknown.any():
+        place = int(unknown.argmax())
+        frame = int(np.searchsorted(np.cumsum(frames.counts), place, side="right"))
         raise StoreError(
             path,
-            f"has particles of the types {sorted(unknown)}; the types are {list(number)}.",
+            f"has a particle of the type {frames.types[place]}; the types are {list(types)}.",
             key=f"frame {frame}",
         )
-    return np.array([number[int(kind)] for kind in kinds], dtype=np.uint8)
+    return (np.searchsorted(numbers, frames.types) + 1).astype(np.uint8)
 
 
-def _array(path: Path, file: h5py.File, key: str) -> h5py.Dataset:
-    array = file.get(key)
+def _column(
+    path: Path, key: str, rows: np.ndarray, name: str, kinds: str, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Column of a table, of one of the kinds of types and of this shape in each row."""
+    names = rows.dtype.names or ()
+    if name not in names:
+        raise StoreError(
+            path, f"must have the column `{name}`, has {', '.join(names) or 'none'}.",
+            key=f"`{key}`",
+        )  # fmt: skip
+    column = rows[name]
+    if column.dtype.kind not in kinds or column.shape[1:] != shape:
+        raise StoreError(
+            path,
+            f"has entries of the type {column.dtype} and the shape {column.shape[1:]}.",
+            key=f"`{key}`, `{name}`",
+        )
+    return column
+
+
+def _values(
+    path: Path, file: h5py.File, key: str, kinds: str, shape: tuple[int | None, ...]
+) -> np.ndarray:
+    """Values of an array of one of the kinds of types, if any; `None` is any length."""
+    array = find(path, file, key)
     if not isinstance(array, h5py.Dataset):
         raise StoreError(path, "is missing; was the file written by ReaDDy 2?", key=f"`{key}`")
-    return array
-
-
-def _values(path: Path, file: h5py.File, key: str) -> np.ndarray:
-    """Values of an array, chunks compressed with Blosc decoded here."""
-    array = _array(path, file, key)
-    properties = array.id.get_create_plist()
-    chunks = array.chunks or ()
-    filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
-    if filters != [_BLOSC]:
-        return array[()]
-    values = np.zeros(array.shape, dtype=array.dtype)
-    for index in range(array.id.get_num_chunks()):
-        start = array.id.get_chunk_info(index).chunk_offset
-        skipped, data = array.id.read_direct_chunk(start)
-        chunk = _chunk(path, key, data, bool(skipped), array)
-        stop = [min(s + c, n) for s, c, n in zip(start, chunks, array.shape, strict=True)]
-        place = tuple(slice(s, e) for s, e in zip(start, stop, strict=True))
-        values[place] = chunk[tuple(slice(0, e - s) for s, e in zip(start, stop, strict=True))]
+    values = read_values(path, array, key)
+    fits = values.ndim == len(shape) and all(
+        wanted in (None, length) for length, wanted in zip(values.shape, shape, strict=True)
+    )
+    if (kinds and values.dtype.kind not in kinds) or not fits:
+        raise StoreError(
+            path,
+            f"has values of the type {values.dtype} and the shape {values.shape}; was the file "
+            "written by ReaDDy 2?",
+            key=f"`{key}`",
+        )
     return values
-
-
-def _chunk(path: Path, key: str, data: bytes, plain: bool, array: Any) -> np.ndarray:
-    try:
-        decoded = data if plain else blosc.decompress(data)
-        return np.frombuffer(decoded, dtype=array.dtype).reshape(array.chunks)
-    except (RuntimeError, ValueError) as error:
-        raise StoreError(path, f"has a damaged chunk: {error}.", key=f"`{key}`") from error

@@ -10,11 +10,13 @@ import xarray as xr
 
 from dynboltz.particles import Box
 
+from ._decoding import read_lines, within_memory
 from ._errors import StoreError
-from ._files import os_errors
 from ._foreign import check_species
 from ._foreign_particles import Replica, as_paths, check_interval, replicas_dataset
 
+MAX_CALLS = 10_000_000
+MAX_DIGITS = 18
 _Line = tuple[int, int, tuple[float, ...], str]
 
 
@@ -73,7 +75,8 @@ def read_smoldyn(
     corner = np.zeros(box.dim) if lower is None else np.array(lower, dtype=np.float64)
     if corner.shape != (box.dim,):
         raise StoreError(files[0], f"`lower` must have {box.dim} entries, got {lower}.")
-    molecules = [_molecules(path, box, corner, len(species)) for path in files]
+    with within_memory(files[0]):
+        molecules = [_molecules(path, box, corner, len(species)) for path in files]
     last = max((call for found in molecules for call, _ in found), default=0)
     total = last if n_times is None else n_times
     if total < max(last, 1):
@@ -82,8 +85,7 @@ def read_smoldyn(
         )
     times = first_time + interval * np.arange(total)
     replicas = [
-        Replica(path, times, _frames(found, total, box.dim))
-        for path, found in zip(files, molecules, strict=True)
+        _replica(path, times, found, box.dim) for path, found in zip(files, molecules, strict=True)
     ]
     return replicas_dataset(
         replicas, tuple(species), box, attrs={"interval": interval}, time_units=time_units
@@ -94,14 +96,8 @@ def _molecules(
     path: Path, box: Box, corner: np.ndarray, n_species: int
 ) -> dict[tuple[int, str], tuple[int, np.ndarray]]:
     """Label and position of each molecule by call and serial number."""
-    with os_errors(path, "read"):
-        data = path.read_bytes()
-    try:
-        lines = data.decode("utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise StoreError(path, f"is not text: {error}.") from error
     found: dict[tuple[int, str], tuple[int, np.ndarray]] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
         try:
@@ -126,8 +122,8 @@ def _parse(line: str, dim: int, n_species: int) -> _Line:
             "a serial number"
         )
     call, label, state = (_whole(text) for text in fields[:3])
-    if call < 1:
-        raise ValueError(f"calls are counted from 1, got {call}")
+    if not 1 <= call <= MAX_CALLS:
+        raise ValueError(f"calls are counted from 1 to {MAX_CALLS}, got {call}")
     if not 1 <= label <= n_species:
         raise ValueError(f"species {label} is not one of 1 to {n_species}")
     if state != 0:
@@ -136,8 +132,8 @@ def _parse(line: str, dim: int, n_species: int) -> _Line:
 
 
 def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError(f"{text!r} is no whole number")
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
+        raise ValueError(f"{text!r} is no whole number of at most {MAX_DIGITS} digits")
     return int(text)
 
 
@@ -158,16 +154,15 @@ def _position(point: np.ndarray, box: Box) -> np.ndarray:
     return box.fold(point) if box.is_periodic else point
 
 
-def _frames(
-    found: dict[tuple[int, str], tuple[int, np.ndarray]], n_times: int, dim: int
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    listed: list[list[tuple[int, np.ndarray]]] = [[] for _ in range(n_times)]
-    for (call, _), molecule in found.items():
-        listed[call - 1].append(molecule)
-    return [
-        (
-            np.array([label for label, _ in molecules], dtype=np.uint8),
-            np.array([point for _, point in molecules]).reshape(-1, dim),
-        )
-        for molecules in listed
-    ]
+def _replica(
+    path: Path,
+    times: np.ndarray,
+    found: dict[tuple[int, str], tuple[int, np.ndarray]],
+    dim: int,
+) -> Replica:
+    calls = np.array([call for call, _ in found], dtype=np.int64)
+    order = np.argsort(calls, kind="stable")
+    labels = np.array([label for label, _ in found.values()], dtype=np.uint8)
+    points = np.array([point for _, point in found.values()]).reshape(-1, dim)
+    counts = np.bincount(calls, minlength=times.size + 1)[1:]
+    return Replica(path, times, counts, labels[order], points[order])

@@ -139,7 +139,7 @@ def _format(path: Path) -> str:
         name = read_json(path / "zarr.json")["attributes"]["format"]
     except (StoreError, KeyError, TypeError):
         return _dataset.FORMAT
-    return name if name in RESUME else _dataset.FORMAT
+    return name if isinstance(name, str) and name in RESUME else _dataset.FORMAT
 
 
 def _chunks(path: Path) -> list[str]:
@@ -164,8 +164,11 @@ def _chunk_faults(path: Path, keys: list[str]) -> list[str]:
 
 
 def _lost_arrays(path: Path, attributes: dict[str, Any]) -> list[str]:
+    kind = attributes.get("kind")
+    if not isinstance(kind, str):
+        return [f"{path}, attribute `kind`: is missing."]
     try:
-        _dataset.read_dataset(path, attributes["kind"])
+        _dataset.read_dataset(path, kind)
     except StoreError as error:
         return [] if "chunk is damaged" in str(error) else [str(error)]
     return []

@@ -9,15 +9,14 @@ from typing import final
 
 import jax
 import numpy as np
-import xarray as xr
 from jaxtyping import Float64
 
 from dynboltz.learning import ReducedModel, load_reduced_model
 from dynboltz.store import StoreError, export_netcdf, import_netcdf
+from dynboltz.store._decoding import decoding
 
 from . import _evaluate, _train
 from ._directory import ResultDirectory
-from ._errors import ExperimentError
 from ._experiment import Experiment
 from ._load import AnyExperiment, experiment_from
 from .continuous import _fit as _box_fit
@@ -117,22 +116,28 @@ def read_model_file(path: Path | str) -> ModelFile | BoxModelFile:
     """
     path = Path(path)
     dataset = import_netcdf(path, _train.KIND, _box_train.KIND)
-    try:
-        opened = _opened(dataset, path)
-    except ExperimentError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise StoreError(path, f"is no complete model: {error!r}.") from error
-    if opened.name not in opened.experiment.plans:
-        raise StoreError(path, f"holds the model {opened.name!r}, which its settings do not have.")
+    with decoding(path, "a learned model"):
+        settings = tomllib.loads(dataset.attrs["lineage"]["experiment"])
+        name, initial = dataset.attrs["name"], dataset.theta_initial.values
+    experiment = experiment_from(settings, path)
+    if not isinstance(name, str) or name not in experiment.plans:
+        raise StoreError(path, f"holds the model {name!r}, which its settings do not have.")
+    coefficients = experiment.plans[name].model.coefficients
+    with decoding(path, "a learned model"), jax.enable_x64(True):
+        opened: ModelFile | BoxModelFile
+        if isinstance(experiment, Experiment):
+            opened = ModelFile(name, experiment, load_reduced_model(dataset), initial)
+        else:
+            opened = BoxModelFile(name, experiment, load_functional(dataset), initial)
+    if opened.learned.model.coefficients != coefficients or not _are_finite(initial, coefficients):
+        raise StoreError(
+            path,
+            f"does not hold a model with one number for each of {', '.join(coefficients)}.",
+            key="`theta_initial`",
+        )
     return opened
 
 
-def _opened(dataset: xr.Dataset, path: Path) -> ModelFile | BoxModelFile:
-    text, name = dataset.attrs["lineage"]["experiment"], dataset.attrs["name"]
-    experiment = experiment_from(tomllib.loads(text), path)
-    initial = dataset.theta_initial.values
-    with jax.enable_x64(True):
-        if isinstance(experiment, Experiment):
-            return ModelFile(name, experiment, load_reduced_model(dataset), initial)
-        return BoxModelFile(name, experiment, load_functional(dataset), initial)
+def _are_finite(initial: np.ndarray, coefficients: tuple[str, ...]) -> bool:
+    is_real = initial.dtype == np.float64 and initial.shape == (len(coefficients),)
+    return is_real and bool(np.all(np.isfinite(initial)))

@@ -1,0 +1,103 @@
+"""What files may not do: declare more than the memory holds, or end in an error of a library.
+
+HDF5, NetCDF and zip files are read by libraries that do not say what a damaged file makes them
+raise, and that allocate what a file declares. `decoding` turns whatever they raise into one
+`StoreError`; `check_memory` compares declared sizes with the memory before anything is allocated;
+only regular files are opened, since a pipe or a device may never end.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ._errors import StoreError
+from ._files import os_errors
+
+
+@contextmanager
+def decoding(path: Path, what: str, key: str | None = None) -> Iterator[None]:
+    """Turn whatever a library raises into a `StoreError`, and silence its warnings.
+
+    Only calls of libraries that decode `path` belong inside: faults of our own would be hidden.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except StoreError:
+        raise
+    except MemoryError as error:
+        raise StoreError(path, "needs more memory than there is to be read.", key=key) from error
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise StoreError(path, f"cannot be read as {what}: {reason}.", key=key) from error
+
+
+@contextmanager
+def within_memory(path: Path) -> Iterator[None]:
+    """Turn a `MemoryError` into a `StoreError`."""
+    try:
+        yield
+    except MemoryError as error:
+        raise StoreError(
+            path, f"needs more memory than the {_gigabytes(memory())} there are; read a part."
+        ) from error
+
+
+def check_memory(path: Path, n_bytes: int, key: str | None = None) -> None:
+    """Raise `StoreError` if what a file declares is larger than the memory."""
+    if n_bytes > memory():
+        raise StoreError(
+            path,
+            f"declares {_gigabytes(n_bytes)}, more than the {_gigabytes(memory())} of memory; the "
+            "file is damaged, or has to be cut into parts.",
+            key=key,
+        )
+
+
+def memory() -> int:
+    """Bytes of memory that this process may use at most."""
+    try:
+        installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        import resource  # noqa: PLC0415 - not on all systems
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    except (AttributeError, ValueError, OSError, ImportError):
+        return 2**63
+    return installed if limit == resource.RLIM_INFINITY else min(installed, limit)
+
+
+def _gigabytes(n_bytes: int) -> str:
+    return f"{n_bytes / 2**30:.3g} GiB" if n_bytes < 2**80 else "more than 2**80 bytes"
+
+
+def check_regular(path: Path) -> None:
+    """Raise `StoreError` unless `path` is a regular file that can be opened."""
+    try:
+        with os_errors(path, "read"):
+            mode = path.stat().st_mode
+    except ValueError as error:
+        if isinstance(error, StoreError):
+            raise
+        raise StoreError(path, f"cannot be read: {error}.") from error
+    if not stat.S_ISREG(mode):
+        raise StoreError(path, "cannot be read: it is no regular file.")
+    with os_errors(path, "read"), path.open("rb"):
+        pass
+
+
+def read_lines(path: Path) -> list[str]:
+    """Lines of a text file."""
+    check_regular(path)
+    with os_errors(path, "read"):
+        check_memory(path, path.stat().st_size)
+        data = path.read_bytes()
+    try:
+        return data.decode("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise StoreError(path, f"is not text: {error}.") from error

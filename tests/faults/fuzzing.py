@@ -1,0 +1,107 @@
+"""What tests with random files share: damage, limited memory, and what an answer must be."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import resource
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dynboltz.store import StoreError
+
+SLOW = [pytest.mark.slow, pytest.mark.timeout(36000)]
+MORE_MEMORY = 2**31
+
+
+def sizes(few):
+    return pytest.mark.parametrize("n_inputs", [few, pytest.param(100_000, marks=SLOW)])
+
+
+@contextlib.contextmanager
+def limited_memory():
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + MORE_MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def check_all(inputs, answer, n_inputs, capfd):
+    """Check an answer for each of many inputs; nothing may be printed or raised unseen."""
+    unseen: list[str] = []
+
+    @settings(
+        max_examples=n_inputs,
+        deadline=datetime.timedelta(seconds=5),
+        database=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    @given(inputs)
+    def check(value):
+        answer(value)
+        assert capfd.readouterr() == ("", "")
+        assert not unseen, unseen.pop()
+
+    with limited_memory(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "unraisablehook", lambda raised: unseen.append(repr(raised)))
+        check()
+
+
+def said_or(path, function, *errors):
+    """What `function` returns, or `None` and a message that names the file."""
+    try:
+        return function()
+    except (StoreError, *errors) as error:
+        message = str(error)
+    assert message.startswith(str(path))
+    assert len(message) < 5000
+    assert "\x1b" not in message
+    message.encode("utf-8")
+    return None
+
+
+def integers(dtype):
+    numbers = [0, 1, 2, 7, -1, 127, 255, 2**15, 2**31 - 1, 2**31, 2**40, 2**62, 2**63 - 1]
+    return st.sampled_from([np.int64(n).astype(dtype).tobytes() for n in numbers])
+
+
+@st.composite
+def damaged(draw, sources):
+    """One of the sources with bytes flipped, replaced, dropped, inserted, moved or cut off."""
+    data = bytearray(draw(st.sampled_from(sources)))
+    for _ in range(draw(st.integers(1, 3))):
+        near = draw(st.sampled_from([64, 512, len(data), len(data), len(data)]))
+        place = draw(st.integers(0, max(0, min(near, len(data)) - 1)))
+        kind = draw(
+            st.sampled_from(
+                ["bit", "bit", "byte", "number", "number", "drop", "insert", "cut", "move"]
+            )
+        )
+        length = draw(st.integers(1, 16))
+        if kind == "bit" and data:
+            data[place] ^= 1 << draw(st.integers(0, 7))
+        elif kind == "byte" and data:
+            data[place] = draw(st.integers(0, 255))
+        elif kind == "number":
+            number = draw(integers("<u2") | integers("<u4") | integers(">i4") | integers("<u8"))
+            data[place : place + len(number)] = number
+        elif kind == "drop":
+            del data[place : place + length]
+        elif kind == "insert":
+            data[place:place] = draw(st.binary(min_size=1, max_size=16))
+        elif kind == "cut":
+            del data[place:]
+        else:
+            other = draw(st.integers(0, len(data)))
+            data[place : place + length] = data[other : other + length]
+    return bytes(data)
