@@ -23,6 +23,21 @@ def sizes(few):
     return pytest.mark.parametrize("n_inputs", [few, pytest.param(100_000, marks=SLOW)])
 
 
+def many(n_inputs):
+    """The same inputs at every run, each of which may take 5 seconds."""
+    return settings(
+        max_examples=n_inputs,
+        deadline=datetime.timedelta(seconds=5),
+        database=None,
+        derandomize=True,
+        suppress_health_check=[
+            HealthCheck.too_slow,
+            HealthCheck.data_too_large,
+            HealthCheck.filter_too_much,
+        ],
+    )
+
+
 @contextlib.contextmanager
 def limited_memory():
     before = resource.getrlimit(resource.RLIMIT_AS)
@@ -44,13 +59,7 @@ def check_all(inputs, sound, answer, n_inputs, capfd):
     answer(sound)
     capfd.readouterr()
 
-    @settings(
-        max_examples=n_inputs,
-        deadline=datetime.timedelta(seconds=5),
-        database=None,
-        derandomize=True,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
+    @many(n_inputs)
     @given(inputs)
     def check(value):
         answer(value)
