@@ -133,11 +133,11 @@ def test_roessler_reactions_in_three_dimensions(benchmark, max_order):
 def test_a_million_sites(benchmark):
     """Three species on 100^3 sites beside 10^3, by cost of a hop attempt.
 
-    About 3 to 4.5 times as much where measured: random visits of particles and sites, 3 MB,
+    About 2.5 to 3 times as much where measured: random visits of particles and sites, 3 MB,
     leave the inner cache, and the outer one is shared with others.
     """
     ns_per_hop = {}
-    for side, n_replicas, n_steps in ((10, 30, 100), (100, 1, 5)):
+    for side, n_replicas, n_steps in ((10, 30, 500), (100, 1, 50)):
         lattice = Lattice((side, side, side), "closed")
         counts = dict.fromkeys("ABC", side**3 // 5)
         initial = random_counts(lattice, ROESSLER.species, counts, n_replicas, seed=1)

@@ -17,16 +17,21 @@ main()
 
 
 @pytest.mark.parametrize(
-    ("stage", "setting", "number", "code"),
+    ("command", "stage", "setting", "number", "code"),
     [
         pytest.param(
-            *("simulate", "initial.train = 10000", signal.SIGTERM, 143), marks=pytest.mark.slow
+            *("run", "simulate", "initial.train = 10000", signal.SIGTERM, 143),
+            marks=pytest.mark.slow,
         ),
-        ("train", "models.visible.learning.steps = 1000000", signal.SIGINT, 130),
+        pytest.param(
+            *("simulate --workers 2", "simulate", "initial.train = 10000", signal.SIGINT, 130),
+            marks=pytest.mark.slow,
+        ),
+        ("run", "train", "models.visible.learning.steps = 1000000", signal.SIGINT, 130),
     ],
 )
-def test_a_signal_ends_a_command_with_a_message(tmp_path, stage, setting, number, code):
-    arguments = ["run", str(TINY), "--out", str(tmp_path / "out"), "--set", setting]
+def test_a_signal_ends_a_command_with_a_message(tmp_path, command, stage, setting, number, code):
+    arguments = [*command.split(), str(TINY), "--out", str(tmp_path / "out"), "--set", setting]
     command = [sys.executable, "-c", COMMAND, *arguments]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None

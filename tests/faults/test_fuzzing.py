@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import many, sizes
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dynboltz.experiments import shipped_experiments
 from dynboltz.reactions import ReactionNetwork, ReactionSyntaxError
 from dynboltz.workflow import ExperimentError, load_experiment
 
-DEADLINE = datetime.timedelta(seconds=5)
-UNHURRIED = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 REACTION_TOKENS = [
     *(
         "A",
@@ -71,15 +68,11 @@ def answer(function: Callable[[Any], Any], given: Any) -> Any:
         return str(error)
 
 
-def sizes(few, many):
-    return [pytest.param(many, marks=[pytest.mark.slow, pytest.mark.timeout(36000)]), few]
-
-
-@pytest.mark.parametrize("n_inputs", sizes(200, 100_000))
+@sizes(200)
 def test_reactions(n_inputs):
     tokens = st.lists(st.sampled_from(REACTION_TOKENS) | st.text(max_size=3), max_size=20)
 
-    @settings(max_examples=n_inputs, deadline=DEADLINE, database=None, derandomize=True)
+    @many(n_inputs)
     @given(tokens.map(" ".join) | tokens.map("".join) | st.text())
     def check(text):
         network = answer(ReactionNetwork.parse, text)
@@ -114,19 +107,13 @@ def experiments(draw):
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize("n_inputs", sizes(30, 100_000))
+@sizes(30)
 def test_experiment_files(tmp_path, n_inputs):
     path: Path = tmp_path / "experiment.toml"
     for shipped in shipped_experiments().values():
         load_experiment(shipped)  # what is compiled once is no input's time
 
-    @settings(
-        max_examples=n_inputs,
-        deadline=DEADLINE,
-        database=None,
-        derandomize=True,
-        suppress_health_check=UNHURRIED,
-    )
+    @many(n_inputs)
     @given(experiments())
     def check(text):
         path.write_text(text, encoding="utf-8", errors="surrogatepass")

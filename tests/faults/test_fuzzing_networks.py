@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
-
-import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import many, sizes
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dynboltz.reactions import NetworkImportError, ReactionNetwork, parse_antimony, parse_sbml
 
-SLOW = [pytest.mark.slow, pytest.mark.timeout(36000)]
-SIZES = [100, pytest.param(100_000, marks=SLOW)]
 ANTIMONY = """
 function f(x, y)
   x * y / 2
@@ -76,13 +72,7 @@ def check_network(imported):
 
 
 def check_all(texts, parse, n_inputs):
-    @settings(
-        max_examples=n_inputs,
-        deadline=datetime.timedelta(seconds=5),
-        database=None,
-        derandomize=True,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
+    @many(n_inputs)
     @given(texts)
     def check(text):
         check_answer(parse, text)
@@ -90,12 +80,12 @@ def check_all(texts, parse, n_inputs):
     check()
 
 
-@pytest.mark.parametrize("n_inputs", SIZES)
+@sizes(100)
 def test_antimony(n_inputs):
     check_all(changed(ANTIMONY) | st.text(), lambda text: parse_antimony(text, "m"), n_inputs)
 
 
-@pytest.mark.parametrize("n_inputs", SIZES)
+@sizes(100)
 def test_sbml(n_inputs):
     texts = (changed(sbml()) | st.text()).map(lambda t: t.encode("utf-8", "surrogatepass"))
     check_all(texts, lambda content: parse_sbml(content, "m"), n_inputs)

@@ -136,7 +136,8 @@ def test_npz(tmp_path, n_inputs, capfd):
             check_lattice(found)
         assert not trace.exists()
 
-    check_all(damaged(npz_sources(trace)) | npz_files(trace), answer, n_inputs, capfd)
+    sources = npz_sources(trace)
+    check_all(damaged(sources) | npz_files(trace), sources[0], answer, n_inputs, capfd)
 
 
 def netcdf_bytes(ds, path, **options):
@@ -222,7 +223,8 @@ def check_hdf5_reader(path, sources, read, check_found, changes, n_inputs, capfd
 
     hdf5 = [source for source in sources if source.startswith(b"\x89HDF")]
     structured = st.tuples(st.sampled_from(hdf5), st.lists(changes, min_size=1, max_size=3))
-    check_all(st.tuples(damaged(sources), st.just([])) | structured, answer, n_inputs, capfd)
+    inputs, sound = st.tuples(damaged(sources), st.just([])) | structured, (sources[0], [])
+    check_all(inputs, sound, answer, n_inputs, capfd)
 
 
 @sizes(150)
@@ -360,7 +362,8 @@ def test_smoldyn(tmp_path, n_inputs, capfd):
             check_particles(found)
 
     source = b"1 1 0 0.5 2.5 2\n2,2,0,1.5,0,1\n\n3 2 0 1.5 1 1\n"
-    check_all(lines(columns) | damaged([source]) | st.binary(), answer, n_inputs, capfd)
+    inputs = lines(columns) | damaged([source]) | st.binary()
+    check_all(inputs, source, answer, n_inputs, capfd)
 
 
 @sizes(150)
@@ -368,7 +371,8 @@ def test_lattice_gillespie(tmp_path, n_inputs, capfd):
     columns = [["1", "2", "3"], ["1", "2"], ["A", "B"]]
     name = st.sampled_from([*["0.txt", "1.txt"] * 9, "01.txt", "9" * 30 + ".txt", "٣.txt", "x"])
     folder = st.sampled_from([*["lattice_v1"] * 9, "lattice_v2", "lattice_v01", "other"])
-    content = lines(columns) | damaged([b"1 1 A\n2 2 B\n3 1 A\n"])
+    source = b"1 1 A\n2 2 B\n3 1 A\n"
+    content = lines(columns) | damaged([source])
     files = st.dictionaries(st.tuples(folder, name), content, min_size=1, max_size=3)
     numbers = iter(range(10**9))
 
@@ -386,4 +390,4 @@ def test_lattice_gillespie(tmp_path, n_inputs, capfd):
             path.rmdir() if path.is_dir() else path.unlink()
         root.rmdir()
 
-    check_all(files, answer, n_inputs, capfd)
+    check_all(files, {("lattice_v1", "0.txt"): source}, answer, n_inputs, capfd)

@@ -117,7 +117,7 @@ def test_stores(tmp_path, capfd, kind, n_inputs):
             for changed in {name, "zarr.json"}:
                 (path / changed).write_bytes(files[changed])
 
-    check_all(changes(files), answer, n_inputs, capfd)
+    check_all(changes(files), ("zarr.json", files["zarr.json"], False), answer, n_inputs, capfd)
 
 
 def is_sealable(path):
@@ -185,4 +185,5 @@ def test_files_of_models(tmp_path, capfd, n_inputs):
                 return
         said_or(path, lambda: read_model_file(path), ExperimentError)
 
-    check_all(damaged([path.read_bytes()]) | forged_models(dataset), answer, n_inputs, capfd)
+    sound = path.read_bytes()
+    check_all(damaged([sound]) | forged_models(dataset), sound, answer, n_inputs, capfd)

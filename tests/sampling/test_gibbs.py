@@ -12,7 +12,14 @@ import dynboltz.sampling._field_tables as field_tables_module
 import dynboltz.sampling._gibbs as gibbs_module
 from dynboltz.distributions import Enumeration, LatticeModel, Layer, TransferMatrix, sample_chain
 from dynboltz.lattices import Boundary, Factor, Lattice, Term
-from dynboltz.sampling import GibbsSampler, advance, start_from_data, start_random
+from dynboltz.sampling import (
+    Chains,
+    GibbsSampler,
+    advance,
+    record,
+    start_from_data,
+    start_random,
+)
 from dynboltz.sampling._field_kernels import fill_entries
 
 PAIR = Layer(("X",), ((0,), (1,)))
@@ -158,6 +165,22 @@ def test_tabulated_and_summed_fields_draw_the_same_states(name, monkeypatch):
     summed = sampled(model, n_chains=3000, n_sweeps=5)
     # The probabilities differ by rounding, 1e-16, so a draw differs with that probability.
     np.testing.assert_array_equal(tabulated, summed)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_chains_side_by_side_draw_what_each_draws_alone(name, monkeypatch):
+    """Twenty chains fill the lanes once and leave a few over; rows of theta differ within both."""
+    monkeypatch.setattr(field_tables_module, "CODES_PER_UNIT", 10**9)
+    model = MODELS[name]
+    sampler = GibbsSampler(model)
+    chains = start_random(model, 20, seed=3)
+    theta = np.random.default_rng(4).uniform(-1, 1, (10, len(model.terms)))
+    together, after = record(sampler, chains, theta, 3, 2)
+    for c in range(20):
+        one = Chains(chains.states[:, c : c + 1], chains.random[c : c + 1])
+        alone, one = record(sampler, one, theta[c // 2], 3, 2)
+        np.testing.assert_array_equal(together[:, :, c], alone[:, :, 0])
+        np.testing.assert_array_equal(after.random[c], one.random[0])
 
 
 @pytest.mark.parametrize("scale", [1.0, 30.0])

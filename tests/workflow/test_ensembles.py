@@ -2,6 +2,8 @@ import csv
 import os
 import pickle
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,6 @@ from dynboltz.workflow import (
     dask_workers,
     load_experiment,
     merge,
-    run,
     simulate,
     sweep,
 )
@@ -203,7 +204,9 @@ def test_a_sweep_runs_every_combination(tiny, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_workers_of_a_sweep_make_the_models_of_single_runs(tiny, workers, tmp_path):
     sweep(tiny, {"seed": [1, 2]}, tmp_path / "sweep", workers=workers)
-    run(load_experiment(tiny, seed=2), tmp_path / "alone")
+    # In a process of its own, as the workers are: here JAX compiles otherwise.
+    command = [sys.executable, "-m", "dynboltz", "run", str(tiny), "--seed", "2"]
+    subprocess.run([*command, "--out", str(tmp_path / "alone")], check=True, capture_output=True)
     models = contents(tmp_path / "alone" / "models")
     assert contents(tmp_path / "sweep" / "run-0002" / "models") == models
 

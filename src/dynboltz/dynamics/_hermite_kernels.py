@@ -159,16 +159,12 @@ def _workspace(max_dim, n_coefficients):
 
 @no_type_check
 @numba.njit(cache=True, nogil=True)
-def _fill_stages(theta, size, tables, u, tableau, work, points, stages, rows):
-    """Points, slopes and rows of the stages of a step; returns whether all vertices are there."""
-    complete = True
-    for i in range(points.shape[0]):
-        points[i] = theta
-        for j in range(i):
-            if tableau[i, j] != 0.0:
-                points[i] += size * tableau[i, j] * stages[j]
-        complete &= _evaluate(points[i], tables, u, work, stages[i], rows[i])
-    return complete
+def _place(i, theta, size, tableau, points, stages):
+    """Fill in the point of a stage, given the slopes of those before it."""
+    points[i] = theta
+    for j in range(i):
+        if tableau[i, j] != 0.0:
+            points[i] += size * tableau[i, j] * stages[j]
 
 
 @no_type_check
@@ -187,9 +183,11 @@ def solve_steps(first, sizes, tables, u, tableau, path, rows, complete):
         stages = np.empty((n_stages, n_coefficients))
         for step in range(first[n], sizes.size):
             theta, size = path[n, step], sizes[step]
-            complete[n, step] = _fill_stages(
-                theta, size, tables, u, tableau, work, points, stages, rows[n, step]
-            )
+            complete[n, step] = True
+            for i in range(n_stages):
+                _place(i, theta, size, tableau, points, stages)
+                found = _evaluate(points[i], tables, u, work, stages[i], rows[n, step, i])
+                complete[n, step] &= found
             path[n, step + 1] = theta
             for i in range(n_stages):
                 path[n, step + 1] += size * tableau[n_stages, i] * stages[i]
@@ -209,20 +207,27 @@ def first_changed(tables, before, u, rows, first):
         for row in range(high - low):
             start = tables.u_pointers[f] + row * size
             for place in range(start, start + size):
-                changed[low + row] |= before[place] != u[place]
+                if before[place] != u[place]:
+                    changed[low + row] = True
+                    break
     for n in range(rows.shape[0]):
-        while first[n] < rows.shape[1] and _stays(rows[n, first[n]], changed, tables):
-            first[n] += 1
+        step = 0
+        while step < rows.shape[1] and _stays(
+            rows, n, step, changed, tables.dims, tables.key_pointers
+        ):
+            step += 1
+        first[n] = step
 
 
 @no_type_check
 @numba.njit(cache=True, nogil=True)
-def _stays(rows, changed, tables):
+def _stays(rows, n, step, changed, dims, key_pointers):
     """Whether no vertex around the stages of a step has changed; missing ones have not."""
-    for stage in range(rows.shape[0]):
-        for f in range(rows.shape[1]):
-            for row in rows[stage, f, : 1 << tables.dims[f]]:
-                if row >= 0 and changed[tables.key_pointers[f] + row]:
+    for stage in range(rows.shape[2]):
+        for f in range(rows.shape[3]):
+            for corner in range(1 << dims[f]):
+                row = rows[n, step, stage, f, corner]
+                if row >= 0 and changed[key_pointers[f] + row]:
                     return False
     return True
 
@@ -242,12 +247,15 @@ def pull_back_steps(path, sizes, cotangents, tables, u, tableau, gradients):
         stages = np.empty((n_stages, n_coefficients))
         pulled = np.empty((n_stages, n_coefficients))
         source = np.empty(n_coefficients)
-        rows = np.empty((n_stages, tables.dims.size, work[3].size), dtype=np.int32)
+        rows = np.empty((tables.dims.size, work[3].size), dtype=np.int32)
         for n in range(group, path.shape[0], n_groups):
             later = cotangents[n, sizes.size].copy()
             for step in range(sizes.size - 1, -1, -1):
                 size = sizes[step]
-                _fill_stages(path[n, step], size, tables, u, tableau, work, points, stages, rows)
+                for i in range(n_stages):
+                    _place(i, path[n, step], size, tableau, points, stages)
+                    if i < n_stages - 1:
+                        _evaluate(points[i], tables, u, work, stages[i], rows)
                 for i in range(n_stages - 1, -1, -1):
                     source[:] = size * tableau[n_stages, i] * later
                     for j in range(i + 1, n_stages):

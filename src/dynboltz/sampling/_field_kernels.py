@@ -178,36 +178,32 @@ def _sweep(fields, codes, entries, tables, words):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True, parallel=True)
-def sweep_fields(records, entries, tables, n_sweeps, random):
-    """Fill `records` [layers, records, chains, sites] behind the first, `n_sweeps` apart.
+@numba.njit(cache=True, nogil=True)
+def sweep_chain(records, entries, tables, n_sweeps, random):
+    """Fill `records` [layers, records, sites] of a chain behind the first, `n_sweeps` apart.
 
-    Every chain goes on from its first record with its own stream, which is advanced; chains share
-    the rows of `entries` in equal groups, one after the other.
+    The chain goes on with its own stream, which is advanced. `entries` are its alias tables.
     """
-    n_layers, n_records, n_chains, n_sites = records.shape
-    chains_per_row = n_chains // entries.shape[0]
-    for chain in numba.prange(n_chains):
-        fields = np.zeros((tables.increments.shape[0], tables.n_cells), dtype=np.uint16)
-        codes = np.zeros(tables.n_cells, dtype=np.uint16)
-        for f in range(tables.layer_fields[n_layers], fields.shape[0]):
-            for site in range(n_sites):
-                fields[f, tables.sites[site]] = tables.constants[f]
+    n_layers, n_records, n_sites = records.shape
+    fields = np.zeros((tables.increments.shape[0], tables.n_cells), dtype=np.uint16)
+    codes = np.zeros(tables.n_cells, dtype=np.uint16)
+    for f in range(tables.layer_fields[n_layers], fields.shape[0]):
+        for site in range(n_sites):
+            fields[f, tables.sites[site]] = tables.constants[f]
+    for layer in range(n_layers):
+        own = tables.layer_fields[layer]
+        for site in range(n_sites):
+            label = records[layer, 0, site]
+            fields[own, tables.sites[site]] = tables.increments[own, label]
+        _derive(fields, layer, tables.sites, tables)
+    words = (random[0], random[1], random[2], random[3])
+    for record in range(1, n_records):
+        for _ in range(n_sweeps):
+            words = _sweep(fields, codes, entries, tables, words)
         for layer in range(n_layers):
             own = tables.layer_fields[layer]
             for site in range(n_sites):
-                label = records[layer, 0, chain, site]
-                fields[own, tables.sites[site]] = tables.increments[own, label]
-            _derive(fields, layer, tables.sites, tables)
-        row = entries[chain // chains_per_row]
-        words = (random[chain, 0], random[chain, 1], random[chain, 2], random[chain, 3])
-        for record in range(1, n_records):
-            for _ in range(n_sweeps):
-                words = _sweep(fields, codes, row, tables, words)
-            for layer in range(n_layers):
-                own = tables.layer_fields[layer]
-                for site in range(n_sites):
-                    number = fields[own, tables.sites[site]] // STRIDE
-                    records[layer, record, chain, site] = tables.labels[layer, number]
-        for word in range(4):
-            random[chain, word] = words[word]
+                number = fields[own, tables.sites[site]] // STRIDE
+                records[layer, record, site] = tables.labels[layer, number]
+    for word in range(4):
+        random[word] = words[word]

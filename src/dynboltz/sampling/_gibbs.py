@@ -12,9 +12,10 @@ from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import streams
 
 from ._codes import make_codes
-from ._field_kernels import fill_entries, sweep_fields
+from ._field_kernels import fill_entries
 from ._field_tables import FieldTables, field_tables
 from ._kernels import Conditionals, fill_thresholds, sweep_chains
+from ._lane_kernels import sweep_fields
 from ._local_rule import local_rule
 from ._rows import coefficient_rows
 from ._tables import GibbsTables, compile_tables, unit_exists
@@ -38,9 +39,9 @@ class GibbsSampler:
 
     Each chain has its own random stream, so samples do not depend on the number of threads.
     The model decides which kernel draws them. Where the fields of all layers depend on few
-    integers, these are added up for a whole layer at once, and index tables of conditional
-    probabilities, rounded to multiples of $2^{-32}$. Other models are sampled unit by unit, with
-    tables for the layers where they pay, which alters the speed only.
+    integers, these are added up for many units or many chains at once, and index tables of
+    conditional probabilities, rounded to multiples of $2^{-32}$. Other models are sampled unit by
+    unit, with tables for the layers where they pay, which alters the speed only.
 
     Parameters
     ----------

@@ -16,9 +16,9 @@ import numpy as np
 
 from dynboltz.lattices import advance, exponential, inlined, uniform
 
-from ._particles import FLAG, SPECIES, find_reaction, neighbour_of, populate, site_event
+from ._particles import FLAG, SPECIES, find_reaction, populate, site_event
 from ._records import Records, make_scratch, record
-from ._tables import MOST, NeighbourTable, ReactionTable
+from ._tables import REGULAR, NeighbourTable, ReactionTable
 
 _HALF = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
@@ -97,12 +97,14 @@ def _move_particles(population, n, mark, tables):
 
     One random number serves a particle: its high half selects the entry, its low half times the
     number of neighbours the direction, and the fraction left over is the coarse test of a
-    reaction. A move without a reaction is written without a branch, since whether the target is
-    empty cannot be predicted.
+    reaction. Whether a site is regular is a branch, for it can be predicted: the target then does
+    not wait for what is read of the site. A move without a reaction is written without a branch,
+    since whether the target is empty cannot be predicted.
     """
     state, particles, _, random = population
     neighbours, coarse = tables.neighbours, tables.coarse
     n_bytes = np.uint64(tables.site_reactions.totals.size)
+    n_directions = np.uint64(neighbours.offsets.size)
     s0, s1, s2, s3 = random[0], random[1], random[2], random[3]
     reacted = False
     pending = np.uint64(n)
@@ -118,8 +120,12 @@ def _move_particles(population, n, mark, tables):
             continue
         species = content ^ FLAG
         count = neighbours.counts[origin]
-        direction = (bits & _LOW) * np.uint64(count & MOST)
-        target = neighbour_of(origin, direction >> _HALF, count, neighbours)
+        if count & REGULAR:
+            direction = (bits & _LOW) * n_directions
+            target = np.uint32(origin + neighbours.offsets[direction >> _HALF])
+        else:
+            direction = (bits & _LOW) * np.uint64(count)
+            target = neighbours.sites[origin, direction >> _HALF]
         occupant = state[target]
         members = species * n_bytes + (occupant & SPECIES)
         if (direction & _LOW) < coarse[members]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, no_type_check
 
+import numba
 import numpy as np
 
 from dynboltz.lattices import Lattice
@@ -59,17 +60,36 @@ class ReactionTable(NamedTuple):
 def neighbour_table(lattice: Lattice) -> NeighbourTable:
     """Neighbours of each site; a closed edge has fewer."""
     neighbours = lattice.neighbours()
-    outside = neighbours < 0
-    order = np.argsort(outside, axis=1, kind="stable")
-    sites = np.maximum(np.take_along_axis(neighbours, order, axis=1), 0)
-    counts = (~outside).sum(axis=1).astype(np.uint8)
+    sites = np.zeros(neighbours.shape, dtype=np.uint32)
+    counts = np.zeros(lattice.n_sites, dtype=np.uint8)
+    _compact(neighbours, sites, counts)
     middle = np.ravel_multi_index([n // 2 for n in lattice.shape], lattice.shape)
-    offsets = sites[middle] - middle
+    offsets = sites[middle].astype(np.int64) - middle
     if lattice.n_sites >= LARGE:
-        complete = counts == offsets.size
-        shifted = (sites - np.arange(lattice.n_sites)[:, None] == offsets).all(axis=1)
-        counts[complete & shifted] += REGULAR
-    return NeighbourTable(sites.astype(np.uint32), counts, offsets.astype(np.int64))
+        _mark_regular(sites, offsets, counts)
+    return NeighbourTable(sites, counts, offsets)
+
+
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def _compact(neighbours, sites, counts):
+    """Move the neighbours of each site inside the lattice to the front, and count them."""
+    for site in range(neighbours.shape[0]):
+        for neighbour in neighbours[site]:
+            if neighbour >= 0:
+                sites[site, counts[site]] = neighbour
+                counts[site] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def _mark_regular(sites, offsets, counts):
+    for site in range(sites.shape[0]):
+        regular = counts[site] == offsets.size
+        for direction in range(offsets.size):
+            regular &= np.int64(sites[site, direction]) - site == offsets[direction]
+        if regular:
+            counts[site] += REGULAR
 
 
 def site_table(network: ReactionNetwork) -> ReactionTable:

@@ -80,6 +80,7 @@ def _npz_arrays(path: Path) -> dict[str, np.ndarray]:
 
 def _declared_bytes(archive: np.lib.npyio.NpzFile, name: str) -> int:
     """Size that the archive says a member has; no more of it is ever decompressed."""
+    assert archive.zip is not None
     members = archive.zip.NameToInfo
     return sum(members[key].file_size for key in (name, f"{name}.npy") if key in members)
 

@@ -79,8 +79,8 @@ def read_values(path: Path, array: h5py.Dataset, key: str) -> np.ndarray:
     """Values of an array, chunks compressed with Blosc decoded here."""
     check_array(path, array, key)
     with decoding(path, "HDF5", f"`{key}`"):
-        if _filters(array) == [_BLOSC]:
-            return _decompressed(array)
+        if array.chunks and _filters(array) == [_BLOSC]:
+            return _decompressed(array, array.chunks)
         if array.dtype.hasobject and array.shape:
             return _rows(path, array, key)
         return np.asarray(array[()])
@@ -104,19 +104,19 @@ def _size(value: Any) -> int:
     return len(value) if isinstance(value, bytes | str) else np.asarray(value).nbytes
 
 
-def _decompressed(array: h5py.Dataset) -> np.ndarray:
+def _decompressed(array: h5py.Dataset, shape: tuple[int, ...]) -> np.ndarray:
+    """Values of an array whose chunks have a shape."""
     values = np.zeros(array.shape, dtype=array.dtype)
     for index in range(array.id.get_num_chunks()):
         start = array.id.get_chunk_info(index).chunk_offset
         skipped, data = array.id.read_direct_chunk(start)
-        chunk = _chunk(data, bool(skipped), array)
-        stop = [min(s + c, n) for s, c, n in zip(start, array.chunks, array.shape, strict=True)]
+        chunk = _chunk(data, bool(skipped), shape, array.dtype)
+        stop = [min(s + c, n) for s, c, n in zip(start, shape, array.shape, strict=True)]
         place = tuple(slice(s, e) for s, e in zip(start, stop, strict=True))
         values[place] = chunk[tuple(slice(0, e - s) for s, e in zip(start, stop, strict=True))]
     return values
 
 
-def _chunk(data: bytes, plain: bool, array: h5py.Dataset) -> np.ndarray:
-    size = math.prod(array.chunks) * array.dtype.itemsize
-    decoded = data if plain else _blosc.decompress(data, size)
-    return np.frombuffer(decoded, dtype=array.dtype).reshape(array.chunks)
+def _chunk(data: bytes, plain: bool, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    decoded = data if plain else _blosc.decompress(data, math.prod(shape) * dtype.itemsize)
+    return np.frombuffer(decoded, dtype=dtype).reshape(shape)

@@ -15,7 +15,7 @@ from ._errors import StoreError
 from ._foreign import check_species
 from ._foreign_particles import Replica, as_paths, check_interval, replicas_dataset
 
-MAX_CALLS = 10_000_000
+MAX_CALLS = 1_000_000
 MAX_DIGITS = 18
 _Line = tuple[int, int, tuple[float, ...], str]
 
