@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 atheris: Any = importlib.import_module("atheris")
-with atheris.instrument_imports(include=["dynboltz.reactions", "dynboltz.store", "tomllib"]):
-    from dynboltz import reactions, store
-    from dynboltz.particles import Box
-with atheris.instrument_imports(include=["dynboltz.workflow"]):
-    from dynboltz import workflow
+with atheris.instrument_imports(include=["dynboltz", "tomllib"]):
+    from dynboltz import reactions
+for room in ("evaluation", "particles", "sampling", "simulation"):  # what numba compiles
+    importlib.import_module(f"dynboltz.{room}")
+with atheris.instrument_imports(include=["dynboltz"]):
+    from dynboltz import store, workflow
     from dynboltz.experiments import shipped_experiments
+    from dynboltz.particles import Box
 
 FOLDER = tempfile.TemporaryDirectory()
 ERRORS = (
