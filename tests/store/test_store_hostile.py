@@ -190,7 +190,7 @@ def test_compressed_chunks_are_as_long_as_they_say():
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("99999999 1 0 0.5 1", "calls are counted from 1 to 10000000, got 99999999"),
+        ("99999999 1 0 0.5 1", "calls are counted from 1 to 1000000, got 99999999"),
         ("9" * 5000 + " 1 0 0.5 1", "is no whole number of at most 18 digits"),
     ],
 )

@@ -255,7 +255,7 @@ def test_smoldyn_output(tmp_path):
     ("line", "message"),
     [
         ("1 1 0 0.5 1", "malformed line '1 1 0 0.5 1'; expected a call, a species, a state, 2 coo"),
-        ("0 1 0 0.5 0.5 1", "calls are counted from 1 to 10000000, got 0"),
+        ("0 1 0 0.5 0.5 1", "calls are counted from 1 to 1000000, got 0"),
         ("1 3 0 0.5 0.5 1", "species 3 is not one of 1 to 2"),
         ("1 A 0 0.5 0.5 1", "'A' is no whole number"),
         ("1 1 2 0.5 0.5 1", "state 2 is on a surface"),
