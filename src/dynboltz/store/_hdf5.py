@@ -5,8 +5,8 @@ or compressed more than once. What remains is that a chunk which deflate compres
 thousand times its size in the file while HDF5 reads it.
 
 HDF5 is not made for hostile files. Damage at which it was seen to run without end or to end the
-process is looked for first (`check_global_heaps`, dimensions of NetCDF files, sizes of Blosc chunks); there
-may be more, so that files of strangers are best converted in a process of their own.
+process is looked for first (`check_global_heaps`, dimensions of NetCDF files, sizes of Blosc
+chunks); there may be more, so that files of strangers are best converted in a process of their own.
 """
 
 from __future__ import annotations
