@@ -66,8 +66,8 @@ def test_output_in_a_file(model, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "Give one of --site-volume, --reaction-radius and --well-mixed"),
-        (["--well-mixed", "--site-volume", 1], "Give one of"),
+        ([], "Give exactly one of --site-volume, --reaction-radius and --well-mixed"),
+        (["--well-mixed", "--site-volume", 1], "Give exactly one of"),
         (["--site-volume", -1], "must be positive"),
         (["--well-mixed", "--out", "x.nc"], "must end in .txt"),
         (["--well-mixed", "--particles-per-substance", 0], "must be positive"),
@@ -84,7 +84,7 @@ def test_files_that_are_no_models(tmp_path):
     (tmp_path / "a.xml").write_text("<sbml")
     for name, message in (
         ("a.xml", "is not XML"),
-        ("none.xml", "No such file"),
+        ("none.xml", "there is no such file"),
         ("a.cps", "must end in .xml, .sbml, .ant, .txt"),
     ):
         result = import_network(tmp_path / name, "--well-mixed")

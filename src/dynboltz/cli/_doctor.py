@@ -57,13 +57,17 @@ def doctor(
     if repair:
         for line in workflow.repair(path):
             typer.echo(line)
-        typer.echo(f"Run `dynboltz run {path}` to make anew what is missing.")
+        typer.echo(
+            f"Run `dynboltz run {path}` to make anew what is missing; in a shard, "
+            f"`dynboltz simulate {path} --shard I/N`."
+        )
         return
-    typer.echo(
-        f"{n_unsound} damaged. `dynboltz doctor {path} --repair` takes away what is damaged in a "
-        "result directory, `dynboltz run` then makes it anew.",
-        err=True,
+    advice = (
+        f"`dynboltz doctor {path} --repair` takes away what is damaged, `dynboltz run` makes it"
     )
+    if not (path / "experiment.toml").is_file():
+        advice = "Only result directories can be repaired; copy or export it"
+    typer.echo(f"{n_unsound} damaged or not complete. {advice} anew.", err=True)
     raise typer.Exit(UNSOUND)
 
 

@@ -63,11 +63,13 @@ def import_network(
 ) -> None:
     if (site_volume is not None) + (reaction_radius is not None) + well_mixed != 1:
         raise ValueError(
-            "Give one of --site-volume, --reaction-radius and --well-mixed, since rate constants "
-            "differ between them."
+            "Give exactly one of --site-volume, --reaction-radius and --well-mixed, since rate "
+            "constants differ between them."
         )
     if file.suffix.lower() not in SBML + ANTIMONY:
         raise ValueError(f"{file}: must end in {', '.join(SBML + ANTIMONY)}.")
+    if not file.is_file():
+        raise ValueError(f"{file}: there is no such file.")
     if out is not None:
         check_file(out, (".txt",), overwrite=overwrite)
     from dynboltz.reactions import read_antimony, read_sbml  # noqa: PLC0415

@@ -30,6 +30,7 @@ RESUME: dict[str, _Resume] = {
     _particle_store.FORMAT: resume_particles,
 }
 CRC_BYTES = 4
+_SHOWN = 10
 
 
 def store_checksum(path: Path | str) -> str:
@@ -82,8 +83,21 @@ def verify_store(path: Path | str) -> list[str]:
     except StoreError as error:
         return [str(error)]
     labels = [key for key in _chunks(path) if key.partition("/")[0] not in store.DATA]
-    faults = (block_faults(store, index) for index in range(store.n_blocks))
-    return [*_chunk_faults(path, labels), *itertools.chain.from_iterable(faults)]
+    written = store.written_blocks()
+    faults = itertools.chain.from_iterable(block_faults(store, index) for index in written)
+    return [*_chunk_faults(path, labels), *faults, *_not_written(store, written)]
+
+
+def _not_written(store: BlockStore, written: list[int]) -> list[str]:
+    """One sentence on all blocks that are missing, as most are in a shard."""
+    ends = [-1, *written, store.n_blocks]
+    gaps = [(a + 1, b - 1) for a, b in itertools.pairwise(ends) if b - a > 1]
+    if not gaps:
+        return []
+    shown = ", ".join(f"{a}" if a == b else f"{a} to {b}" for a, b in gaps[:_SHOWN])
+    more = ", ..." if len(gaps) > _SHOWN else ""
+    n_missing = store.n_blocks - len(written)
+    return [f"{store.path}: {n_missing} of {store.n_blocks} blocks are not written: {shown}{more}."]
 
 
 def block_faults(store: BlockStore, index: int) -> list[str]:

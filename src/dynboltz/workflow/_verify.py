@@ -122,6 +122,10 @@ def _file_faults(path: Path) -> list[str]:
     try:
         read_model_file(path)
     except (StoreError, ExperimentError) as error:
+        if isinstance(error, StoreError) and error.key == "attribute `kind`":
+            raise ExperimentError(
+                f"{path}: holds no model; of files, only those of models can be verified."
+            ) from error
         return [str(error)]
     return []
 
