@@ -257,6 +257,12 @@ def test_a_dataset_comes_back_from_netcdf(tmp_path):
         import_netcdf(tmp_path / "model.nc", "fit")
 
 
+def test_lists_of_any_length_come_back_from_netcdf(tmp_path):
+    lists = {"none": [], "one": [12], "two": [1, 2], "real": [0.5]}
+    export_netcdf(xr.Dataset(attrs=lists), tmp_path / "a.nc")
+    assert import_netcdf(tmp_path / "a.nc").attrs == lists
+
+
 @pytest.mark.filterwarnings(
     "ignore:.*h5netcdf|.*File.close:pytest.PytestUnraisableExceptionWarning"
 )

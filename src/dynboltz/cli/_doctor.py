@@ -15,8 +15,9 @@ Check the installation, or results on the disk.
 Without DIR: versions, devices, threads, the kernels that models get here, and how fast this machine
 simulates and samples (about 5 seconds each).
 
-With DIR, a result directory, a Zarr store or the file of a model: every checksum is compared, and
-what results say they were made from with what is there. The exit code is 1 if anything is wrong.
+With DIR, a result directory, a Zarr store or an exported NetCDF file: every checksum is compared,
+and what results say they were made from with what is there. The exit code is 1 if anything is
+wrong.
 
 --repair takes away what is damaged in a result directory; nothing sound is touched, and `dynboltz
 run DIR` then makes what is missing anew, with the same bytes.
@@ -62,10 +63,10 @@ def doctor(
             f"`dynboltz simulate {path} --shard I/N`."
         )
         return
-    advice = (
-        f"`dynboltz doctor {path} --repair` takes away what is damaged, `dynboltz run` makes it"
-    )
-    if not (path / "experiment.toml").is_file():
+    if workflow.ResultDirectory(path).experiment.is_file():
+        repair_it = f"`dynboltz doctor {path} --repair`"
+        advice = f"{repair_it} takes away what is damaged, `dynboltz run` makes it"
+    else:
         advice = "Only result directories can be repaired; copy or export it"
     typer.echo(f"{n_unsound} damaged or not complete. {advice} anew.", err=True)
     raise typer.Exit(UNSOUND)

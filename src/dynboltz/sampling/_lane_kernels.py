@@ -85,7 +85,7 @@ def _sweep(chains, entries, tables):
 
 @no_type_check
 @numba.njit(cache=True, nogil=True)
-def _gather(records, rows, n_entries, tables, random):
+def _begin(records, rows, n_entries, tables, random):
     """Chains as their first records and their streams say."""
     n_layers, _, n_chains, n_sites = records.shape
     n_fields = tables.increments.shape[0]
@@ -128,7 +128,7 @@ def _record(fields, records, tables):
 @numba.njit(cache=True, nogil=True)
 def _sweep_lanes(records, rows, entries, tables, n_sweeps, random):
     """Fill the records of as many chains as there are lanes, or fewer."""
-    chains = _gather(records, rows, entries.shape[1], tables, random)
+    chains = _begin(records, rows, entries.shape[1], tables, random)
     for record in range(1, records.shape[1]):
         for _ in range(n_sweeps):
             _sweep(chains, entries, tables)

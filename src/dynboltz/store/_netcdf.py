@@ -30,8 +30,8 @@ def export_netcdf(ds: xr.Dataset, path: Path | str) -> None:
     """Write a dataset as one compressed, checksummed NetCDF-4 file, in one step.
 
     Attributes that NetCDF cannot hold, such as mappings, `None`, truth values and lists that are
-    empty, nested or of strings, are written as JSON text; the attribute `json_attributes` names
-    them.
+    nested, of strings, or of less than two numbers, are written as JSON text; the attribute
+    `json_attributes` names them.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def import_netcdf(path: Path | str, *kinds: str) -> xr.Dataset:
     path
         The file.
     kinds
-        What the `kind` among its attributes may be.
+        What the `kind` among its attributes may be; anything if left out.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def import_netcdf(path: Path | str, *kinds: str) -> xr.Dataset:
     ds = load_netcdf(path)
     with decoding(path, "NetCDF"):
         ds = ds.assign_coords({name: ds.variables[name] for name in ds.dims if name in ds.coords})
-    if ds.attrs.get("kind") not in kinds:
+    if kinds and ds.attrs.get("kind") not in kinds:
         raise StoreError(
             path,
             f"is a file of another kind: {ds.attrs.get('kind')!r}, expected "
@@ -212,7 +212,7 @@ def _attribute(value: Any) -> Any:
 
 
 def _is_native(value: Any) -> bool:
-    """Whether NetCDF has such attributes: text, numbers, lists of numbers."""
+    """Whether NetCDF has such attributes: text, numbers, lists of at least two numbers."""
     if isinstance(value, list):
-        return bool(value) and all(type(item) in (int, float) for item in value)
+        return len(value) > 1 and all(type(item) in (int, float) for item in value)
     return isinstance(value, str | int | float) and not isinstance(value, bool)

@@ -9,6 +9,7 @@ from pathlib import Path
 from dynboltz.store import (
     StoreError,
     discard_damaged_blocks,
+    import_netcdf,
     is_block_store,
     read_json,
     store_checksum,
@@ -28,7 +29,7 @@ def verify(path: Path | str) -> Iterator[tuple[str, list[str]]]:
     Parameters
     ----------
     path
-        A result directory, a store, or the file of a model.
+        A result directory, a store, or an exported NetCDF file.
 
     Yields
     ------
@@ -52,7 +53,7 @@ def verify(path: Path | str) -> Iterator[tuple[str, list[str]]]:
     else:
         raise ExperimentError(
             f"{path}: is nothing to verify: neither a result directory (with `experiment.toml`), "
-            "nor a store (with `zarr.json`), nor the file of a model."
+            "nor a store (with `zarr.json`), nor an exported file."
         )
 
 
@@ -120,12 +121,9 @@ def _remove(path: Path) -> None:
 
 def _file_faults(path: Path) -> list[str]:
     try:
-        read_model_file(path)
+        if "kind" in import_netcdf(path).attrs:  # trajectories have none
+            read_model_file(path)
     except (StoreError, ExperimentError) as error:
-        if isinstance(error, StoreError) and error.key == "attribute `kind`":
-            raise ExperimentError(
-                f"{path}: holds no model; of files, only those of models can be verified."
-            ) from error
         return [str(error)]
     return []
 
