@@ -79,7 +79,7 @@ def skfem_values_and_gradients(function: HermiteFunction, points: np.ndarray) ->
         3: (skfem.MeshHex, skfem.ElementHexC1),
     }[grid.dim]
     mesh, element = mesh.init_tensor(*axes), element()
-    basis = skfem.Basis(mesh, element)
+    basis = skfem.Basis(mesh, element, intorder=1)
     dofs = np.zeros((basis.N, len(function.outputs)))
     order = {tuple(np.round(p, 9)): row for row, p in enumerate(vertex_positions(function))}
     for vertex, position in enumerate(mesh.p.T):

@@ -112,7 +112,7 @@ def test_stores(tmp_path, capfd, kind, n_inputs):
         try:
             found = said_or(path, lambda: read(path) if is_forged else read(path).load())
             assert found is None or isinstance(found, xr.Dataset)
-            assert isinstance(store.verify_store(path), list)
+            assert isinstance(store.verify_store(path), store.Verification)
         finally:
             for changed in {name, "zarr.json"}:
                 (path / changed).write_bytes(files[changed])

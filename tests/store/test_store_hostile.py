@@ -258,7 +258,7 @@ def test_a_format_is_text(tmp_path):
     metadata = json.loads((path / "zarr.json").read_text())
     metadata["attributes"]["format"] = ["dynboltz-trajectories"]
     (path / "zarr.json").write_text(json.dumps(metadata))
-    assert "is a store of another kind" in verify_store(path)[0]
+    assert "is a store of another kind" in verify_store(path).damaged[0]
 
 
 def test_results_larger_than_the_memory_are_not_read(tmp_path, small_memory):

@@ -34,7 +34,7 @@ def flip(path):
 
 
 def test_a_sound_store_has_no_faults_and_the_checksum_of_its_twin(written, tmp_path):
-    assert store.verify_store(written) == []
+    assert store.verify_store(written).is_sound
     store.write_trajectories(lattice_trajectories(), tmp_path / "twin", block_replicas=2)
     assert store.store_checksum(tmp_path / "twin") == store.store_checksum(written)
     store.write_trajectories(lattice_trajectories(seed=2), tmp_path / "other", block_replicas=2)
@@ -44,12 +44,24 @@ def test_a_sound_store_has_no_faults_and_the_checksum_of_its_twin(written, tmp_p
 def test_damaged_blocks_are_named_and_discarded(written):
     chunks = sorted(path for path in (written / "state" / "c").rglob("*") if path.is_file())
     flip(chunks[-1])
-    (fault,) = store.verify_store(written)
+    (fault,) = store.verify_store(written).damaged
     assert chunks[-1].relative_to(written).as_posix() in fault
     assert store.discard_damaged_blocks(written) == [1]
     assert store.resume_trajectories(written).missing_blocks() == [1]
-    (fault,) = store.verify_store(written)
-    assert fault.endswith("1 of 2 blocks are not written: 1.")
+    found = store.verify_store(written)
+    assert not found.damaged
+    (sentence,) = found.unwritten
+    assert sentence.endswith("1 of 2 blocks are not written: 1.")
+    assert not found.is_sound
+    assert store.discard_damaged_blocks(written) == []
+
+
+def test_damage_that_blocks_share_is_not_mended_block_by_block(written):
+    flip(next(path for path in (written / "state" / "c").rglob("*") if path.is_file()))
+    flip(written / "time" / "c" / "0")
+    with pytest.raises(store.StoreError, match=r"cannot be mended block by block: .*time/c/0"):
+        store.discard_damaged_blocks(written)
+    assert store.resume_trajectories(written).is_complete
 
 
 @pytest.mark.parametrize("name", ["zarr.json", "state/zarr.json", "time/c/0", "time"])
@@ -58,11 +70,11 @@ def test_what_else_is_damaged_is_found(written, name):
         shutil.rmtree(written / name)
     else:
         flip(written / name)
-    assert store.verify_store(written)
+    assert store.verify_store(written).damaged
 
 
 def test_what_is_no_store_is_a_fault(tmp_path):
-    assert "is not a store" in store.verify_store(tmp_path)[0]
+    assert "is not a store" in store.verify_store(tmp_path).damaged[0]
 
 
 def test_other_programs_read_sites_as_atoms(tmp_path):

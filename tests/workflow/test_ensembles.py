@@ -1,6 +1,7 @@
 import csv
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -101,7 +102,7 @@ def test_merged_shards_are_the_bytes_of_one_process(shards, whole, tmp_path):
 
 
 def test_a_merge_goes_on_where_it_was(shards, whole, tmp_path, experiment):
-    with pytest.raises(ExperimentError, match="1 blocks are in none of the shards: train 2"):
+    with pytest.raises(ExperimentError, match=r"but 1:\n  train 2: is in none of the shards"):
         merge([shards[0], shards[1], shards[3]], tmp_path / "out")
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*/c/**/0")}
     merge(shards, tmp_path / "out")
@@ -116,17 +117,20 @@ def test_what_no_shard_has_can_be_simulated(shards, whole, tmp_path, experiment)
     assert simulated(experiment, tmp_path / "out") == whole
 
 
-def test_a_damaged_shard_is_named_and_not_merged(shards, tmp_path):
-    chunk = next((shards[0] / "trajectories" / "train.zarr" / "state" / "c").rglob("0"))
-    while chunk.is_dir():
-        chunk = next(chunk.iterdir())
+def test_a_damaged_block_is_named_and_all_others_are_merged(shards, whole, tmp_path):
+    sound = shutil.copytree(shards[0], tmp_path / "copy")
+    folder = shards[0] / "trajectories" / "train.zarr" / "state" / "c"
+    chunk = next(path for path in sorted(folder.rglob("0")) if path.is_file())
     data = bytearray(chunk.read_bytes())
     data[len(data) // 2] ^= 1
     chunk.write_bytes(data)
-    with pytest.raises(StoreError, match=r"shard-1.*state/c.*checksum is wrong"):
+    named = r"but 1:\n  train 0: .*shard-1.*state/c.*checksum is wrong"
+    with pytest.raises(ExperimentError, match=named):
         merge(shards, tmp_path / "out")
     train = ResultDirectory(tmp_path / "out").trajectories("train")
     assert not (train / "state" / "commits" / "000000.json").exists()
+    merge([*shards, sound], tmp_path / "out")
+    assert contents(tmp_path / "out" / "trajectories") == whole
 
 
 def test_shards_of_other_experiments_are_refused(tiny, shards, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def out(complete, tmp_path):
 
 
 def faults(path):
-    return {name: found for name, found in workflow.verify(path) if found}
+    return {name: found.damaged for name, found in workflow.verify(path) if not found.is_sound}
 
 
 def damage(path):
@@ -88,11 +89,23 @@ def test_damage_is_repaired_with_the_same_bytes(out):
         *("models/visible.zarr", "trajectories/test.zarr", "fits/visible.zarr")
     }
     lines = list(workflow.repair(out))
-    assert "trajectories/test.zarr: blocks 1 are to be made anew." in lines
-    assert "models/visible.zarr: removed." in lines
+    assert "trajectories/test.zarr: to be made anew: block 1." in lines
+    assert any(re.match(r"models/visible.zarr: removed. .*u_0/c/0/0/0: chunk", x) for x in lines)
     make(workflow.load_experiment(out), out)
     assert stores(out) == sound
     assert faults(out) == {}
+
+
+def test_blocks_that_are_not_written_are_no_damage(tmp_path):
+    experiment = workflow.load_experiment(Path(__file__).with_name("tiny.toml"))
+    directory = workflow.claim(experiment, tmp_path / "shard")
+    workflow.simulate(experiment, directory, shard=workflow.Shard(1, 2))
+    sound = stores(directory.path)
+    found = dict(workflow.verify(directory.path))
+    assert not any(verification.damaged for verification in found.values())
+    assert found["trajectories/train.zarr"].unwritten
+    assert list(workflow.repair(directory.path)) == []
+    assert stores(directory.path) == sound
 
 
 def test_parents_of_other_settings_are_told(out, tmp_path):

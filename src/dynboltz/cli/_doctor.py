@@ -12,12 +12,14 @@ from ._help import flowing
 HELP = """
 Check the installation, or results on the disk.
 
-Without DIR: versions, devices, threads, the kernels that models get here, and how fast this machine
-simulates and samples (about 5 seconds each).
+Without DIR: versions, devices, threads, the kernels that lattice models get here, and how fast this
+machine simulates and samples (about 5 seconds each, once kernels are compiled; the first time that
+takes a minute).
 
 With DIR, a result directory, a Zarr store or an exported NetCDF file: every checksum is compared,
-and what results say they were made from with what is there. The exit code is 1 if anything is
-wrong.
+and what results say they were made from with what is there. A store whose blocks are not all
+written, such as that of a shard, is INCOMPLETE; what is broken or lost is DAMAGED. The exit code is
+1 if anything is either.
 
 --repair takes away what is damaged in a result directory; nothing sound is touched, and `dynboltz
 run DIR` then makes what is missing anew, with the same bytes.
@@ -45,31 +47,48 @@ def doctor(
         for name, value in describe_machine():
             typer.echo(f"{name + ':':<28} {value}")
         return
+    if repair:
+        _repair(path)
+    else:
+        _verify(path)
+
+
+def _repair(path: Path) -> None:
     from dynboltz import workflow  # noqa: PLC0415
 
-    n_unsound = 0
-    for name, faults in workflow.verify(path):
-        typer.echo(f"{name}: {'sound' if not faults else 'DAMAGED'}")
-        for fault in faults:
-            typer.echo(f"  {fault}")
-        n_unsound += bool(faults)
-    if not n_unsound:
+    lines = list(workflow.repair(path))
+    for line in lines:
+        typer.echo(line)
+    typer.echo(_make(path) if lines else "Nothing is damaged.")
+
+
+def _verify(path: Path) -> None:
+    from dynboltz import workflow  # noqa: PLC0415
+
+    n_damaged = n_incomplete = 0
+    for name, found in workflow.verify(path):
+        label = "DAMAGED" if found.damaged else "INCOMPLETE" if found.unwritten else "sound"
+        typer.echo(f"{name}: {label}")
+        for sentence in (*found.damaged, *found.unwritten):
+            typer.echo(f"  {sentence}")
+        n_damaged += label == "DAMAGED"
+        n_incomplete += label == "INCOMPLETE"
+    if not n_damaged and not n_incomplete:
         return
-    if repair:
-        for line in workflow.repair(path):
-            typer.echo(line)
-        typer.echo(
-            f"Run `dynboltz run {path}` to make anew what is missing; in a shard, "
-            f"`dynboltz simulate {path} --shard I/N`."
-        )
-        return
-    if workflow.ResultDirectory(path).experiment.is_file():
-        repair_it = f"`dynboltz doctor {path} --repair`"
-        advice = f"{repair_it} takes away what is damaged, `dynboltz run` makes it"
-    else:
-        advice = "Only result directories can be repaired; copy or export it"
-    typer.echo(f"{n_unsound} damaged or not complete. {advice} anew.", err=True)
+    advice = _make(path)
+    if not workflow.ResultDirectory(path).experiment.is_file():
+        advice = "Only result directories can be repaired; copy or export it anew."
+    elif n_damaged:
+        advice = f"`dynboltz doctor {path} --repair` takes away what is damaged. {advice}"
+    typer.echo(f"{n_damaged} damaged, {n_incomplete} incomplete. {advice}", err=True)
     raise typer.Exit(UNSOUND)
+
+
+def _make(path: Path) -> str:
+    return (
+        f"`dynboltz run {path}` makes what is missing; in a shard, `dynboltz simulate {path} "
+        "--shard I/N`."
+    )
 
 
 doctor.__doc__ = flowing(HELP)

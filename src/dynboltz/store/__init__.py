@@ -26,6 +26,7 @@ from ._readdy import read_readdy as read_readdy
 from ._smoldyn import read_smoldyn as read_smoldyn
 from ._trajectory_store import TrajectoryStore as TrajectoryStore
 from ._trajectory_store import resume_trajectories as resume_trajectories
+from ._verify import Verification as Verification
 from ._verify import discard_damaged_blocks as discard_damaged_blocks
 from ._verify import is_block_store as is_block_store
 from ._verify import store_checksum as store_checksum

@@ -99,7 +99,8 @@ class BlockStore:
         Raises
         ------
         StoreError
-            If the arrays of the stores differ, a chunk is damaged, or the disk refuses.
+            If the arrays of the stores differ, a chunk is damaged, or the disk refuses; its `path`
+            is that of the store that is to blame.
         """
         for name in self.DATA:
             cuts = {(path / name / "zarr.json").read_bytes() for path in (self.path, source.path)}
@@ -113,7 +114,8 @@ class BlockStore:
         with os_errors(self.path, "written"):
             self._discard(index)
             for key in self.keys(index):
-                data = (source.path / key).read_bytes()
+                with os_errors(source.path, "read"):
+                    data = (source.path / key).read_bytes()
                 check_chunk(source.path, key, data)
                 (self.path / key).parent.mkdir(parents=True, exist_ok=True)
                 (self.path / key).write_bytes(data)

@@ -6,8 +6,9 @@ import hashlib
 import itertools
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, final
 
 from . import _dataset, _particle_store, _trajectory_store
 from ._block_store import BlockStore
@@ -31,6 +32,28 @@ RESUME: dict[str, _Resume] = {
 }
 CRC_BYTES = 4
 _SHOWN = 10
+
+
+@final
+@dataclass(frozen=True)
+class Verification:
+    """What the verification of a store or file found, one sentence each.
+
+    Attributes
+    ----------
+    damaged
+        What is damaged or has been lost.
+    unwritten
+        Blocks that nobody has written yet, as in a shard or while a simulation runs.
+    """
+
+    damaged: tuple[str, ...] = ()
+    unwritten: tuple[str, ...] = ()
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing is wrong or missing."""
+        return not self.damaged and not self.unwritten
 
 
 def store_checksum(path: Path | str) -> str:
@@ -61,7 +84,7 @@ def store_checksum(path: Path | str) -> str:
     return digest.hexdigest()
 
 
-def verify_store(path: Path | str) -> list[str]:
+def verify_store(path: Path | str) -> Verification:
     """Compare every checksum of a store.
 
     Parameters
@@ -71,36 +94,46 @@ def verify_store(path: Path | str) -> list[str]:
 
     Returns
     -------
-    faults
-        One sentence for each thing that is damaged or missing; none for a sound store.
+    verification
+        What is damaged, and which blocks are not written.
     """
     path = Path(path)
     try:
         attributes = _attributes(path)
         if attributes["format"] not in RESUME:
-            return _chunk_faults(path, _chunks(path)) + _lost_arrays(path, attributes)
+            faults = _chunk_faults(path, _chunks(path)) + _lost_arrays(path, attributes)
+            return Verification(tuple(faults))
         store = RESUME[attributes["format"]](path)
     except StoreError as error:
-        return [str(error)]
-    labels = [key for key in _chunks(path) if key.partition("/")[0] not in store.DATA]
+        return Verification((str(error),))
     written = store.written_blocks()
-    faults = itertools.chain.from_iterable(block_faults(store, index) for index in written)
-    return [*_chunk_faults(path, labels), *faults, *_not_written(store, written)]
+    faults = _label_faults(store)
+    for index in written:
+        faults += _block_faults(store, index)
+    return Verification(tuple(faults), _unwritten(store, written))
 
 
-def _not_written(store: BlockStore, written: list[int]) -> list[str]:
+def _unwritten(store: BlockStore, written: list[int]) -> tuple[str, ...]:
     """One sentence on all blocks that are missing, as most are in a shard."""
     ends = [-1, *written, store.n_blocks]
     gaps = [(a + 1, b - 1) for a, b in itertools.pairwise(ends) if b - a > 1]
     if not gaps:
-        return []
+        return ()
     shown = ", ".join(f"{a}" if a == b else f"{a} to {b}" for a, b in gaps[:_SHOWN])
     more = ", ..." if len(gaps) > _SHOWN else ""
     n_missing = store.n_blocks - len(written)
-    return [f"{store.path}: {n_missing} of {store.n_blocks} blocks are not written: {shown}{more}."]
+    return (
+        f"{store.path}: {n_missing} of {store.n_blocks} blocks are not written: {shown}{more}.",
+    )
 
 
-def block_faults(store: BlockStore, index: int) -> list[str]:
+def _label_faults(store: BlockStore) -> list[str]:
+    """What is wrong with the chunks that all blocks share."""
+    labels = [key for key in _chunks(store.path) if key.partition("/")[0] not in store.DATA]
+    return _chunk_faults(store.path, labels)
+
+
+def _block_faults(store: BlockStore, index: int) -> list[str]:
     """What is wrong with a block, every checksum compared."""
     fault = store.fault(index)
     if fault is not None:
@@ -110,6 +143,8 @@ def block_faults(store: BlockStore, index: int) -> list[str]:
 
 def discard_damaged_blocks(path: Path | str) -> list[int]:
     """Take the commit markers of damaged blocks away, so that they are made anew.
+
+    Blocks that are not written yet are left as they are.
 
     Parameters
     ----------
@@ -124,11 +159,13 @@ def discard_damaged_blocks(path: Path | str) -> list[int]:
     Raises
     ------
     StoreError
-        If there is no such store, its metadata are damaged, or the disk refuses.
+        If there is no such store, what its blocks share is damaged, or the disk refuses.
     """
     path = Path(path)
     store = RESUME[_attributes(path)["format"]](path)
-    damaged = [index for index in range(store.n_blocks) if block_faults(store, index)]
+    if shared := _label_faults(store):
+        raise StoreError(path, f"cannot be mended block by block: {shared[0]}")
+    damaged = [index for index in store.written_blocks() if _block_faults(store, index)]
     with os_errors(path, "written"):
         for index in damaged:
             store.uncommit(index)

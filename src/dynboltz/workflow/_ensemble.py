@@ -17,6 +17,7 @@ BLOCK_BYTES = 64 * 2**20
 class Blocks(Protocol):
     """A store of trajectories that blocks are written to."""
 
+    path: Path
     n_blocks: int
 
     @property

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from dynboltz.store import StoreError
 
 from ._directory import ResultDirectory, claim
 from ._ensemble import AbstractEnsemble, Blocks
@@ -21,8 +23,8 @@ def merge(
 ) -> ResultDirectory:
     """Join the trajectories of shards in one result directory.
 
-    Every block is copied from the first shard that has it, and its checksums are compared on the
-    way; the bytes are those of a simulation in one process. Blocks that are there already are
+    Every block is copied from the first shard that has it undamaged: all checksums are compared on
+    the way. The bytes are those of a simulation in one process. Blocks that are there already are
     kept, so that an interrupted merge goes on where it was. The shards are left as they are.
 
     Parameters
@@ -42,10 +44,10 @@ def merge(
     Raises
     ------
     ExperimentError
-        If there is no shard, shards belong to different experiments, or blocks are in none of
-        them; those that are found are then copied.
+        If there is no shard, shards belong to different experiments, or blocks are missing or
+        damaged in all of them; the others are then copied.
     StoreError
-        If a chunk is damaged, or the disk refuses.
+        If the disk refuses.
     """
     directories = [ResultDirectory(shard) for shard in shards]
     if not directories:
@@ -60,18 +62,14 @@ def merge(
                 "their files `experiment.toml` differ. Merge shards of the same settings."
             )
     whole = claim(experiments[0], out)
-    lacking: list[str] = []
+    lacking: dict[str, str] = {}
     with only_writer(whole.path):
         for part in PARTS:
             ensemble = stages_of(experiments[0]).ensemble(experiments[0], part)
-            lacking += _merge_part(ensemble, directories, whole, progress)
+            faults = _merge_part(ensemble, directories, whole, progress)
+            lacking |= {f"{part} {number}": fault for number, fault in faults.items()}
     if lacking:
-        more = f" and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
-        raise ExperimentError(
-            f"{out}: {len(lacking)} blocks are in none of the shards: "
-            f"{', '.join(lacking[:SHOWN])}{more}. Merge again with the shards that have them, or "
-            f"simulate them with `dynboltz simulate {out}`."
-        )
+        raise ExperimentError(_message(whole.path, lacking))
     return whole
 
 
@@ -80,26 +78,53 @@ def _merge_part(
     shards: Sequence[ResultDirectory],
     whole: ResultDirectory,
     progress: Progress,
-) -> list[str]:
-    """Copy the blocks of one part; names of those that no shard has."""
+) -> dict[int, str]:
+    """Copy the blocks of one part; why those are lacking that could not be copied."""
     sources = [ensemble.find(shard.trajectories(ensemble.part)) for shard in shards]
     target = ensemble.open(whole.trajectories(ensemble.part))
-    lacking = []
+    lacking = {}
     for number in range(target.n_blocks):
         if target.fault(number) is not None:
-            source = _holder(sources, number)
-            if source is None:
-                lacking.append(f"{ensemble.part} {number}")
-            else:
-                target.copy_block(number, source)
+            fault = _copy(target, number, sources)
+            if fault is not None:
+                lacking[number] = fault
         progress(
             {"stage": "merge", "part": ensemble.part, "step": number + 1, "total": target.n_blocks}
         )
     return lacking
 
 
-def _holder(sources: Sequence[Blocks | None], number: int) -> Blocks | None:
+def _copy(target: Blocks, number: int, sources: Sequence[Blocks | None]) -> str | None:
+    """Copy a block from the first shard that has it; say why if none has it undamaged."""
+    fault = "is in none of the shards"
+    for source in _holders(sources, number):
+        try:
+            target.copy_block(number, source)
+        except StoreError as error:
+            if error.path != source.path:
+                raise
+            fault = str(error)
+        else:
+            return None
+    return fault
+
+
+def _holders(sources: Sequence[Blocks | None], number: int) -> Iterator[Blocks]:
     for source in sources:
         if source is not None and source.fault(number) is None:
-            return source
-    return None
+            yield source
+
+
+def _message(out: Path, lacking: dict[str, str]) -> str:
+    lines = [f"  {block}: {fault}" for block, fault in list(lacking.items())[:SHOWN]]
+    if len(lacking) > SHOWN:
+        lines.append(f"  ... and {len(lacking) - SHOWN} more")
+    return "\n".join(
+        [
+            f"{out}: all blocks are merged but {len(lacking)}:",
+            *lines,
+            "Merge again with the shards that have them, or let `dynboltz simulate "
+            f"{out}` make them. Of a damaged shard, `dynboltz doctor SHARD --repair` takes away "
+            "what is damaged, and `dynboltz simulate SHARD --shard I/N` makes it anew.",
+        ]
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dynboltz.store import (
     StoreError,
+    Verification,
     discard_damaged_blocks,
     import_netcdf,
     is_block_store,
@@ -23,7 +24,7 @@ from ._lock import only_writer
 from ._model_file import read_model_file
 
 
-def verify(path: Path | str) -> Iterator[tuple[str, list[str]]]:
+def verify(path: Path | str) -> Iterator[tuple[str, Verification]]:
     """Compare all checksums of results, and what they were made from with what is there.
 
     Parameters
@@ -33,8 +34,8 @@ def verify(path: Path | str) -> Iterator[tuple[str, list[str]]]:
 
     Yields
     ------
-    name, faults
-        A store or file, and one sentence for each fault; none for a sound one.
+    name, verification
+        A store or file, and what was found there.
 
     Raises
     ------
@@ -43,13 +44,12 @@ def verify(path: Path | str) -> Iterator[tuple[str, list[str]]]:
     """
     path = Path(path)
     if path.is_file():
-        yield path.name, _file_faults(path)
+        yield path.name, Verification(_file_faults(path))
     elif (path / "zarr.json").is_file():
         yield path.name, verify_store(path)
     elif (path / "experiment.toml").is_file():
         for found in _stores(path):
-            faults = verify_store(found)
-            yield found.relative_to(path).as_posix(), faults or _strangers(path, found)
+            yield found.relative_to(path).as_posix(), _verification(path, found)
     else:
         raise ExperimentError(
             f"{path}: is nothing to verify: neither a result directory (with `experiment.toml`), "
@@ -61,7 +61,8 @@ def repair(path: Path | str) -> Iterator[str]:
     """Take away what is damaged in a result directory, so that it is made anew.
 
     Of trajectories the damaged blocks go, of everything else the whole store, and what was made
-    from a store that is gone stays, since it is made anew with the same bytes.
+    from a store that is gone stays, since it is made anew with the same bytes. Blocks that are not
+    written yet are no damage.
 
     Parameters
     ----------
@@ -85,17 +86,23 @@ def repair(path: Path | str) -> Iterator[str]:
         raise ExperimentError(f"{path}: only a result directory can be repaired.")
     with only_writer(path):
         for found in _stores(path):
-            name = found.relative_to(path).as_posix()
-            if not verify_store(found):
-                if _strangers(path, found):
-                    _remove(found)
-                    yield f"{name}: removed, since it was made from something else."
-            elif is_block_store(found) and (blocks := _discard(found)):
-                yield f"{name}: blocks {', '.join(map(str, blocks))} are to be made anew."
+            name, damaged = found.relative_to(path).as_posix(), _verification(path, found).damaged
+            if not damaged:
+                continue
+            if is_block_store(found) and (blocks := _discard(found)):
+                yield f"{name}: to be made anew: block {', '.join(map(str, blocks))}."
             else:
                 _remove(found)
-                yield f"{name}: removed."
+                yield f"{name}: removed. {damaged[0]}"
         ResultDirectory(path).metrics.unlink(missing_ok=True)
+
+
+def _verification(path: Path, found: Path) -> Verification:
+    """What is wrong with a store of a result directory; another origin is damage as well."""
+    verification = verify_store(found)
+    if verification.is_sound:
+        return Verification(_strangers(path, found))
+    return verification
 
 
 def _stores(path: Path) -> list[Path]:
@@ -119,23 +126,23 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
 
 
-def _file_faults(path: Path) -> list[str]:
+def _file_faults(path: Path) -> tuple[str, ...]:
     try:
         if "kind" in import_netcdf(path).attrs:  # trajectories have none
             read_model_file(path)
     except (StoreError, ExperimentError) as error:
-        return [str(error)]
-    return []
+        return (str(error),)
+    return ()
 
 
-def _strangers(path: Path, found: Path) -> list[str]:
+def _strangers(path: Path, found: Path) -> tuple[str, ...]:
     """Parents that differ from those a sound store was made from; lost ones cannot be compared."""
     attributes = read_json(found / "zarr.json")["attributes"]
-    return [
+    return tuple(
         f"{found}: was made from another {name} than the one that is there."
         for name, checksum in attributes.get("lineage", {}).get("parents", {}).items()
         if (path / name).exists() and not _is_same(path / name, checksum)
-    ]
+    )
 
 
 def _is_same(path: Path, checksum: str) -> bool:
