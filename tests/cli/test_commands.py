@@ -101,9 +101,9 @@ def test_the_stages_one_by_one_give_the_same_as_run(results, tmp_path):
 def test_stages_ask_for_the_stage_before(results, tmp_path):
     out = tmp_path / "out"
     dynboltz("simulate", results / "experiment.toml", "--out", out)
-    refused("train", out, message="run `dynboltz fit DIR` first")
+    refused("train", out, message=f"run `dynboltz fit {out}` first")
     refused("evaluate", out, message="first")
-    refused("report", out, message="run `dynboltz evaluate DIR` first")
+    refused("report", out, message=f"run `dynboltz evaluate {out}` first")
     refused("fit", tmp_path, message="holds no results of dynboltz")
 
 
@@ -194,6 +194,19 @@ def test_bad_experiments_leave_nothing_behind(tiny, tmp_path, override, message)
     out = tmp_path / "out"
     refused("run", tiny, "--out", out, "--set", override, message=message)
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "rosler"), "Did you mean `rossler`?"),
+        (("sweep", "rosler", "--vary", "seed=[1]", "--out", "x"), "Did you mean `rossler`?"),
+        (("merge", "shard-1", "--out", "x"), "shard-1: holds no results of dynboltz"),
+        (("fit", "absent"), "Start with `dynboltz run EXPERIMENT --out absent`"),
+    ],
+)
+def test_what_is_not_there_is_told_before_anything_else(arguments, message):
+    refused(*arguments, message=message)
 
 
 def test_directories_that_cannot_be_written_are_named(tiny, tmp_path):
@@ -355,6 +368,13 @@ def test_doctor_finds_damage(results, tmp_path):
     assert repaired.exit_code == 0
     assert "models/visible.zarr: removed." in repaired.stdout
     assert not (out / "models" / "visible.zarr").exists()
+    assert dynboltz("doctor", out, "--repair").stdout == "Nothing is damaged.\n"
+    commits = out / "trajectories" / "train.zarr" / "state" / "commits"
+    next(commits.iterdir()).unlink()
+    incomplete = dynboltz("doctor", out)
+    assert incomplete.exit_code == 1
+    assert "trajectories/train.zarr: INCOMPLETE" in incomplete.stdout
+    assert "0 damaged, 1 incomplete." in incomplete.stderr
     refused("doctor", "--repair", message="name the result directory")
 
 

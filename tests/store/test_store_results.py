@@ -312,3 +312,15 @@ def test_netcdf_files_of_earlier_versions_are_read(tmp_path):
         del file.attrs["content_sha256"]
         file.attrs["attributes_sha256"] = hashlib.sha256(b'{"kind": "model"}').hexdigest()
     xr.testing.assert_identical(import_netcdf(path, "fit", "model"), labelled())
+
+
+def test_netcdf_files_of_other_programs_are_told_from_damaged_ones(tmp_path):
+    path = tmp_path / "model.nc"
+    labelled().to_netcdf(path, engine="h5netcdf")
+    with pytest.raises(StoreError, match="was not written by `export_netcdf`"):
+        import_netcdf(path)
+    export_netcdf(labelled(), path)
+    with h5py.File(path, "a") as file:
+        del file.attrs["json_attributes"]
+    with pytest.raises(StoreError, match="has damaged attributes"):
+        import_netcdf(path)

@@ -212,7 +212,9 @@ def test_counts_that_do_not_fit_are_refused(tiny):
 def test_all_problems_are_told_together(tiny):
     with pytest.raises(ExperimentError) as error:
         load_experiment(tiny, overrides=["kernel.dt = 0", "seed = -1"])
-    assert [line.split("`")[1] for line in str(error.value).splitlines()] == ["seed", "kernel.dt"]
+    *problems, changes = str(error.value).splitlines()
+    assert [line.split("`")[1] for line in problems] == ["seed", "kernel.dt"]
+    assert changes.endswith("changes: kernel.dt = 0; seed = -1.")
 
 
 @pytest.mark.parametrize(
@@ -225,10 +227,15 @@ def test_files_that_are_no_experiments_are_refused(tiny, text, message):
 
 
 def test_unknown_experiments_and_presets_list_what_there_is(tiny):
-    with pytest.raises(ExperimentError, match="shipped experiments: annihilation"):
+    message = r"Did you mean `annihilation`.*shipped experiments: annihilation"
+    with pytest.raises(ExperimentError, match=message):
         load_experiment("anihilation")
     with pytest.raises(ExperimentError, match="no preset 'short'; there are long"):
         load_experiment(tiny, preset="short")
+    with pytest.raises(ExperimentError, match=r"Did you mean `long`\?"):
+        load_experiment(tiny, preset="lng")
+    with pytest.raises(ExperimentError, match=r"changes: preset 'long'; kernel\.dt = -1\.0\."):
+        load_experiment(tiny, preset="long", overrides=["kernel.dt = -1.0"])
     with pytest.raises(ExperimentError, match=r"--set lattice\.boundary=closed: is not KEY=VALUE"):
         load_experiment(tiny, overrides=["lattice.boundary=closed"])
 

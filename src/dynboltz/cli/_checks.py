@@ -6,6 +6,8 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
+from dynboltz._hints import did_you_mean
+
 
 def check_file(path: Path, suffixes: Sequence[str], *, overwrite: bool) -> None:
     """Raise `ValueError` for a file that cannot be written, or must not be replaced."""
@@ -28,4 +30,7 @@ def check_model(directory: Path, name: str | None) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         return
     if name is not None and name not in models:
-        raise ValueError(f"{directory}: has no model {name!r}; there are {', '.join(models)}.")
+        raise ValueError(
+            f"{directory}: has no model {name!r}; there are {', '.join(models)}."
+            f"{did_you_mean(name, models)}"
+        )

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from dynboltz.experiments import find_experiment, find_results
+
 from ._help import flowing
 
 Scheduler = Annotated[
@@ -71,6 +73,8 @@ def merge(
     *,
     out: Annotated[Path, typer.Option("--out", help="Result directory to write.")],
 ) -> None:
+    for shard in shards:
+        find_results(shard)
     from dynboltz import workflow  # noqa: PLC0415
 
     from ._show import progress_display  # noqa: PLC0415
@@ -108,6 +112,7 @@ def sweep(
     workers: Workers = None,
 ) -> None:
     varied = _varied(vary)
+    find_experiment(experiment)
     from dynboltz import workflow  # noqa: PLC0415
 
     from ._show import progress_display  # noqa: PLC0415

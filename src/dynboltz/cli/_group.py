@@ -27,6 +27,8 @@ class ReportingGroup(TyperGroup):
             typer.echo(MESSAGE, err=True)
             ended = isinstance(reason, Termination)
             raise typer.Exit(TERMINATED if ended else INTERRUPTED) from None
+        except BrokenPipeError:
+            raise  # the reader of the output has enough: click ends quietly
         except (ValueError, ArithmeticError, OSError) as error:
             if ctx.params.get("debug"):
                 raise

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from dynboltz.experiments import find_experiment, find_results, shipped_experiments
+
 from ._checks import check_file, check_model
 from ._doctor import doctor
 from ._ensembles import Scheduler, Workers, chosen_workers, merge, sweep
@@ -155,6 +157,7 @@ def run(
     overwrite: Overwrite = False,
 ) -> None:
     """Simulate, fit, train, evaluate and report an experiment."""
+    find_experiment(experiment)
     from dynboltz import workflow  # noqa: PLC0415
 
     from ._show import progress_display, show_metrics  # noqa: PLC0415
@@ -191,6 +194,7 @@ def simulate(
     With --workers or --scheduler, processes of a Dask cluster simulate; with --shard only a share
     of the blocks is simulated, for batch systems. The bytes are always the same.
     """
+    find_experiment(experiment)
     from dynboltz import workflow  # noqa: PLC0415
 
     from ._show import progress_display  # noqa: PLC0415
@@ -223,13 +227,15 @@ def train(directory: DirectoryArgument, threads: Threads = None) -> None:
 @app.command()
 def evaluate(directory: DirectoryArgument, threads: Threads = None) -> None:
     """Compare the learned models with the simulations."""
+    metrics = _stage("evaluate", directory, threads)
     from ._show import show_metrics  # noqa: PLC0415
 
-    show_metrics(_stage("evaluate", directory, threads))
+    show_metrics(metrics)
     typer.echo(f"Metrics: {directory / 'metrics.json'}")
 
 
 def _stage(name: str, path: Path, threads: int | None) -> Any:
+    find_results(path)
     from dynboltz import workflow  # noqa: PLC0415
 
     from ._show import progress_display  # noqa: PLC0415
@@ -244,6 +250,7 @@ def _stage(name: str, path: Path, threads: int | None) -> Any:
 @app.command()
 def report(directory: DirectoryArgument) -> None:
     """Draw the figures and write the report."""
+    find_results(directory)
     from dynboltz import workflow  # noqa: PLC0415
 
     path = workflow.report(workflow.ResultDirectory(directory))
@@ -323,8 +330,6 @@ def sample(
 def experiments() -> None:
     """List the experiments that ship with the package."""
     import tomllib  # noqa: PLC0415
-
-    from dynboltz.experiments import shipped_experiments  # noqa: PLC0415
 
     for name, path in shipped_experiments().items():
         content = tomllib.loads(path.read_text(encoding="utf-8"))

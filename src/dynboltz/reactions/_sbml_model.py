@@ -73,7 +73,7 @@ def _one_line(text: str) -> str:
 
 
 def _listed(problems: Sequence[str]) -> tuple[str, ...]:
-    return (f"{len(problems)} part(s) of the model cannot be had in space:", *problems)
+    return (f"{len(problems)} part(s) of the model have no meaning in space:", *problems)
 
 
 def _each(elements: Any) -> Iterator[Any]:
@@ -200,7 +200,10 @@ def _parts(reaction: Any, values: _Values) -> list[Reaction]:
     except NotMassActionError as error:
         text = " ".join((libsbml.formulaToL3String(law.getMath()) or "").split())
         shown = text if len(text) <= 80 else text[:77] + "..."
-        raise NotMassActionError(f"its rate law {shown} is not mass action: {error}") from None
+        raise NotMassActionError(
+            f"its rate law {shown} is not mass action: {error}; write it out in elementary steps, "
+            "such as binding, unbinding and turnover of an enzyme"
+        ) from None
 
 
 def _side(values: _Values, references: Any, which: str) -> list[str]:

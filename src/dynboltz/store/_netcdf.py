@@ -96,6 +96,12 @@ def import_netcdf(path: Path | str, *kinds: str) -> xr.Dataset:
             f"{' or '.join(map(repr, kinds))}.",
             key="attribute `kind`",
         )
+    if not ds.attrs.keys() & {*SEAL, CONTENT}:
+        raise StoreError(
+            path,
+            "was not written by `export_netcdf`: it has no checksums. Trajectories of other "
+            "programs are read by `read_netcdf`.",
+        )
     try:
         names = str(ds.attrs["json_attributes"]).split()
         attributes = {

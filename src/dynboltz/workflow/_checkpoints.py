@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Mapping
@@ -63,6 +64,8 @@ class StoredCheckpoint:
         self._last = time.monotonic()
 
     def remove(self) -> None:
-        """Remove it, once the training is over."""
+        """Remove it, once the training is over, and the folder of checkpoints with the last."""
         if self._path.exists():
             shutil.rmtree(self._path)
+            with contextlib.suppress(OSError):  # others are there
+                self._path.parent.rmdir()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from dynboltz.experiments import find_results
 from dynboltz.store import StoreError
 from dynboltz.store._files import os_errors, replacing_file
 
@@ -92,12 +93,10 @@ class ResultDirectory:
         ExperimentError
             If the directory holds no results.
         """
-        if not self.experiment.is_file():
-            raise ExperimentError(
-                f"{self.path}: holds no results of dynboltz, since it has no `experiment.toml`. "
-                "Start with `dynboltz run EXPERIMENT --out DIR`."
-            )
-        return load_experiment(self.experiment)
+        try:
+            return load_experiment(find_results(self.path))
+        except FileNotFoundError as error:
+            raise ExperimentError(str(error)) from error
 
 
 def claim(

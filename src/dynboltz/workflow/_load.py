@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dynboltz.experiments import find_experiment
+
+from ._errors import ExperimentError
 from ._experiment import Experiment
-from ._read import absolute_paths, checked, find_experiment, read_raw
+from ._read import absolute_paths, checked, read_raw
 from ._schema import ExperimentTable
 from .continuous._experiment import BoxExperiment
 from .continuous._schema import BoxExperimentTable
@@ -47,8 +50,20 @@ def load_experiment(
         If there is no such file or preset, or anything in it is unknown, out of bounds or does not
         fit the rest; the message names the file and the field.
     """
-    source = find_experiment(experiment)
-    return experiment_from(read_raw(source, preset=preset, overrides=overrides, seed=seed), source)
+    try:
+        source = find_experiment(experiment)
+    except FileNotFoundError as error:
+        raise ExperimentError(str(error)) from error
+    raw = read_raw(source, preset=preset, overrides=overrides, seed=seed)
+    try:
+        return experiment_from(raw, source)
+    except ExperimentError as error:
+        changes = [*([] if preset is None else [f"preset {preset!r}"]), *overrides]
+        if not changes:
+            raise
+        raise ExperimentError(
+            f"{error}\nThese are the settings of the file with changes: {'; '.join(changes)}."
+        ) from error
 
 
 def experiment_from(raw: dict[str, Any], source: Path) -> AnyExperiment:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from dynboltz.experiments import shipped_experiments
+from dynboltz._hints import did_you_mean
 
 from ._errors import ExperimentError
 from ._schema import ExperimentTable, Table
@@ -18,22 +18,6 @@ from ._toml import dotted
 MAX_PROBLEMS = 5
 
 AnyTable = TypeVar("AnyTable", bound=Table)
-
-
-def find_experiment(experiment: Path | str) -> Path:
-    """File of an experiment given as a file, a result directory, or the name of a shipped one."""
-    path = Path(experiment)
-    shipped = shipped_experiments()
-    if path.is_dir() and (path / "experiment.toml").is_file():
-        return path / "experiment.toml"
-    if path.is_file():
-        return path
-    if str(experiment) in shipped:
-        return shipped[str(experiment)]
-    raise ExperimentError(
-        f"{experiment}: there is no such experiment file. Give a TOML file, a result directory, or "
-        f"one of the shipped experiments: {', '.join(shipped)}."
-    )
 
 
 def read_raw(
@@ -46,7 +30,7 @@ def read_raw(
         if not isinstance(presets, dict) or preset not in presets:
             raise ExperimentError(
                 f"{path}, `presets`: there is no preset {preset!r}; there are "
-                f"{', '.join(presets) or 'none'}."
+                f"{', '.join(presets) or 'none'}.{did_you_mean(preset, presets)}"
             )
         raw = merged(raw, presets[preset])
     for override in overrides:

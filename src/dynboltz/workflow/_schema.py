@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from dynboltz._hints import did_you_mean
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -34,8 +35,7 @@ class Table(BaseModel):
     def _refuse_unknown_keys(cls, data: Any) -> Any:
         unknown = [key for key in data if key not in cls.model_fields] if type(data) is dict else []
         if unknown:
-            near = difflib.get_close_matches(unknown[0], cls.model_fields, n=2)
-            hint = f" Did you mean `{'` or `'.join(near)}`?" if near else ""
+            hint = did_you_mean(unknown[0], cls.model_fields)
             raise ValueError(
                 f"unknown key `{unknown[0]}`.{hint} Allowed are {', '.join(cls.model_fields)}"
             )

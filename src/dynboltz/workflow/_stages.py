@@ -232,7 +232,8 @@ def report(directory: ResultDirectory) -> Path:
     """
     if not directory.metrics.is_file():
         raise ExperimentError(
-            f"{directory.path}: has no `metrics.json`; run `dynboltz evaluate DIR` first."
+            f"{directory.path}: has no `metrics.json`; run `dynboltz evaluate {directory.path}` "
+            "first."
         )
     with only_writer(directory.path):
         return stages_of(directory.load_experiment()).report(directory)

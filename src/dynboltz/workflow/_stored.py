@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import xarray as xr
 
+from dynboltz._hints import did_you_mean
 from dynboltz.store import StoreError, read_dataset, write_dataset
 
 from ._directory import ResultDirectory
@@ -60,11 +61,12 @@ def check_known(experiment: AnyExperiment, directory: ResultDirectory, name: str
     if name not in experiment.plans:
         raise ExperimentError(
             f"{directory.path}: has no model {name!r}; there are {', '.join(experiment.plans)}."
+            f"{did_you_mean(name, experiment.plans)}"
         )
 
 
 def read_current(path: Path, kind: str, fingerprint: str, command: str) -> xr.Dataset:
-    """Read a result of these settings.
+    """Read a result of these settings, which lies in a folder of a result directory.
 
     Raises
     ------
@@ -73,11 +75,10 @@ def read_current(path: Path, kind: str, fingerprint: str, command: str) -> xr.Da
     ExperimentError
         If it belongs to other settings.
     """
+    make = f"`dynboltz {command} {path.parents[1]}`"
     if not path.exists():
-        raise ExperimentError(f"{path}: is not there yet; run `dynboltz {command} DIR` first.")
+        raise ExperimentError(f"{path}: is not there yet; run {make} first.")
     dataset = read_dataset(path, kind)
     if dataset.attrs.get("fingerprint") != fingerprint:
-        raise ExperimentError(
-            f"{path}: belongs to other settings; make it anew with `dynboltz {command} DIR`."
-        )
+        raise ExperimentError(f"{path}: belongs to other settings; make it anew with {make}.")
     return dataset

@@ -1,0 +1,54 @@
+"""Finding experiment files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dynboltz._hints import did_you_mean
+
+from ._shipped import shipped_experiments
+
+
+def find_experiment(experiment: Path | str) -> Path:
+    """File of an experiment.
+
+    Parameters
+    ----------
+    experiment
+        A TOML file, a result directory, or the name of a shipped experiment.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is none of these.
+    """
+    path = Path(experiment)
+    shipped = shipped_experiments()
+    if path.is_dir() and (path / "experiment.toml").is_file():
+        return path / "experiment.toml"
+    if path.is_file():
+        return path
+    if str(experiment) in shipped:
+        return shipped[str(experiment)]
+    raise FileNotFoundError(
+        f"{experiment}: there is no such experiment file.{did_you_mean(str(experiment), shipped)} "
+        "Give a TOML file, a result directory, or one of the shipped experiments: "
+        f"{', '.join(shipped)}."
+    )
+
+
+def find_results(directory: Path | str) -> Path:
+    """File of the experiment that a result directory belongs to.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the directory holds no results.
+    """
+    path = Path(directory) / "experiment.toml"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{directory}: holds no results of dynboltz, since it has no `experiment.toml`. Start "
+            f"with `dynboltz run EXPERIMENT --out {directory}`."
+        )
+    return path
