@@ -15,6 +15,8 @@ from numcodecs import blosc
 from dynboltz.particles import Box
 from dynboltz.store import (
     StoreError,
+    export_netcdf,
+    import_netcdf,
     open_trajectories,
     read_dataset,
     read_json,
@@ -266,6 +268,21 @@ def test_results_larger_than_the_memory_are_not_read(tmp_path, small_memory):
     write_dataset(data, tmp_path / "a")
     with pytest.raises(StoreError, match=r"a: declares 0.00195 GiB, more than"):
         read_dataset(tmp_path / "a", "model")
+
+
+@pytest.mark.parametrize("shape", [(300,), (1, 300)])
+def test_text_that_is_there_once_and_named_often_must_fit_the_memory(tmp_path, small_memory, shape):
+    path = tmp_path / "a.nc"
+    text = np.full(shape, "a" * 4096, dtype=object)
+    export_netcdf(xr.Dataset({"text": (("x", "y")[: len(shape)], text)}), path)
+    with h5py.File(path) as file:
+        start = file["text"].id.get_offset()
+    data = bytearray(path.read_bytes())
+    assert len(data) > 2**20
+    data[start : start + 300 * 16] = data[start : start + 16] * 300  # all are the first now
+    path.write_bytes(data)
+    with pytest.raises(StoreError, match=r"a\.nc, `text`: declares 0.00098 GiB, more than"):
+        import_netcdf(path)
 
 
 def test_lists_of_dimensions_are_lists_of_dimensions(tmp_path):

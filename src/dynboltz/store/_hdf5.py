@@ -2,7 +2,8 @@
 
 Links and arrays that lead to other files are refused, as are arrays that are larger than the memory
 or compressed more than once. What remains is that a chunk which deflate compressed takes up to a
-thousand times its size in the file while HDF5 reads it.
+thousand times its size in the file while HDF5 reads it, and an attribute that names a long text many
+times all of these copies.
 
 HDF5 is not made for hostile files. Damage at which it was seen to run without end or to end the
 process is looked for first (`check_global_heaps`, dimensions of NetCDF files, sizes of Blosc
@@ -86,14 +87,14 @@ def read_values(path: Path, array: h5py.Dataset, key: str) -> np.ndarray:
         if array.chunks and _filters(array) == [_BLOSC]:
             return _decompressed(array, array.chunks)
         if array.dtype.hasobject and array.shape:
-            return _rows(path, array, key)
+            return _items(path, array, key)
         return np.asarray(array[()])
 
 
-def _rows(path: Path, array: h5py.Dataset, key: str) -> np.ndarray:
-    """Values of unknown length, row by row: many rows may be the same piece of the file."""
+def _items(path: Path, array: h5py.Dataset, key: str) -> np.ndarray:
+    """Values of unknown length, one by one: many may be the same piece of the file."""
     values, n_bytes = np.empty(array.shape, dtype=array.dtype), 0
-    for index in range(len(values)):
+    for index in np.ndindex(array.shape):
         values[index] = array[index]
         n_bytes += _size(values[index])
         check_memory(path, n_bytes, f"`{key}`")
