@@ -2,8 +2,8 @@
 
 Links and arrays that lead to other files are refused, as are arrays that are larger than the memory
 or compressed more than once. What remains is that a chunk which deflate compressed takes up to a
-thousand times its size in the file while HDF5 reads it, and an attribute that names a long text many
-times all of these copies.
+thousand times its size in the file while HDF5 reads it, and an attribute that names a long text
+many times takes all of these copies.
 
 HDF5 is not made for hostile files. Damage at which it was seen to run without end or to end the
 process is looked for first (`check_global_heaps`, dimensions of NetCDF files, sizes of Blosc
