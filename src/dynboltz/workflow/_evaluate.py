@@ -16,11 +16,8 @@ from dynboltz import store
 from dynboltz.evaluation import (
     EnsembleMoments,
     ensemble_moments,
-    error_summary,
     mean_field_prediction,
-    noise_floor,
     relative_summary,
-    root_mean_square_error,
 )
 from dynboltz.learning import ReducedModel
 from dynboltz.store import StoreError
@@ -32,6 +29,7 @@ from ._fingerprint import fit_fingerprint, metrics_fingerprint
 from ._fit import KIND as FIT_KIND
 from ._fit import initial_states
 from ._lineage import lineage_of_all
+from ._metrics import Prediction, error_metrics
 from ._parts import PARTS, padded
 from ._progress import Progress, silent
 from ._references import ClosureKind, Reference, closure_prediction, matching_prediction
@@ -56,11 +54,8 @@ from ._verdicts import (
     metastability_warnings,
     training_warnings,
 )
-from ._version import version
 
 KIND = "dynboltz-prediction"
-Prediction = dict[str, Float64[np.ndarray, "initial_conditions times moments"]]
-"""Predicted moments by part."""
 
 
 def evaluate(
@@ -205,7 +200,7 @@ class _Evaluation:
 
     def metrics(self) -> dict[str, Any]:
         """What `metrics.json` holds, but for the time it took."""
-        metrics = _metrics(self._experiment, self._ensembles, self._predictions, self._facts)
+        metrics = error_metrics(self._experiment, self._ensembles, self._predictions, self._facts)
         lone = _lone_initial_conditions(self._experiment, self._ensembles)
         worse = [
             warning
@@ -381,55 +376,3 @@ def _dataset(
         return dataset
     n_rows = dataset.sizes["initial_condition"]
     return dataset.merge(equilibrium_variables(experiment, sampled, PARTS, n_rows))
-
-
-def _metrics(
-    experiment: Experiment,
-    ensembles: dict[str, EnsembleMoments],
-    predictions: dict[str, Prediction],
-    facts: dict[str, dict[str, Any]],
-) -> dict[str, Any]:
-    test = _part_metrics("test", ensembles, predictions)
-    for name, known in facts.items():
-        test["models"][name] |= known
-    return {
-        "experiment": experiment.name,
-        "seed": experiment.seed,
-        "version": version(),
-        "fingerprint": metrics_fingerprint(experiment),
-        "units": {
-            "rmse": "per site",
-            "noise_floor": "per site",
-            "wall_seconds": "s",
-            "times": "1",
-            "prediction_seconds": "s",
-        },
-        "moments": [term.name for term in experiment.moments],
-        "times": experiment.times,
-        "n_initial_conditions": {part: len(e.mean) for part, e in ensembles.items()},
-        **test,
-        "train": _part_metrics("train", ensembles, predictions),
-    }
-
-
-def _part_metrics(
-    part: str, ensembles: dict[str, EnsembleMoments], predictions: dict[str, Prediction]
-) -> dict[str, Any]:
-    floor = error_summary(noise_floor(ensembles[part].standard_error))
-    models: dict[str, dict[str, Any]] = {}
-    for name, prediction in predictions.items():
-        error = error_summary(root_mean_square_error(prediction[part], ensembles[part].mean))
-        models[name] = {
-            "rmse_time_mean": error.time_mean,
-            "rmse_time_max": error.time_max,
-            "rmse": error.over_time,
-        }
-    return {
-        "noise_floor": {
-            "time_mean": floor.time_mean,
-            "time_max": floor.time_max,
-            "t0": floor.over_time[0],
-            "over_time": floor.over_time,
-        },
-        "models": models,
-    }
