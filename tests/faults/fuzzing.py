@@ -19,8 +19,10 @@ SLOW = [pytest.mark.slow, pytest.mark.timeout(36000)]
 MORE_MEMORY = 2**31
 
 
-def sizes(few):
-    return pytest.mark.parametrize("n_inputs", [few, pytest.param(100_000, marks=SLOW)])
+def sizes(few, *, n_kinds=1):
+    """A few inputs, and 100 000 for all kinds of a target together."""
+    most = -(-100_000 // n_kinds)
+    return pytest.mark.parametrize("n_inputs", [few, pytest.param(most, marks=SLOW)])
 
 
 def many(n_inputs):

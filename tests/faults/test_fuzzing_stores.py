@@ -96,7 +96,7 @@ def changes(draw, files):
 
 
 @pytest.mark.parametrize("kind", STORES)
-@sizes(60)
+@sizes(60, n_kinds=len(STORES))
 def test_stores(tmp_path, capfd, kind, n_inputs):
     path, (write, read) = tmp_path / "a.zarr", STORES[kind]
     write(path)

@@ -170,8 +170,8 @@ def places(n_sites: int, base: int) -> Int64[np.ndarray, " sites"]:
     magnitude = n_sites * math.log10(base)
     if magnitude > math.log10(MAX_STATES):
         raise ValueError(
-            f"The exact master equation needs {base}^{n_sites}, about 10^{magnitude:.1f}, states; the "
-            f"limit is {MAX_STATES}. Take a smaller lattice or fewer species."
+            f"The exact master equation needs {base}^{n_sites}, about 10^{magnitude:.1f}, states; "
+            f"the limit is {MAX_STATES}. Take a smaller lattice or fewer species."
         )
     return base ** np.arange(n_sites - 1, -1, -1, dtype=np.int64)
 
