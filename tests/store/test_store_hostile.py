@@ -255,6 +255,14 @@ def test_arrays_of_a_forged_store_are_checked(tmp_path):
         open_trajectories(path)
 
 
+def test_chunks_of_a_forged_store_have_a_length(tmp_path):
+    path = lattice_store(tmp_path / "a")
+    grid = {"name": "regular", "configuration": {"chunk_shape": [0, 3, 1]}}
+    forge(path, "moments", chunk_grid=grid)
+    with pytest.raises(StoreError, match=r"array `moments`: is cut into chunks of \(0, 3, 1\)"):
+        open_trajectories(path)
+
+
 def test_a_format_is_text(tmp_path):
     path = lattice_store(tmp_path / "a")
     metadata = json.loads((path / "zarr.json").read_text())

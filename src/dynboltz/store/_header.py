@@ -89,9 +89,13 @@ def open_array(path: Path, name: str, mode: Literal["r", "r+"]) -> zarr.Array:
         raise StoreError(path, "is truncated: the array is missing.", key=f"array `{name}`")
     store = CheckedStore(path, read_only=True) if mode == "r" else LocalStore(path)
     with decoding(path, "an array", f"array `{name}`, zarr.json"):
-        return zarr.open_array(
+        array = zarr.open_array(
             store=store, path=name, mode=mode, zarr_format=3, config={"write_empty_chunks": True}
         )
+        chunks = array.chunks
+    if min(chunks, default=1) < 1:
+        raise StoreError(path, f"is cut into chunks of {chunks}.", key=f"array `{name}`")
+    return array
 
 
 def open_dataset(path: Path) -> xr.Dataset:
