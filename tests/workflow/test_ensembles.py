@@ -224,6 +224,12 @@ def test_a_sweep_with_wrong_settings_begins_nothing(tiny, tmp_path):
             sweep(tiny, vary, tmp_path / "sweep")
 
 
+def test_values_of_a_sweep_differ(tiny, tmp_path):
+    with pytest.raises(ExperimentError, match="sweep, `seed`: a value is there twice"):
+        sweep(tiny, {"seed": [1, 2, 1]}, tmp_path / "sweep")
+    assert not (tmp_path / "sweep").exists()
+
+
 def test_errors_of_boxes_make_rows():
     metrics = {"space": "continuous", "held_out": {"learned": {"n_rel_rmse": 0.1}}}
     assert error_rows(metrics) == [{"model": "learned", "quantity": "n_rel_rmse", "rmse": 0.1}]

@@ -35,7 +35,11 @@ def out(complete, tmp_path):
 
 
 def faults(path):
-    return {name: found.damaged for name, found in workflow.verify(path) if not found.is_sound}
+    return {
+        name: found.damaged + found.missing
+        for name, found in workflow.verify(path)
+        if not found.is_sound
+    }
 
 
 def damage(path):
@@ -103,9 +107,43 @@ def test_blocks_that_are_not_written_are_no_damage(tmp_path):
     sound = stores(directory.path)
     found = dict(workflow.verify(directory.path))
     assert not any(verification.damaged for verification in found.values())
-    assert found["trajectories/train.zarr"].unwritten
+    assert found["trajectories/train.zarr"].missing
     assert list(workflow.repair(directory.path)) == []
     assert stores(directory.path) == sound
+
+
+def test_what_results_were_made_from_is_missed(out):
+    shutil.rmtree(out / "models" / "visible.zarr")
+    found = faults(out)
+    assert set(found) == {"predictions/visible.zarr", "predictions/mean_field.zarr"}
+    for sentences in found.values():
+        assert "was made from models/visible.zarr, which is not there" in sentences[0]
+
+
+def test_nothing_goes_where_nothing_is_damaged(out):
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
+    assert (out / "metrics.json") in before
+    assert list(workflow.repair(out)) == []
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_changed_settings_and_metrics_are_told(out):
+    (out / "metrics.json").write_text("{")
+    assert "is not JSON" in faults(out)["metrics.json"][0]
+    assert list(workflow.repair(out)) == ["metrics.json: removed."]
+    settings = out / "experiment.toml"
+    text = settings.read_text()
+    for old, new, message in (
+        ("seed = 5", "seed = 4", "is not what .*train.zarr was simulated with"),
+        ("[models.visible]", "[models.virible]", "is required"),
+        ("\n", "=\n", "is not TOML"),
+    ):
+        assert old in text
+        settings.write_text(text.replace(old, new, 1))
+        (sentence, *_) = faults(out)["experiment.toml"]
+        assert re.search(message, sentence)
+        with pytest.raises(workflow.ExperimentError, match="mended by hand first"):
+            list(workflow.repair(out))
 
 
 def test_parents_of_other_settings_are_told(out, tmp_path):
@@ -114,6 +152,7 @@ def test_parents_of_other_settings_are_told(out, tmp_path):
     shutil.rmtree(out / "trajectories")
     shutil.copytree(tmp_path / "other" / "trajectories", out / "trajectories")
     found = faults(out)
+    assert "is not what" in found.pop("experiment.toml")[0]
     assert set(found) == {"fits/visible.zarr", "models/visible.zarr", "predictions/visible.zarr",
                           "predictions/mean_field.zarr"}  # fmt: skip
     assert "was made from another trajectories/train.zarr" in found["models/visible.zarr"][0]

@@ -18,8 +18,9 @@ takes a minute).
 
 With DIR, a result directory, a Zarr store or an exported NetCDF file: every checksum is compared,
 and what results say they were made from with what is there. A store whose blocks are not all
-written, such as that of a shard, is INCOMPLETE; what is broken or lost is DAMAGED. The exit code is
-1 if anything is either.
+written, such as that of a shard, is INCOMPLETE, as is a result when what it was made from is gone;
+what is broken is DAMAGED. The exit code is 1 if anything is either. Figures, the report and timings
+are not verified; `dynboltz report DIR` draws them anew.
 
 --repair takes away what is damaged in a result directory; nothing sound is touched, and `dynboltz
 run DIR` then makes what is missing anew, with the same bytes.
@@ -67,9 +68,9 @@ def _verify(path: Path) -> None:
 
     n_damaged = n_incomplete = 0
     for name, found in workflow.verify(path):
-        label = "DAMAGED" if found.damaged else "INCOMPLETE" if found.unwritten else "sound"
+        label = "DAMAGED" if found.damaged else "INCOMPLETE" if found.missing else "sound"
         typer.echo(f"{name}: {label}")
-        for sentence in (*found.damaged, *found.unwritten):
+        for sentence in (*found.damaged, *found.missing):
             typer.echo(f"  {sentence}")
         n_damaged += label == "DAMAGED"
         n_incomplete += label == "INCOMPLETE"
@@ -86,8 +87,8 @@ def _verify(path: Path) -> None:
 
 def _make(path: Path) -> str:
     return (
-        f"`dynboltz run {path}` makes what is missing; in a shard, `dynboltz simulate {path} "
-        "--shard I/N`."
+        f"If this is a shard, `dynboltz simulate {path} --shard I/N` makes what is missing of it; "
+        f"otherwise `dynboltz run {path}`."
     )
 
 

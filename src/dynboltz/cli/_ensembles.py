@@ -48,7 +48,7 @@ Each combination gets a result directory run-0001, run-0002, ... in DIR, with it
 has one row for each run, model and quantity with the error over the test set.
 
 Example: dynboltz sweep annihilation --preset quick --vary 'seed=[1, 2, 3]' --vary
-'kernel.dt=[0.5, 1.0]' --out sweep --workers 2
+'kernel.dt=[0.005, 0.01]' --out sweep --workers 2
 """
 
 

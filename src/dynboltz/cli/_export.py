@@ -23,7 +23,7 @@ those of one.
 --trajectories test --replica 3 --out FILE.xyz: the particles of one replica as extended XYZ, which
 OVITO reads, and ASE if species are named as chemical elements.
 
-Every file holds what it was made from: settings, network, seed, version, checksums.
+Every file holds what it was made from under `lineage`: settings, network, seed, version, checksums.
 
 Example: dynboltz export annihilation-results --model visible --out visible.nc && dynboltz predict
 visible.nc
@@ -77,20 +77,6 @@ def _export_model(directory: Path, name: str, out: Path) -> None:
 
 
 def _export_trajectories(directory: Path, part: str, replica: int | None, out: Path) -> None:
-    from dynboltz import store  # noqa: PLC0415
-    from dynboltz.workflow import Experiment, ResultDirectory  # noqa: PLC0415
+    from dynboltz.workflow import ResultDirectory, export_trajectories  # noqa: PLC0415
 
-    results = ResultDirectory(directory)
-    on_lattice = isinstance(results.load_experiment(), Experiment)
-    opening = store.open_trajectories if on_lattice else store.open_particles
-    trajectories = opening(results.trajectories(part))
-    if out.suffix == ".xyz":
-        assert replica is not None
-        store.export_extended_xyz(trajectories, out, replica=replica)
-        return
-    if replica is not None:
-        n_replicas = trajectories.sizes["replica"]
-        if replica >= n_replicas:
-            raise ValueError(f"--replica: must be 0 to {n_replicas - 1}, got {replica}.")
-        trajectories = trajectories.isel(replica=[replica])
-    store.export_netcdf(trajectories, out)
+    export_trajectories(ResultDirectory(directory), part, out, replica=replica)

@@ -78,26 +78,33 @@ def import_network(
     imported = read(file, particles_per_substance=particles_per_substance)
     if site_volume is not None:
         network, kind = imported.on_lattice(site_volume, dimensions=dimensions), "lattice"
+        place = f"lattice, axes: {dimensions}, volume of a site: {site_volume:.12g}"
     elif reaction_radius is not None:
         network, kind = imported.in_box(reaction_radius, dimensions=dimensions), "box"
+        place = f"box, axes: {dimensions}, reaction radius: {reaction_radius:.12g}"
     else:
         network, kind = imported.well_mixed, "well-mixed"
-    text = f"{_origin(imported, file, kind)}{network.to_text()}\n"
+        place = "well mixed"
+    text = f"{_origin(imported, file, kind, place)}{network.to_text()}\n"
     if out is None:
         typer.echo(text, nl=False)
     else:
-        out.write_text(text, encoding="utf-8")
+        from dynboltz.store._files import replacing_file  # noqa: PLC0415
+
+        with replacing_file(out) as temporary:
+            temporary.write_text(text, encoding="utf-8")
         typer.echo(f"Reactions: {out}")
 
 
 import_network.__doc__ = flowing(HELP)
 
 
-def _origin(imported: Any, file: Path, kind: str) -> str:
+def _origin(imported: Any, file: Path, kind: str, place: str) -> str:
     """Comment lines on what was read, and what the numbers mean."""
     lines = [
         f"{imported.name}, from {file.name}",
         f"Species: {', '.join(imported.well_mixed.species)}",
+        f"For: {place}",
         f"k: {MEANINGS[kind]}; unit of time: {imported.time_unit}",
         f"Volume of the model: {imported.volume:.12g}; unit of volume: {imported.volume_unit}",
         *(f"{name}: {n:.12g} particles at the beginning" for name, n in imported.amounts.items()),

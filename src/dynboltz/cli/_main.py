@@ -5,6 +5,7 @@ Rooms that take seconds to import are imported by the commands that need them.
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -93,6 +94,8 @@ def main() -> None:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dynboltz"
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache / "jax"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+    # Zarr reads chunks side by side; after an error at one, the others are given up.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     end_on_signals()
     try:
         app()

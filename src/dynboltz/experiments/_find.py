@@ -45,6 +45,11 @@ def find_results(directory: Path | str) -> Path:
     FileNotFoundError
         If the directory holds no results.
     """
+    if not Path(directory).exists():
+        raise FileNotFoundError(
+            f"{directory}: there is no such file or directory. Results come from `dynboltz run "
+            "EXPERIMENT --out DIR`."
+        )
     path = Path(directory) / "experiment.toml"
     if not path.is_file():
         raise FileNotFoundError(

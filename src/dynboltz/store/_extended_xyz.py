@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import xarray as xr
@@ -22,7 +24,8 @@ def export_extended_xyz(trajectories: xr.Dataset, path: Path | str, *, replica: 
     Positions of particles on a lattice are the coordinates of their sites, in lattice constants;
     axes that a lattice or a box does not have are 0, with a cell of 1. The comment line of a frame
     holds the cell (`Lattice`), the columns (`Properties`), which axes are periodic (`pbc`), the
-    time (`Time`) and the number of the replica.
+    time (`Time`) and the number of the replica; that of the first frame also the attribute
+    `lineage`, if there is one, as JSON in percent-encoding (`urllib.parse.unquote`).
 
     Parameters
     ----------
@@ -47,9 +50,12 @@ def export_extended_xyz(trajectories: xr.Dataset, path: Path | str, *, replica: 
     lengths = chosen.state.shape[2:] if "state" in chosen else chosen.attrs["box_lengths"]
     is_periodic = chosen.attrs["boundary"] == "periodic"
     comment = _comment(tuple(map(float, lengths)), is_periodic)
+    origin = _origin(chosen.attrs.get("lineage"))
     with replacing_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for time, (names, positions) in zip(chosen.time.values, frames, strict=True):
-            _write_frame(file, f"{comment} Time={time:.17g} replica={replica}", names, positions)
+            line = f"{comment} Time={time:.17g} replica={replica}{origin}"
+            _write_frame(file, line, names, positions)
+            origin = ""
 
 
 def _comment(lengths: tuple[float, ...], is_periodic: bool) -> str:
@@ -60,6 +66,11 @@ def _comment(lengths: tuple[float, ...], is_periodic: bool) -> str:
         f'Lattice="{" ".join(f"{side:.17g}" for side in cell)}" '
         f'Properties=species:S:1:pos:R:3 pbc="{" ".join(periodic)}"'
     )
+
+
+def _origin(lineage: Any) -> str:
+    """Lineage without blanks, quotes and line breaks, which programs read in different ways."""
+    return "" if lineage is None else f" lineage={urllib.parse.quote(json.dumps(lineage))}"
 
 
 def _sites(chosen: xr.Dataset) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -43,17 +43,18 @@ class Verification:
     ----------
     damaged
         What is damaged or has been lost.
-    unwritten
-        Blocks that nobody has written yet, as in a shard or while a simulation runs.
+    missing
+        What is not there: blocks that nobody has written yet, as in a shard or while a simulation
+        runs, and what a result was made from.
     """
 
     damaged: tuple[str, ...] = ()
-    unwritten: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     @property
     def is_sound(self) -> bool:
         """Whether nothing is wrong or missing."""
-        return not self.damaged and not self.unwritten
+        return not self.damaged and not self.missing
 
 
 def store_checksum(path: Path | str) -> str:

@@ -6,6 +6,7 @@ from ._errors import ExperimentError as ExperimentError
 from ._evaluate import initial_of_test as initial_of_test
 from ._experiment import Experiment as Experiment
 from ._experiment import ReducedModelPlan as ReducedModelPlan
+from ._export import export_trajectories as export_trajectories
 from ._interpret import Interpretation as Interpretation
 from ._interpret import check_kinds as check_kinds
 from ._interpret import interpret as interpret

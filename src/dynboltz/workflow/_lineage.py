@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,17 @@ def lineage(
             parent.relative_to(directory.path).as_posix(): store_checksum(parent)
             for parent in parents
         },
+    }
+
+
+def lineage_of_copy(
+    attributes: Mapping[str, Any], directory: ResultDirectory, source: Path
+) -> dict[str, Any]:
+    """Lineage of a copy of trajectories, whose attributes hold what they were simulated with."""
+    kept = ("experiment", "network", "seed", "version")
+    return {
+        **{key: attributes[key] for key in kept if key in attributes},
+        "parents": {source.relative_to(directory.path).as_posix(): store_checksum(source)},
     }
 
 

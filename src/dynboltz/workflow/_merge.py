@@ -16,6 +16,7 @@ from ._progress import Progress, silent
 from ._stages import stages_of
 
 SHOWN = 5
+NOWHERE = "is in none of the shards"
 
 
 def merge(
@@ -96,7 +97,7 @@ def _merge_part(
 
 def _copy(target: Blocks, number: int, sources: Sequence[Blocks | None]) -> str | None:
     """Copy a block from the first shard that has it; say why if none has it undamaged."""
-    fault = "is in none of the shards"
+    fault = NOWHERE
     for source in _holders(sources, number):
         try:
             target.copy_block(number, source)
@@ -116,7 +117,8 @@ def _holders(sources: Sequence[Blocks | None], number: int) -> Iterator[Blocks]:
 
 
 def _message(out: Path, lacking: dict[str, str]) -> str:
-    lines = [f"  {block}: {fault}" for block, fault in list(lacking.items())[:SHOWN]]
+    damaged_first = sorted(lacking.items(), key=lambda item: item[1] == NOWHERE)
+    lines = [f"  {block}: {fault}" for block, fault in damaged_first[:SHOWN]]
     if len(lacking) > SHOWN:
         lines.append(f"  ... and {len(lacking) - SHOWN} more")
     return "\n".join(

@@ -84,6 +84,7 @@ def sweep(
         claim(each, run_directory(out, number), overwrite=overwrite)
     task = functools.partial(_run_one, str(out.resolve()), overwrite)
     numbers = range(1, len(settings) + 1)
+    progress({"stage": "sweep", "step": 0, "total": len(settings), "unit": "runs"})
     done = _one_by_one(task, numbers) if workers is None else workers.each(task, numbers)
     for place, _ in enumerate(done, start=1):
         progress({"stage": "sweep", "step": place, "total": len(settings), "unit": "runs"})
@@ -98,6 +99,9 @@ def run_directory(out: Path, number: int) -> Path:
 def _combinations(vary: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     if not vary or not all(vary.values()):
         raise ExperimentError("sweep: give at least one setting to vary, each with its values.")
+    for key, values in vary.items():
+        if len({repr(value) for value in values}) < len(values):
+            raise ExperimentError(f"sweep, `{key}`: a value is there twice.")
     return [dict(zip(vary, values, strict=True)) for values in itertools.product(*vary.values())]
 
 

@@ -22,6 +22,8 @@ from ._directory import LEARNED, ResultDirectory
 from ._errors import ExperimentError
 from ._lock import only_writer
 from ._model_file import read_model_file
+from ._parts import PARTS
+from ._stages import stages_of
 
 
 def verify(path: Path | str) -> Iterator[tuple[str, Verification]]:
@@ -43,26 +45,30 @@ def verify(path: Path | str) -> Iterator[tuple[str, Verification]]:
         If `path` is none of these.
     """
     path = Path(path)
-    if path.is_file():
+    if path.is_file() and path.suffix == ".nc":
         yield path.name, Verification(_file_faults(path))
     elif (path / "zarr.json").is_file():
         yield path.name, verify_store(path)
     elif (path / "experiment.toml").is_file():
-        for found in _stores(path):
-            yield found.relative_to(path).as_posix(), _verification(path, found)
-    else:
+        yield "experiment.toml", Verification(_settings_faults(path))
+        yield from _verify_stores(path)
+        if (metrics := ResultDirectory(path).metrics).exists():
+            yield metrics.name, Verification(_json_faults(metrics))
+    elif path.exists():
         raise ExperimentError(
             f"{path}: is nothing to verify: neither a result directory (with `experiment.toml`), "
-            "nor a store (with `zarr.json`), nor an exported file."
+            "nor a store (with `zarr.json`), nor an exported file (.nc)."
         )
+    else:
+        raise ExperimentError(f"{path}: there is no such file or directory.")
 
 
 def repair(path: Path | str) -> Iterator[str]:
     """Take away what is damaged in a result directory, so that it is made anew.
 
     Of trajectories the damaged blocks go, of everything else the whole store, and what was made
-    from a store that is gone stays, since it is made anew with the same bytes. Blocks that are not
-    written yet are no damage.
+    from a store that is gone stays, since it is made anew with the same bytes. What is missing is
+    no damage.
 
     Parameters
     ----------
@@ -77,32 +83,90 @@ def repair(path: Path | str) -> Iterator[str]:
     Raises
     ------
     ExperimentError
-        If it is no result directory, or another process writes there.
+        If it is no result directory, its settings are damaged, or another process writes there.
     StoreError
         If the disk refuses.
     """
     path = Path(path)
     if not (path / "experiment.toml").is_file():
         raise ExperimentError(f"{path}: only a result directory can be repaired.")
+    if faults := _settings_faults(path):
+        raise ExperimentError(f"{faults[0]} This has to be mended by hand first.")
     with only_writer(path):
-        for found in _stores(path):
-            name, damaged = found.relative_to(path).as_posix(), _verification(path, found).damaged
-            if not damaged:
+        for name, found in list(_verify_stores(path)):
+            if not found.damaged:
                 continue
-            if is_block_store(found) and (blocks := _discard(found)):
+            if is_block_store(path / name) and (blocks := _discard(path / name)):
                 yield f"{name}: to be made anew: block {', '.join(map(str, blocks))}."
             else:
-                _remove(found)
-                yield f"{name}: removed. {damaged[0]}"
-        ResultDirectory(path).metrics.unlink(missing_ok=True)
+                _remove(path / name)
+                yield f"{name}: removed. {found.damaged[0]}"
+        metrics = ResultDirectory(path).metrics
+        if metrics.exists() and _json_faults(metrics):
+            metrics.unlink()
+            yield f"{metrics.name}: removed."
 
 
-def _verification(path: Path, found: Path) -> Verification:
-    """What is wrong with a store of a result directory; another origin is damage as well."""
-    verification = verify_store(found)
-    if verification.is_sound:
-        return Verification(_strangers(path, found))
-    return verification
+def _verify_stores(path: Path) -> Iterator[tuple[str, Verification]]:
+    """Verify all stores of a result directory, what others are made from before these."""
+    unsound: set[str] = set()
+    for found in _stores(path):
+        name, verification = found.relative_to(path).as_posix(), verify_store(found)
+        if not verification.is_sound:
+            unsound.add(name)
+        else:
+            verification = _verify_parents(path, found, unsound)
+        yield name, verification
+
+
+def _verify_parents(path: Path, found: Path, unsound: set[str]) -> Verification:
+    """Compare what a sound store was made from with what is there, if that is sound as well."""
+    attributes = read_json(found / "zarr.json")["attributes"]
+    parents = attributes.get("lineage", {}).get("parents", {})
+    there = {name: checksum for name, checksum in parents.items() if (path / name).exists()}
+    return Verification(
+        tuple(
+            f"{found}: was made from another {name} than the one that is there."
+            for name, checksum in there.items()
+            if name not in unsound and store_checksum(path / name) != checksum
+        ),
+        tuple(
+            f"{found}: was made from {name}, which is not there."
+            for name in sorted(parents.keys() - there.keys())
+        ),
+    )
+
+
+def _settings_faults(path: Path) -> tuple[str, ...]:
+    """What is wrong with the settings, and which trajectories do not belong to them."""
+    directory = ResultDirectory(path)
+    try:
+        experiment = directory.load_experiment()
+    except ExperimentError as error:
+        return (str(error),)
+    ensembles = [stages_of(experiment).ensemble(experiment, part) for part in PARTS]
+    return tuple(
+        f"{directory.experiment}: is not what {found} was simulated with, which its attribute "
+        "`experiment` holds."
+        for found, ensemble in ((directory.trajectories(each.part), each) for each in ensembles)
+        if found.exists() and _fingerprint(found) not in (None, ensemble.fingerprint)
+    )
+
+
+def _fingerprint(store: Path) -> str | None:
+    """Fingerprint of trajectories; nothing if the store is damaged, which is told of itself."""
+    try:
+        return read_json(store / "zarr.json")["attributes"]["fingerprint"]
+    except (StoreError, KeyError, TypeError):
+        return None
+
+
+def _json_faults(path: Path) -> tuple[str, ...]:
+    try:
+        read_json(path)
+    except StoreError as error:
+        return (str(error),)
+    return ()
 
 
 def _stores(path: Path) -> list[Path]:
@@ -133,20 +197,3 @@ def _file_faults(path: Path) -> tuple[str, ...]:
     except (StoreError, ExperimentError) as error:
         return (str(error),)
     return ()
-
-
-def _strangers(path: Path, found: Path) -> tuple[str, ...]:
-    """Parents that differ from those a sound store was made from; lost ones cannot be compared."""
-    attributes = read_json(found / "zarr.json")["attributes"]
-    return tuple(
-        f"{found}: was made from another {name} than the one that is there."
-        for name, checksum in attributes.get("lineage", {}).get("parents", {}).items()
-        if (path / name).exists() and not _is_same(path / name, checksum)
-    )
-
-
-def _is_same(path: Path, checksum: str) -> bool:
-    try:
-        return store_checksum(path) == checksum
-    except StoreError:
-        return True  # damage is told of the store itself

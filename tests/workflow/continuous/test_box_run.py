@@ -282,7 +282,7 @@ def test_particles_are_exported(results, tmp_path):
         *("export", results, "--trajectories", "test", "--replica", 12, "--out", tmp_path / "x.nc")
     )
     assert refused.exit_code == 2
-    assert "--replica: must be 0 to 11, got 12" in refused.stderr
+    assert "there is no replica 12; there are 0 to 11" in refused.stderr
 
 
 def test_one_replica_of_particles_is_exported_as_extended_xyz(results, tmp_path):
