@@ -253,6 +253,7 @@ def test_bad_densities_name_the_field(tiny_pairs, density, message):
 def refused(path, override, field, message):
     with pytest.raises(ExperimentError) as error:
         load_experiment(path, overrides=[override])
-    (line,) = str(error.value).splitlines()
+    line, changes = str(error.value).splitlines()
+    assert changes.endswith(f"changes: {override}.")
     assert line.startswith(f"{path}, `{field}`: ")
     assert message in line
