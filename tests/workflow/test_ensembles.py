@@ -194,7 +194,7 @@ def test_a_sweep_runs_every_combination(tiny, tmp_path, monkeypatch):
     vary = {"seed": [1, 2], "kernel.n_steps": [3, 4]}
     table = sweep(tiny, vary, tmp_path / "sweep", progress=reports.append)
     rows = list(csv.DictReader(table.read_text().splitlines()))
-    assert [report["step"] for report in reports] == [1, 2, 3, 4]
+    assert [report["step"] for report in reports] == [0, 1, 2, 3, 4]
     of_model = [row for row in rows if row.pop("model") == "visible"]
     assert len(rows) == 2 * len(of_model)
     assert [list(row.values()) for row in of_model] == [
