@@ -148,9 +148,10 @@ def _check_arrays(path: Path, file: h5py.File, names: Collection[str] | None) ->
         if isinstance(array, h5py.Dataset):
             with decoding(path, "NetCDF", f"`{name}`"):
                 are_dimensions = _has_dimensions(array)
+                is_text = array.dtype.hasobject
             if not are_dimensions:
                 raise StoreError(path, "has damaged dimensions.", key=f"`{name}`")
-            if names is None and array.dtype.hasobject:
+            if names is None and is_text:
                 read_values(path, array, name)  # text, which takes more than it declares
             elif names is None or name in names:
                 check_array(path, array, name)
