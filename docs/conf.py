@@ -19,6 +19,8 @@ nb_execution_mode = "off"
 default_role = "code"
 napoleon_google_docstring = False
 napoleon_use_ivar = True
+# Sections "Returns" name values, whose types are in the signature; as types they would be looked up.
+napoleon_use_rtype = False
 napoleon_attr_annotations = False
 autodoc_member_order = "bysource"
 autodoc_default_options = {
