@@ -18,6 +18,8 @@ import numba
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8, UInt64
 
+from dynboltz._arguments import checked
+
 from ._lattice import Lattice
 from ._term import Factor, Product, Term
 from ._term_checks import check_term
@@ -199,6 +201,7 @@ def _count_batch(states, tables, n_blocks, counts):
 
 
 @final
+@checked
 class TermCounter:
     """Counts terms in lattice states.
 

@@ -10,10 +10,15 @@ from typing import Literal, final, get_args
 import numpy as np
 from jaxtyping import Int64
 
+from dynboltz._arguments import check_memory, checked
+
 Boundary = Literal["periodic", "closed"]
+
+_LONGEST_STEP = 2**62  # added to coordinates in 64 bits
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Lattice:
     """Hypercubic lattice whose sites hold at most one particle each.
@@ -60,6 +65,10 @@ class Lattice:
         return len(self.shape)
 
     @property
+    def _axis_entries(self) -> dict[str, int]:
+        return {"sites": self.n_sites}
+
+    @property
     def n_sites(self) -> int:
         """Number of sites."""
         return math.prod(self.shape)
@@ -70,6 +79,9 @@ class Lattice:
             raise ValueError(
                 f"Lattice.translate: `offset` must have {self.dim} entries, got {offset}."
             )
+        check_memory("Lattice", "shape", self.shape, 32 * self.dim * self.n_sites)
+        if not all(abs(step) < _LONGEST_STEP for step in offset):
+            raise ValueError(f"Lattice.translate: `offset` is too long, got {offset}.")
         coordinates = np.indices(self.shape).reshape(self.dim, -1) + np.array(offset)[:, None]
         lengths = np.array(self.shape)[:, None]
         if self.boundary == "periodic":
@@ -81,6 +93,10 @@ class Lattice:
 
     def site(self, coordinates: Sequence[int]) -> int:
         """Index of the site at some coordinates; -1 beyond a closed edge."""
+        if len(coordinates) != self.dim:
+            raise ValueError(
+                f"Lattice.site: `coordinates` must have {self.dim} entries, got {coordinates}."
+            )
         place = 0
         for coordinate, length in zip(coordinates, self.shape, strict=True):
             if self.boundary == "closed" and not 0 <= coordinate < length:

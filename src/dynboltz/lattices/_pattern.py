@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from operator import mod, mul, sub
 
+from dynboltz._arguments import checked
+
 from ._term import Factor, Term
 
 Offset = tuple[int, ...]
@@ -16,6 +18,7 @@ Pattern = tuple[tuple[Offset, str], ...]
 _PLACE = re.compile(r"([^\W\d]\w*)\s*\(\s*([+-]?\d+(?:\s*,\s*[+-]?\d+)*)\s*\)\s*")
 
 
+@checked
 def parse_pattern(text: str) -> Pattern:
     """Read species at offsets.
 
@@ -44,28 +47,32 @@ def parse_pattern(text: str) -> Pattern:
     return check_pattern(tuple(sorted(places)))
 
 
+@checked
 def check_pattern(pattern: Pattern) -> Pattern:
     """Return the pattern, or raise `ValueError` if it cannot hold on any lattice."""
     offsets = [offset for offset, _ in pattern]
     axes = sorted({len(offset) for offset in offsets})
     if len(axes) > 1 or any(not 1 <= n <= 3 for n in axes):
         raise ValueError(
-            f"The offsets of {pattern_text(pattern)!r} must have the same number of entries, one "
-            f"for each of one to three axes; got {', '.join(map(str, axes))}."
+            f"The offsets of the pattern {pattern_text(pattern)!r} must have the same number of "
+            f"entries, one for each of one to three axes; got {', '.join(map(str, axes))}."
         )
     if len(set(offsets)) < len(offsets):
         raise ValueError(
-            f"{pattern_text(pattern)!r} names one site twice; a site holds at most one particle."
+            f"The pattern {pattern_text(pattern)!r} names one site twice; a site holds at "
+            "most one particle."
         )
     return pattern
 
 
+@checked
 def pattern_text(pattern: Pattern) -> str:
     """Text from which `parse_pattern` reads the pattern, `A(0) B(1)`; `1` for the empty one."""
     places = (f"{label}({','.join(map(str, offset))})" for offset, label in pattern)
     return " ".join(places) or "1"
 
 
+@checked
 def anchored(pattern: Pattern, periods: tuple[int, ...] | None = None) -> Pattern:
     """Translate a pattern to where all its translations meet.
 
@@ -74,6 +81,7 @@ def anchored(pattern: Pattern, periods: tuple[int, ...] | None = None) -> Patter
     """
     if not pattern:
         return pattern
+    _check_axes("anchored", pattern, periods)
     if periods is None:
         least = tuple(map(min, zip(*(offset for offset, _ in pattern), strict=True)))
         return tuple(sorted((tuple(map(sub, offset, least)), s) for offset, s in pattern))
@@ -83,13 +91,16 @@ def anchored(pattern: Pattern, periods: tuple[int, ...] | None = None) -> Patter
     )
 
 
+@checked
 def wrap(site: Offset, periods: tuple[int, ...] | None) -> Offset:
     """Site of a periodic lattice, or the site itself without periods."""
     if periods is None:
         return site
+    _check_axes("wrap", ((site, ""),), periods)
     return tuple(map(mod, site, periods))
 
 
+@checked
 def pattern_images(pattern: Pattern, periods: tuple[int, ...] | None = None) -> tuple[Pattern, ...]:
     """Images of a pattern under reflections and permutations of the axes, translations aside.
 
@@ -108,6 +119,8 @@ def pattern_images(pattern: Pattern, periods: tuple[int, ...] | None = None) -> 
     """
     if not pattern:
         return (pattern,)
+    check_pattern(pattern)
+    _check_axes("pattern_images", pattern, periods)
     found = set()
     for axes, signs in _symmetries(len(pattern[0][0]), periods):
         moved = ((tuple(map(mul, signs, [o[a] for a in axes])), s) for o, s in pattern)
@@ -115,11 +128,23 @@ def pattern_images(pattern: Pattern, periods: tuple[int, ...] | None = None) -> 
     return tuple(sorted(found))
 
 
+@checked
 def pattern_term(name: str, patterns: Sequence[Pattern]) -> Term:
     """Term that counts every one of some patterns, such as the images of one."""
     return Term(
         name, tuple(tuple(Factor(label, o) for o, label in pattern) for pattern in patterns)
     )
+
+
+def _check_axes(where: str, pattern: Pattern, periods: tuple[int, ...] | None) -> None:
+    axes = {len(offset) for offset, _ in pattern} | ({len(periods)} if periods else set())
+    if len(axes) > 1:
+        raise ValueError(
+            f"{where}: offsets and periods must have the same number of entries, got "
+            f"{pattern_text(pattern)!r} with periods {periods}."
+        )
+    if periods is not None and not (periods and min(periods) > 0):
+        raise ValueError(f"{where}: `periods` must be positive, got {periods}.")
 
 
 def _symmetries(

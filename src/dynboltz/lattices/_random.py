@@ -15,12 +15,16 @@ import numba
 import numpy as np
 from jaxtyping import UInt64
 
+from dynboltz._arguments import check_memory, check_range, checked
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MASK_32 = np.uint64(0xFFFFFFFF)
 _TWO_32 = np.uint64(1 << 32)
 _UNIT_53 = 2.0**-53
+_MOST_STREAMS = 2**61  # their words are counted in 64 bits
 
 
+@checked
 def streams(
     seed: int | np.random.SeedSequence, n: int, first: int = 0
 ) -> UInt64[np.ndarray, "streams words"]:
@@ -52,41 +56,41 @@ def streams(
     """
     if n < 0 or first < 0:
         raise ValueError(f"streams: `n` and `first` must not be negative, got {n} and {first}.")
+    check_range("streams", "first", first, most=_MOST_STREAMS - n)
+    check_memory("streams", "n", n, 32 * n)
     key = _sequence(seed).generate_state(2, np.uint64)
     counters = np.arange(4 * first, 4 * (first + n), dtype=np.uint64)
     return _mix(_mix(key[0] + counters * _GOLDEN) ^ key[1]).reshape(n, 4)
 
 
+@checked
 def child_seeds(seed: int | np.random.SeedSequence, n: int) -> list[np.random.SeedSequence]:
     """Seeds for several purposes, the same ones whenever they are asked for."""
     parent = _sequence(seed)
     return [numbered_seed(parent, number) for number in range(n)]
 
 
+@checked
 def numbered_seed(seed: np.random.SeedSequence, number: int) -> np.random.SeedSequence:
     """Child of a seed by its number, whatever other children were asked for before."""
+    check_range("numbered_seed", "number", number, least=0)
     return np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, number))
 
 
+@checked
 def numbered_generators(
     seed: int | np.random.SeedSequence, n: int, first: int
 ) -> Iterator[np.random.Generator]:
     """Generators of numbered children of a seed, the first of which has the number `first`."""
     parent = _sequence(seed)
+    check_range("numbered_generators", "first", first, least=0)
     return (np.random.default_rng(numbered_seed(parent, first + i)) for i in range(n))
 
 
 def _sequence(seed: int | np.random.SeedSequence) -> np.random.SeedSequence:
     if isinstance(seed, np.random.SeedSequence):
         return seed
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise TypeError(
-            "streams: `seed` must be a non-negative integer or a numpy.random.SeedSequence, got "
-            f"{seed!r}."
-        )
-    if seed < 0:
-        raise ValueError(f"streams: `seed` must not be negative, got {seed}.")
-    return np.random.SeedSequence(int(seed))
+    return np.random.SeedSequence(seed)
 
 
 def _mix(words: UInt64[np.ndarray, " words"]) -> UInt64[np.ndarray, " words"]:

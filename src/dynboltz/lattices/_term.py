@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
+from dynboltz._arguments import check_range, checked
 
+
+@checked
 class Factor(NamedTuple):
     """One factor of a product: 1 if the unit at `offset` holds `species`, else 0."""
 
@@ -17,6 +20,10 @@ class Factor(NamedTuple):
 
     def seen_from(self, at: tuple[int, ...]) -> tuple[int, ...]:
         """Coordinates of the unit for a product at some site; they may lie beyond the edge."""
+        if len(at) != len(self.offset):
+            raise ValueError(
+                f"Factor.seen_from: `at` must have {len(self.offset)} entries, got {at}."
+            )
         return tuple(a + o for a, o in zip(at, self.offset, strict=True))
 
 
@@ -24,6 +31,7 @@ Product = tuple[Factor, ...]
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Term:
     r"""A statistic of lattice states, the same at all sites or at one site only.
@@ -68,6 +76,7 @@ class Term:
         return max(len(product) for product in self.products)
 
 
+@checked
 def run_term(name: str, species: Sequence[str], dim: int) -> Term:
     """Term of the given species on consecutive sites, summed over the axes.
 
@@ -84,6 +93,7 @@ def run_term(name: str, species: Sequence[str], dim: int) -> Term:
     dim
         Number of axes of the lattice.
     """
+    check_range("run_term", "dim", dim, 1, 3)
     orders = {tuple(species), tuple(reversed(species))}
     axes = range(dim) if len(species) > 1 else range(1)
     products = tuple(
@@ -96,6 +106,7 @@ def run_term(name: str, species: Sequence[str], dim: int) -> Term:
     return Term(name, products)
 
 
+@checked
 def neighbour_moments(species: Sequence[str], dim: int, max_order: int = 4) -> tuple[Term, ...]:
     """Moments of neighbouring sites, order by order.
 
@@ -112,6 +123,8 @@ def neighbour_moments(species: Sequence[str], dim: int, max_order: int = 4) -> t
     max_order
         Highest order, at least 1.
     """
+    check_range("neighbour_moments", "dim", dim, 1, 3)
+    check_range("neighbour_moments", "max_order", max_order, 1)
     runs: list[tuple[str, ...]] = [(label,) for label in species]
     if max_order >= 2:
         runs += itertools.combinations_with_replacement(species, 2)

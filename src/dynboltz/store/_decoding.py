@@ -8,12 +8,13 @@ only regular files are opened, since a pipe or a device may never end.
 
 from __future__ import annotations
 
-import os
 import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from dynboltz._memory import gigabytes, memory
 
 from ._errors import StoreError
 from ._files import os_errors
@@ -45,7 +46,7 @@ def within_memory(path: Path) -> Iterator[None]:
         yield
     except MemoryError as error:
         raise StoreError(
-            path, f"needs more memory than the {_gigabytes(memory())} there are; read a part."
+            path, f"needs more memory than the {gigabytes(memory())} there are; read a part."
         ) from error
 
 
@@ -54,26 +55,10 @@ def check_memory(path: Path, n_bytes: int, key: str | None = None) -> None:
     if n_bytes > memory():
         raise StoreError(
             path,
-            f"declares {_gigabytes(n_bytes)}, more than the {_gigabytes(memory())} of memory; the "
+            f"declares {gigabytes(n_bytes)}, more than the {gigabytes(memory())} of memory; the "
             "file is damaged, or has to be cut into parts.",
             key=key,
         )
-
-
-def memory() -> int:
-    """Bytes of memory that this process may use at most."""
-    try:
-        installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        import resource  # noqa: PLC0415 - not on all systems
-
-        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    except (AttributeError, ValueError, OSError, ImportError):
-        return 2**63
-    return installed if limit == resource.RLIM_INFINITY else min(installed, limit)
-
-
-def _gigabytes(n_bytes: int) -> str:
-    return f"{n_bytes / 2**30:.3g} GiB" if n_bytes < 2**80 else "more than 2**80 bytes"
 
 
 def check_regular(path: Path) -> None:

@@ -1,0 +1,22 @@
+"""How much memory there is."""
+
+from __future__ import annotations
+
+import os
+
+
+def memory() -> int:
+    """Bytes of memory that this process may use at most."""
+    try:
+        installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        import resource  # noqa: PLC0415 - not on all systems
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    except (AttributeError, ValueError, OSError, ImportError):
+        return 2**63
+    return installed if limit == resource.RLIM_INFINITY else min(installed, limit)
+
+
+def gigabytes(n_bytes: int) -> str:
+    """Bytes in words."""
+    return f"{n_bytes / 2**30:.3g} GiB" if n_bytes < 2**80 else "more than 2**80 bytes"
