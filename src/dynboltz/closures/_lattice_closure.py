@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import final, get_args
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64, Shaped
 
 from dynboltz.lattices import Lattice, Term, TermCounter
 from dynboltz.moments import (
@@ -50,7 +50,7 @@ class LatticeClosure(Closure[Moment]):
     factorisation: Factorisation
 
     def estimate_initial(
-        self, states: UInt8[np.ndarray, "states sites"], lattice: Lattice | None = None
+        self, states: Shaped[AnyArray, "states sites"], lattice: Lattice | None = None
     ) -> Float64[np.ndarray, "states moments"]:
         """Followed moments of lattice states; their mean over states is an initial value.
 

@@ -7,10 +7,11 @@ from typing import final
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float64, UInt8
+from jaxtyping import Array, Float, Float64, Shaped
 
+from dynboltz._numbers import check_precision
 from dynboltz._typing import AnyArray
-from dynboltz.lattices import TermCounter
+from dynboltz.lattices import TermCounter, check_states
 
 from ._hidden import Surroundings, hidden_layers
 from ._model import LatticeModel
@@ -62,10 +63,25 @@ class ClampedStatistics:
         return len(self._visible) + sum(s.n_codes for s in self._surroundings)
 
     def summarise(
-        self, visible: UInt8[np.ndarray, "states sites"]
+        self, visible: Shaped[AnyArray, "states sites"]
     ) -> Float64[np.ndarray, "states features"]:
-        """Summary of each visible state, per visible site."""
-        visible = np.ascontiguousarray(visible)
+        """Summary of each visible state, per visible site.
+
+        Parameters
+        ----------
+        visible
+            The states: 0 for an empty site, `i + 1` for the species `i` of the visible layer.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the states do not fit the species and the lattice.
+        """
+        shape = ("states", self.model.lattice.n_sites)
+        where = "ClampedStatistics.summarise"
+        visible = np.ascontiguousarray(
+            check_states(where, visible, self.model.species[0], shape, argument="visible")
+        )
         counts = [self._counter.count(visible[None])]
         counts += [surroundings.histogram(visible) for surroundings in self._surroundings]
         return np.concatenate(counts, axis=1) / self.model.lattice.n_sites
@@ -74,6 +90,7 @@ class ClampedStatistics:
         self, theta: Float[AnyArray, " coefficients"], summary: Float[AnyArray, " features"]
     ) -> Float[Array, ""]:
         r"""Mean log weight $A(\theta)$ of the data, per visible site."""
+        check_precision("ClampedStatistics")
         start = len(self._visible)
         total = jnp.dot(theta[np.array(self._visible, dtype=int)], summary[:start])
         for layer, surroundings in zip(self._hidden, self._surroundings, strict=True):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
+from dynboltz._numbers import check_precision
 from dynboltz._typing import AnyArray
 
 from ._model import LatticeModel
@@ -30,7 +31,7 @@ class Enumeration(AbstractSolution):
     Raises
     ------
     ValueError
-        If the model has more states.
+        If the model has more states; by the methods, if JAX is in single precision.
 
     Attributes
     ----------
@@ -64,6 +65,7 @@ class Enumeration(AbstractSolution):
 
     def log_weights(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, " states"]:
         r"""Exponent $\theta \cdot s(x)$ of every state."""
+        check_precision("Enumeration")
         return jnp.asarray(self.counts, theta.dtype) @ theta
 
     def log_partition(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, ""]:

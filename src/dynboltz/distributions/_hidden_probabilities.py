@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64, Shaped, UInt8
+
+from dynboltz._typing import AnyArray
+from dynboltz.lattices import check_layers
 
 from ._hidden import label_weights
 from ._model import LatticeModel
@@ -12,7 +15,7 @@ from ._model import LatticeModel
 def hidden_probabilities(
     model: LatticeModel,
     theta: Float64[np.ndarray, " coefficients"],
-    states: UInt8[np.ndarray, "layers states sites"],
+    states: Shaped[AnyArray, "layers states sites"],
 ) -> list[Float64[np.ndarray, "species states sites"]]:
     r"""Probability of each species in each hidden unit, given all other units.
 
@@ -34,7 +37,13 @@ def hidden_probabilities(
     -------
     probabilities
         For each hidden layer; 0 where a unit does not exist.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the states do not fit the layers and the lattice.
     """
+    states = check_layers("hidden_probabilities", states, model.species, model.lattice.n_sites)
     return [_of_layer(model, theta, states, number) for number in range(1, len(model.layers))]
 
 

@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64, Shaped
 
+from dynboltz._typing import AnyArray
 from dynboltz.lattices import (
     Factor,
     Lattice,
     Term,
     TermCounter,
+    check_layers,
     parse_pattern,
     pattern_images,
     pattern_term,
@@ -139,10 +141,23 @@ class LatticeModel:
         return TermCounter(self.lattice, self.species, self.terms)
 
     def statistics(
-        self, states: UInt8[np.ndarray, "layers states sites"]
+        self, states: Shaped[AnyArray, "layers states sites"]
     ) -> Float64[np.ndarray, "states coefficients"]:
-        """Sufficient statistics of each state, per visible site."""
-        return self.counter.count(states) / self.lattice.n_sites
+        """Sufficient statistics of each state, per visible site.
+
+        Parameters
+        ----------
+        states
+            States of all layers: 0 for an empty unit, `i + 1` for the species `i` of its layer.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the states do not fit the layers and the lattice.
+        """
+        n_sites = self.lattice.n_sites
+        states = check_layers("LatticeModel.statistics", states, self.species, n_sites)
+        return self.counter.count(states) / n_sites
 
     def with_terms(self, terms: Sequence[Term]) -> LatticeModel:
         """Model with further terms behind its own; one with coefficient 0 is only observed."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._numbers import check_finite
 from dynboltz.lattices import Term
 
 from ._model import LatticeModel
@@ -31,8 +32,11 @@ def observed_moments(
     Raises
     ------
     ValueError
-        If the model with these terms has no exact solution, as `TransferMatrix`.
+        If a coefficient is not finite, the model with these terms has no exact solution, as
+        `TransferMatrix`, or JAX is in single precision.
     """
+    axes = [f"axis {axis}" for axis in range(np.ndim(theta) - 1)]
+    check_finite("observed_moments", "`theta`", theta, (*axes, "coefficient"))
     names = set(model.coefficients)
     renamed = [
         dataclasses.replace(t, name=f"moment {t.name}") if t.name in names else t for t in terms

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from dynboltz._numbers import check_precision
 from dynboltz._typing import AnyArray
 
 from ._batches import in_batches
@@ -42,7 +43,7 @@ class TransferMatrix(AbstractSolution):
     ValueError
         If the lattice is not a chain, if a term belongs to one place, if the chain is shorter than
         a window, if hidden units are coupled with each other, or if a window has more than 65536
-        states.
+        states; by the methods, if JAX is in single precision.
     """
 
     def __init__(self, model: LatticeModel) -> None:
@@ -101,6 +102,7 @@ class TransferMatrix(AbstractSolution):
         potentials
             Further log weights of the surroundings of the units of each hidden layer, by code.
         """
+        check_precision("TransferMatrix")
         total = jnp.asarray(self._visible, theta.dtype) @ theta
         for number, (layer, width, codes) in enumerate(self._hidden):
             if width + beyond <= self.window:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float64, UInt8
+from jaxtyping import Bool, Float64, Shaped
 
+from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
-from dynboltz.lattices import Lattice, Term, TermCounter
+from dynboltz.lattices import Lattice, Term, TermCounter, check_states
 from dynboltz.sampling import (
     Chains,
     GibbsSampler,
@@ -48,7 +49,7 @@ class EquilibriumMoments(NamedTuple):
 def equilibrium_moments(
     model: LatticeModel,
     theta: Float64[np.ndarray, "times coefficients"],
-    visible: UInt8[np.ndarray, "times chains sites"],
+    visible: Shaped[AnyArray, "times chains sites"],
     terms: Sequence[Term],
     *,
     counted_on: Lattice,
@@ -73,7 +74,15 @@ def equilibrium_moments(
         Sweeps of each chain; the first half is not counted.
     seed
         Seed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the states do not fit the model.
     """
+    shape = ("times", "chains", model.lattice.n_sites)
+    where, species = "equilibrium_moments", model.species[0]
+    visible = check_states(where, visible, species, shape, argument="visible")
     sampler = GibbsSampler(model)
     counter = TermCounter(counted_on, model.species, terms)
     names = tuple(term.name for term in terms)

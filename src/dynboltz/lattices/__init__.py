@@ -31,6 +31,8 @@ from ._random import numbered_generators as numbered_generators
 from ._random import numbered_seed as numbered_seed
 from ._random import streams as streams
 from ._random import uniform as uniform
+from ._states import check_layers as check_layers
+from ._states import check_states as check_states
 from ._term import Factor as Factor
 from ._term import Product as Product
 from ._term import Term as Term

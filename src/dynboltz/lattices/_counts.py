@@ -16,11 +16,14 @@ from typing import NamedTuple, final, no_type_check
 
 import numba
 import numpy as np
-from jaxtyping import Bool, Int64, UInt8, UInt64
+from jaxtyping import Bool, Int64, Shaped, UInt64
+
+from dynboltz._typing import AnyArray
 
 from dynboltz._arguments import checked
 
 from ._lattice import Lattice
+from ._states import check_layers
 from ._term import Factor, Product, Term
 from ._term_checks import check_term
 
@@ -238,7 +241,7 @@ class TermCounter:
         self.tables = _compile(lattice, self.species, self.terms)
 
     def count(
-        self, states: UInt8[np.ndarray, "layers states sites"]
+        self, states: Shaped[AnyArray, "layers states sites"]
     ) -> Int64[np.ndarray, "states terms"]:
         """Number of times each term holds in each state.
 
@@ -246,13 +249,13 @@ class TermCounter:
         ----------
         states
             Layers first; one state is one row over the sites.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the states do not fit the layers and the lattice, see `check_layers`.
         """
-        expected = (len(self.species), self.lattice.n_sites)
-        if states.ndim != 3 or (states.shape[0], states.shape[2]) != expected:
-            raise ValueError(
-                f"TermCounter.count: `states` must have shape ({expected[0]}, states, "
-                f"{expected[1]}): layers, states, sites; got {states.shape}."
-            )
+        states = check_layers("TermCounter.count", states, self.species, self.lattice.n_sites)
         counts = np.zeros((states.shape[1], len(self.terms)), dtype=np.int64)
         _count_batch(np.ascontiguousarray(states), self.tables, numba.get_num_threads(), counts)
         return counts

@@ -12,7 +12,7 @@ from dynboltz._typing import AnyArray
 from dynboltz.lattices import child_seeds, numbered_seed
 from dynboltz.sampling import Chains, GibbsSampler, advance, start_random
 
-from ._data import TrainingData
+from ._data import TrainingData, read_states
 from ._objective import MomentDifference, Selection
 from ._phases import HiddenAverage
 from ._replica_summaries import replica_summaries
@@ -131,10 +131,9 @@ class ChainMoments:
         self, selection: Selection, seed: np.random.SeedSequence
     ) -> UInt8[np.ndarray, "states sites"]:
         """Lattices of the selected snapshots, of replicas that are drawn."""
-        assert self._data.states is not None
         replicas = self._replicas_from(seed)
         states = [
-            self._data.states(int(i), selection.times, replicas)
+            read_states(self._data, self._sampler.model, int(i), selection.times, replicas)
             for i in selection.initial_conditions
         ]
         return np.concatenate(states).reshape(-1, states[0].shape[-1])

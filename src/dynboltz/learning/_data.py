@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64, Int64, Shaped, UInt8
 
-from dynboltz.distributions import ClampedStatistics
+from dynboltz._numbers import check_finite
+from dynboltz._typing import AnyArray
+from dynboltz.distributions import ClampedStatistics, LatticeModel
+from dynboltz.lattices import check_states
 
 
 class TrainingData(NamedTuple):
@@ -41,10 +44,64 @@ class TrainingData(NamedTuple):
     expect: Callable[[np.ndarray], None] | None = None
 
 
+def check_data(where: str, data: TrainingData) -> None:
+    """Raise `ValueError` if a number is not finite, in the name of a public function.
+
+    A NaN in one summary would spread over all coefficients of a fit, and end as an error about
+    something else. States are checked when they are read.
+    """
+    check_finite(where, "`data.times`", data.times, ("time",))
+    check_finite(where, "`data.initial`", data.initial, ("initial condition", "coefficient"))
+    if data.summaries is not None:
+        check_finite(
+            where,
+            "`data.summaries`",
+            data.summaries,
+            ("initial condition", "time", "feature"),
+            advice="Summarise the states of this snapshot again, or leave the initial condition "
+            "out.",
+        )
+
+
+def read_states(
+    data: TrainingData,
+    model: LatticeModel,
+    number: int,
+    times: Int64[np.ndarray, " times"],
+    replicas: Int64[np.ndarray, " replicas"],
+) -> UInt8[np.ndarray, "times replicas sites"]:
+    """States of an initial condition from the reader, checked."""
+    assert data.states is not None
+    shape = (len(times), len(replicas), model.lattice.n_sites)
+    return check_states(
+        "TrainingData",
+        data.states(number, times, replicas),
+        model.species[0],
+        shape,
+        argument=f"states({number}, times, replicas)",
+    )
+
+
 def summarise(
-    clamped: ClampedStatistics, states: UInt8[np.ndarray, "replicas times sites"]
+    clamped: ClampedStatistics, states: Shaped[AnyArray, "replicas times sites"]
 ) -> Float64[np.ndarray, "times features"]:
-    """Summaries of trajectories from one initial condition, averaged over the replicas."""
+    """Summaries of trajectories from one initial condition, averaged over the replicas.
+
+    Parameters
+    ----------
+    clamped
+        Makes the summaries.
+    states
+        Visible states: 0 for an empty site, `i + 1` for species `i`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the states do not fit the species and the lattice.
+    """
+    model = clamped.model
+    shape = ("replicas", "times", model.lattice.n_sites)
+    states = check_states("summarise", states, model.species[0], shape)
     n_replicas, n_times, n_sites = states.shape
     flat = clamped.summarise(states.reshape(-1, n_sites))
     return flat.reshape(n_replicas, n_times, -1).mean(axis=0)

@@ -10,13 +10,14 @@ import jax
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._numbers import check_finite, check_precision
 from dynboltz.distributions import LatticeModel, TransferMatrix, in_batches
 from dynboltz.dynamics import AbstractVectorField, HermiteField, HermiteGrid, integrate
 from dynboltz.sampling import GibbsSampler
 
 from ._chain_moments import ChainMoments
 from ._checkpoint import Checkpoint
-from ._data import TrainingData
+from ._data import TrainingData, check_data
 from ._moment_regression import fit_moment_regression
 from ._objective import ExactMoments, MomentSource, SampledMoments
 from ._parameters import allocate_with_margin
@@ -86,10 +87,19 @@ def learn(
     Raises
     ------
     ValueError
-        If grids, settings, data or `matching` do not fit the model or each other.
+        If grids, settings, data or `matching` do not fit the model or each other, if a number is
+        not finite, or if JAX is in single precision.
     OutsideBoxError, FloatingPointError
         If a trajectory leaves its box, or is not finite.
     """
+    check_precision("learn")
+    check_data("learn", data)
+    if theta is not None:
+        axes = ("initial condition", "time", "coefficient")
+        check_finite("learn", "`theta`", theta, axes)
+    if metric is not None:
+        axes = ("initial condition", "time", "row", "column")
+        check_finite("learn", "`metric`", metric, axes)
     if settings.moments == "gibbs" and not model.is_visible:
         raise ValueError(
             'LearningSettings: `moments = "gibbs"` is for visible models; use '

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
+from dynboltz._numbers import check_finite, check_precision
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import ClampedStatistics, LatticeModel, TransferMatrix, in_batches
 from dynboltz.lattices import Factor, Term
@@ -132,7 +133,16 @@ def fit_moment_regression(
         Times of the snapshots.
     method, substeps
         Integrator that the velocities are meant for.
+
+    Raises
+    ------
+    ValueError
+        If a coefficient or a summary is not finite, or JAX is in single precision.
     """
+    where, snapshot = "fit_moment_regression", ("initial condition", "time")
+    check_precision(where)
+    check_finite(where, "`theta`", theta, (*snapshot, "coefficient"))
+    check_finite(where, "`summaries`", summaries, (*snapshot, "feature"))
     model = solution.model
     extended = TransferMatrix(model.with_terms(pattern_terms(model, solution.window)))
     flat = in_batches(functools.partial(_batch_means, extended), theta.reshape(-1, theta.shape[2]))

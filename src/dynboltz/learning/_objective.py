@@ -16,7 +16,7 @@ from dynboltz.distributions import AbstractSolution, ClampedStatistics
 from dynboltz.lattices import child_seeds, numbered_seed
 from dynboltz.sampling import GibbsSampler, contrastive_divergence
 
-from ._data import TrainingData
+from ._data import TrainingData, read_states
 
 
 class Selection(NamedTuple):
@@ -137,13 +137,13 @@ class SampledMoments:
         self, theta: Float[AnyArray, "initial_conditions times coefficients"], selection: Selection
     ) -> MomentDifference:
         """Differences at the coefficients `theta` of the selected snapshots."""
-        assert self._data.states is not None
         for_samples, for_choice = child_seeds(numbered_seed(self._seed, self._calls), 2)
         self._calls += 1
         choice = np.random.default_rng(for_choice)
         chosen = choice.permutation(self._data.n_replicas)[: self._n]
         states = [
-            self._data.states(int(i), selection.times, chosen) for i in selection.initial_conditions
+            read_states(self._data, self._sampler.model, int(i), selection.times, chosen)
+            for i in selection.initial_conditions
         ]
         visible = np.concatenate(states).reshape(-1, states[0].shape[-1])
         rows = np.asarray(theta).reshape(-1, theta.shape[-1])

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import final
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64, Shaped
 
+from dynboltz._typing import AnyArray
 from dynboltz.distributions import ClampedStatistics, LatticeModel
 from dynboltz.sampling import Chains, GibbsSampler
 
@@ -45,7 +46,7 @@ class HiddenAverage:
     def of_states(
         self,
         theta: Float64[np.ndarray, "rows coefficients"],
-        visible: UInt8[np.ndarray, "states sites"],
+        visible: Shaped[AnyArray, "states sites"],
         seed: np.random.SeedSequence,
     ) -> Float64[np.ndarray, "rows coefficients"]:
         """Means over equal groups of successive states, each with its own coefficients.
@@ -76,7 +77,7 @@ class HiddenAverage:
         return self.of_summaries(theta, self.summaries(chains.visible, len(theta)))
 
     def summaries(
-        self, visible: UInt8[np.ndarray, "states sites"], n_groups: int
+        self, visible: Shaped[AnyArray, "states sites"], n_groups: int
     ) -> Float64[np.ndarray, "groups features"]:
         """Mean summaries (`ClampedStatistics.summarise`) of equal groups of successive states."""
         assert self.clamped is not None

@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64, UInt8
 
+from dynboltz._numbers import check_finite, check_precision
 from dynboltz.distributions import (
     LatticeModel,
     Layer,
@@ -75,9 +76,16 @@ class ReducedModel:
 
         Raises
         ------
+        ValueError
+            If `theta0` or `times` is not finite, times do not increase, or JAX is in single
+            precision.
         OutsideBoxError, FloatingPointError
             If a solution leaves the box of the field or is not finite.
         """
+        check_precision("ReducedModel.predict")
+        axes = ("initial condition", "coefficient")
+        check_finite("ReducedModel.predict", "`theta0`", theta0, axes)
+        check_finite("ReducedModel.predict", "`times`", times, ("time",))
         grid, places = self.steps(np.asarray(times, dtype=float))
         if len(grid) == 1:
             return np.asarray(theta0)[:, None]

@@ -9,7 +9,7 @@ from jaxtyping import Float64
 
 from dynboltz.distributions import ClampedStatistics
 
-from ._data import TrainingData
+from ._data import TrainingData, read_states
 from ._objective import Selection
 
 MAX_BYTES = 1 << 28
@@ -39,8 +39,7 @@ class ReplicaSummaries:
     """
 
     def __init__(self, clamped: ClampedStatistics, data: TrainingData) -> None:
-        assert data.states is not None
-        self._clamped, self._states = clamped, data.states
+        self._clamped, self._data = clamped, data
         snapshots = len(data.initial), len(data.times)
         self._known = np.zeros(snapshots, dtype=bool)
         self._summaries = np.empty((*snapshots, data.n_replicas, clamped.n_features))
@@ -60,7 +59,9 @@ class ReplicaSummaries:
         if not len(times):
             return
         n_replicas = self._summaries.shape[2]
-        states = self._states(initial_condition, times, np.arange(n_replicas))
+        states = read_states(
+            self._data, self._clamped.model, initial_condition, times, np.arange(n_replicas)
+        )
         found = self._clamped.summarise(states.reshape(-1, states.shape[-1]))
         self._summaries[initial_condition, times] = found.reshape(len(times), n_replicas, -1)
         self._known[initial_condition, times] = True

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64, Shaped, UInt8
 
+from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
+from dynboltz.lattices import check_states
 from dynboltz.sampling import GibbsSampler, advance, start_from_data
 
-from ._data import TrainingData
+from ._data import TrainingData, check_data, read_states
 from ._natural_step import fading_rate, natural_step, remembered
 from ._phases import HiddenAverage
 from ._settings import FitSettings
@@ -101,13 +103,14 @@ def fit_trajectories_sampled(
     Raises
     ------
     ValueError
-        If there is no reader of states, or `settings.start` names a coefficient that the model
-        lacks.
+        If there is no reader of states, a number of the data is not finite, or `settings.start`
+        names a coefficient that the model lacks.
     """
     if data.states is None:
         raise ValueError(
             "fit_trajectories_sampled: `data.states` is needed to read states; got None."
         )
+    check_data("fit_trajectories_sampled", data)
     fit = _SnapshotFit(GibbsSampler(model), settings)
     n_initial, n_times = len(data.initial), len(data.times)
     theta = np.tile(data.initial[:, None], (1, n_times, 1))
@@ -115,11 +118,11 @@ def fit_trajectories_sampled(
     residual = np.full((n_initial, n_times), np.nan)
     for i, of_trajectory in enumerate(seed.spawn(n_initial)):
         seeds = of_trajectory.spawn(n_times)
-        metric[i, 0] = fit.metric(theta[i, 0], _states(data, i, 0), seeds[0])
+        metric[i, 0] = fit.metric(theta[i, 0], _states(data, model, i, 0), seeds[0])
         for j in range(1, n_times):
             start = _first_start(theta[i, 0], model, settings) if j == 1 else theta[i, j - 1]
             n_steps = settings.steps * (FIRST if j == 1 else 1)
-            found = fit(start, _states(data, i, j), n_steps, seeds[j])
+            found = fit(start, _states(data, model, i, j), n_steps, seeds[j])
             theta[i, j], metric[i, j], residual[i, j] = found
             if progress:
                 done, total = i * (n_times - 1) + j, n_initial * (n_times - 1)
@@ -129,7 +132,7 @@ def fit_trajectories_sampled(
 
 def fit_initial_persistent(
     model: LatticeModel,
-    states: UInt8[np.ndarray, "snapshots replicas sites"],
+    states: Shaped[AnyArray, "snapshots replicas sites"],
     settings: FitSettings,
     *,
     seed: np.random.SeedSequence,
@@ -146,7 +149,14 @@ def fit_initial_persistent(
         How to fit, see `fit_trajectories_sampled`.
     seed
         Seed of the chains.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the states do not fit the model.
     """
+    shape = ("snapshots", "replicas", model.lattice.n_sites)
+    states = check_states("fit_initial_persistent", states, model.species[0], shape)
     fit = _SnapshotFit(GibbsSampler(model), settings)
     start = starting_point(model, settings)
     seeds = seed.spawn(len(states))
@@ -158,9 +168,10 @@ def fit_initial_persistent(
     )
 
 
-def _states(data: TrainingData, i: int, j: int) -> UInt8[np.ndarray, "replicas sites"]:
-    assert data.states is not None
-    return data.states(i, np.array([j]), np.arange(data.n_replicas))[0]
+def _states(
+    data: TrainingData, model: LatticeModel, i: int, j: int
+) -> UInt8[np.ndarray, "replicas sites"]:
+    return read_states(data, model, i, np.array([j]), np.arange(data.n_replicas))[0]
 
 
 def _first_start(

@@ -9,8 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64, Shaped
 
+from dynboltz._numbers import check_finite, check_precision
+from dynboltz._typing import AnyArray
 from dynboltz.distributions import (
     AbstractSolution,
     ClampedStatistics,
@@ -18,9 +20,10 @@ from dynboltz.distributions import (
     TransferMatrix,
     in_batches,
 )
+from dynboltz.lattices import check_states
 from dynboltz.sampling import GibbsSampler, contrastive_divergence
 
-from ._data import TrainingData
+from ._data import TrainingData, check_data
 from ._natural_gradient import natural_gradient_fit
 from ._optimiser import optimiser_step
 from ._settings import FitSettings
@@ -74,7 +77,14 @@ def fit_initial(
     -------
     theta
         Coefficients of each snapshot.
+
+    Raises
+    ------
+    ValueError
+        If a summary is not finite, or JAX is in single precision.
     """
+    check_precision("fit_initial")
+    check_finite("fit_initial", "`summaries`", summaries, ("snapshot", "feature"))
     solution = TransferMatrix(model) if solution is None else solution
     clamped = ClampedStatistics(model)
     start = starting_point(model, settings)
@@ -91,7 +101,7 @@ def fit_initial(
 
 def fit_initial_sampled(
     model: LatticeModel,
-    states: UInt8[np.ndarray, "snapshots replicas sites"],
+    states: Shaped[AnyArray, "snapshots replicas sites"],
     settings: FitSettings,
     *,
     seed: int | np.random.SeedSequence,
@@ -116,7 +126,15 @@ def fit_initial_sampled(
     -------
     theta
         Coefficients of each snapshot after the last step.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the states do not fit the model, or JAX is in single precision.
     """
+    check_precision("fit_initial_sampled")
+    shape = ("snapshots", "replicas", model.lattice.n_sites)
+    states = check_states("fit_initial_sampled", states, model.species[0], shape)
     n_snapshots, n_replicas, n_sites = states.shape
     batch = min(settings.batch or n_replicas, n_replicas)
     sampler = GibbsSampler(model)
@@ -167,7 +185,14 @@ def fit_trajectories(
     -------
     theta
         Coefficients at all times.
+
+    Raises
+    ------
+    ValueError
+        If a number of the data is not finite, or JAX is in single precision.
     """
+    check_precision("fit_trajectories")
+    check_data("fit_trajectories", data)
     solution = TransferMatrix(model) if solution is None else solution
     clamped = ClampedStatistics(model)
 

@@ -14,6 +14,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Float64
 
+from dynboltz._numbers import check_precision
 from dynboltz.dynamics import (
     L2,
     HermiteField,
@@ -26,7 +27,7 @@ from dynboltz.dynamics import (
 from dynboltz.lattices import numbered_seed
 
 from ._checkpoint import Checkpoint, join_groups, split_groups
-from ._data import TrainingData
+from ._data import TrainingData, check_data
 from ._objective import MomentSource, Selection
 from ._optimiser import optimiser_step
 from ._parameters import Parameters, dof_units, move_rows, parameters, with_parameters
@@ -130,11 +131,15 @@ def train(
 
     Raises
     ------
+    ValueError
+        If a number of the data is not finite, or JAX is in single precision.
     OutsideBoxError
         If a trajectory leaves a box whose grid says "error".
     FloatingPointError
-        If a trajectory is not finite.
+        If a trajectory or a difference of moments is not finite.
     """
+    check_precision("train")
+    check_data("train", data)
     if not settings.steps:
         return field, {}
     n_initial, n_times = len(data.initial), len(data.times)
@@ -151,7 +156,9 @@ def train(
             path = learner.solve(data.initial[chosen], data.times, window)
             selection = Selection(chosen, np.arange(window.first, window.last + 1))
             moments = source(path.theta[:, window.first :], selection)
-            learner.descend(path, data.times, window, np.asarray(moments.difference), step)
+            difference = np.asarray(moments.difference)
+            _check_difference(difference, selection, step)
+            learner.descend(path, data.times, window, difference, step)
             errors.append(_errors(moments))
         history.append({name: float(np.mean([e[name] for e in errors])) for name in errors[0]})
         if progress:
@@ -309,6 +316,21 @@ def _with_next(
     """Initial conditions of each update of a step, and those of the update that follows."""
     following = next(_batches(seed, step + 1, n, size))
     return itertools.pairwise([*_batches(seed, step, n, size), following])
+
+
+def _check_difference(
+    difference: Float64[np.ndarray, "initial_conditions inside coefficients"],
+    selection: Selection,
+    step: int,
+) -> None:
+    wrong = ~np.isfinite(difference).all(axis=2)
+    if wrong.any():
+        i, j = np.argwhere(wrong)[0]
+        raise FloatingPointError(
+            f"train: at optimisation step {step + 1} the moments are not finite for initial "
+            f"condition {selection.initial_conditions[i]} at time {selection.times[j]} (both "
+            "counted from 0). Look at the data there; if they are finite, lower `learning_rate`."
+        )
 
 
 def _check_gradient(gradient: tuple[np.ndarray, ...], step: int) -> None:

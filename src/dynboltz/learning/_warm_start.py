@@ -11,6 +11,7 @@ import scipy.linalg.blas
 from jaxtyping import Array, Float, Float64
 from scipy import sparse
 
+from dynboltz._numbers import check_finite, check_precision
 from dynboltz.dynamics import HermiteBasis, HermiteField
 
 from ._parameters import Parameters, dof_units, parameters, with_parameters
@@ -89,7 +90,15 @@ def warm_start(
         Velocities expected elsewhere.
     method, substeps
         Integrator that the field is meant for.
+
+    Raises
+    ------
+    ValueError
+        If a coefficient or a metric is not finite, or JAX is in single precision.
     """
+    check_precision("warm_start")
+    check_finite("warm_start", "`theta`", theta, ("initial condition", "time", "coefficient"))
+    check_finite("warm_start", "`metric`", metric, ("initial condition", "time", "row", "column"))
     chosen = representative_times(len(times))
     target = (theta - theta[:, :1])[:, 1:][:, chosen]
     weight = _precision(metric[:, 1:][:, chosen])

@@ -8,9 +8,17 @@ from fractions import Fraction
 from typing import Literal, final, get_args
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64, Shaped
 
-from dynboltz.lattices import Lattice, Term, TermCounter, check_pattern, pattern_term
+from dynboltz._typing import AnyArray
+from dynboltz.lattices import (
+    Lattice,
+    Term,
+    TermCounter,
+    check_pattern,
+    check_states,
+    pattern_term,
+)
 from dynboltz.reactions import ReactionNetwork
 
 from ._derivative import derivative
@@ -40,7 +48,7 @@ class LatticeMomentEquations(MomentEquations[Moment]):
         return pattern_term(str(moment), self.geometry.images(moment.places))
 
     def estimate(
-        self, states: UInt8[np.ndarray, "states sites"], lattice: Lattice
+        self, states: Shaped[AnyArray, "states sites"], lattice: Lattice
     ) -> Float64[np.ndarray, "states known"]:
         """Moments of lattice states, in the order of `known`.
 
@@ -62,9 +70,9 @@ class LatticeMomentEquations(MomentEquations[Moment]):
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             If the lattice is not the one the equations were made for, or too small for a moment,
-            or the states do not fit it.
+            or the states do not fit it or the species.
         """
         if lattice.dim != self.geometry.dim or self.geometry.periods not in (None, lattice.shape):
             raise ValueError(
@@ -72,8 +80,10 @@ class LatticeMomentEquations(MomentEquations[Moment]):
                 f"{self.geometry.periods or f'{self.geometry.dim} axes'}; got a lattice of shape "
                 f"{lattice.shape}."
             )
+        where, species = "LatticeMomentEquations.estimate", self.network.species
+        states = check_states(where, states, species, ("states", lattice.n_sites))
         terms = [self.term(moment) for moment in self.known]
-        counts = TermCounter(lattice, [self.network.species], terms).count(states[None])
+        counts = TermCounter(lattice, [species], terms).count(states[None])
         return counts / np.array([_places(term, lattice) for term in terms], dtype=np.float64)
 
 

@@ -7,13 +7,13 @@ from typing import final, no_type_check
 
 import numba
 import numpy as np
-from jaxtyping import Float, UInt8, UInt64
+from jaxtyping import Float, Shaped, UInt8, UInt64
 
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import bounded, streams
 
-from ._gibbs import GibbsSampler
+from ._gibbs import GibbsSampler, with_hidden
 from ._tables import unit_exists
 
 
@@ -84,7 +84,7 @@ def _fill_at_random(states, n_labels, exists, random):
 
 def start_from_data(
     model: LatticeModel,
-    visible: UInt8[np.ndarray, "chains sites"],
+    visible: Shaped[AnyArray, "chains sites"],
     *,
     seed: int | np.random.SeedSequence,
 ) -> Chains:
@@ -101,17 +101,12 @@ def start_from_data(
 
     Raises
     ------
-    ValueError
-        If `visible` does not have one row of sites a chain.
+    TypeError, ValueError
+        If `visible` does not have one row of sites a chain, or an entry is not 0 to the number of
+        visible species.
     """
-    if visible.ndim != 2 or visible.shape[1] != model.lattice.n_sites:
-        raise ValueError(
-            f"start_from_data: `visible` must have shape (chains, {model.lattice.n_sites}), got "
-            f"{visible.shape}."
-        )
-    states = np.zeros((len(model.layers), *visible.shape), dtype=np.uint8)
-    states[0] = visible
-    return Chains(states, streams(seed, len(visible)))
+    states = with_hidden("start_from_data", model, visible)
+    return Chains(states, streams(seed, states.shape[1]))
 
 
 def advance(
@@ -173,7 +168,6 @@ def record(
     ValueError
         As for `GibbsSampler.sweep`.
     """
-    sampler.check_states(chains.states)
     records, random = sampler.record(
         chains.states,
         theta,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float64, UInt8
+from jaxtyping import Float, Float64, Shaped
 
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import child_seeds
@@ -35,7 +35,7 @@ class Moments(NamedTuple):
 def contrastive_divergence(
     sampler: GibbsSampler,
     theta: Float[AnyArray, "*rows coefficients"],
-    visible: UInt8[np.ndarray, "chains sites"],
+    visible: Shaped[AnyArray, "chains sites"],
     k: int,
     *,
     seed: int | np.random.SeedSequence,
@@ -80,7 +80,7 @@ def contrastive_divergence(
 def short_run_moments(
     sampler: GibbsSampler,
     theta: Float[AnyArray, "*rows coefficients"],
-    visible: UInt8[np.ndarray, "chains sites"],
+    visible: Shaped[AnyArray, "chains sites"],
     k: int,
     *,
     seed: int | np.random.SeedSequence,
@@ -129,7 +129,7 @@ def short_run_moments(
 def persistent_moments(
     sampler: GibbsSampler,
     theta: Float[AnyArray, "*rows coefficients"],
-    visible: UInt8[np.ndarray, "states sites"],
+    visible: Shaped[AnyArray, "states sites"],
     chains: Chains,
     k: int,
     *,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 import numpy as np
-from jaxtyping import Float, Float64, UInt8
+from jaxtyping import Float, Float64, Shaped
 
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
@@ -73,7 +73,7 @@ def estimate_moments(
     n_samples: int,
     burn_in: int,
     thin: int = 1,
-    start: Literal["random"] | UInt8[np.ndarray, "chains sites"] = "random",
+    start: Literal["random"] | Shaped[AnyArray, "chains sites"] = "random",
     seed: int | np.random.SeedSequence,
     observables: Sequence[Term] = (),
 ) -> MomentEstimate:
@@ -132,7 +132,7 @@ def check_numbers(function: str, **numbers: tuple[int, int]) -> None:
 
 def _start(
     sampler: GibbsSampler,
-    start: Literal["random"] | UInt8[np.ndarray, "chains sites"],
+    start: Literal["random"] | Shaped[AnyArray, "chains sites"],
     n_chains: int,
     seed: int | np.random.SeedSequence,
 ) -> Chains:

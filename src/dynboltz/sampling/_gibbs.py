@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Literal, TypeVar, final
 
 import numpy as np
-from jaxtyping import Float, Float64, UInt8, UInt64
+from jaxtyping import Float, Float64, Shaped, UInt8, UInt64
 
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
-from dynboltz.lattices import streams
+from dynboltz.lattices import check_layers, check_states, streams
 
 from ._codes import make_codes
 from ._field_kernels import fill_entries
@@ -74,7 +74,7 @@ class GibbsSampler:
 
     def sweep(
         self,
-        states: UInt8[np.ndarray, "layers chains sites"],
+        states: Shaped[AnyArray, "layers chains sites"],
         theta: Float[AnyArray, "*rows coefficients"],
         *,
         seed: int | np.random.SeedSequence,
@@ -101,14 +101,14 @@ class GibbsSampler:
             If `states` or `theta` has the wrong shape, if a unit holds an unknown species or does
             not exist, if a coefficient is not finite, or if `n_sweeps` is negative.
         """
-        self.check_states(states)
+        states = self.check_states(states)
         random = streams(seed, states.shape[1])
         records, _ = self.record(states, theta, random, n_sweeps=n_sweeps)
         return np.ascontiguousarray(records[:, -1])
 
     def sample_hidden(
         self,
-        visible: UInt8[np.ndarray, "chains sites"],
+        visible: Shaped[AnyArray, "chains sites"],
         theta: Float[AnyArray, "*rows coefficients"],
         *,
         seed: int | np.random.SeedSequence,
@@ -143,17 +143,14 @@ class GibbsSampler:
         return np.ascontiguousarray(records[:, -1])
 
     def with_hidden(
-        self, visible: UInt8[np.ndarray, "chains sites"]
+        self, visible: Shaped[AnyArray, "chains sites"]
     ) -> UInt8[np.ndarray, "layers chains sites"]:
         """States of all layers with the given visible one and empty hidden ones."""
-        states = np.zeros((len(self.model.layers), *visible.shape), dtype=np.uint8)
-        states[0] = visible
-        self.check_states(states)
-        return states
+        return with_hidden("GibbsSampler", self.model, visible)
 
     def record(
         self,
-        states: UInt8[np.ndarray, "layers chains sites"],
+        states: Shaped[AnyArray, "layers chains sites"],
         theta: Float[AnyArray, "*rows coefficients"],
         random: UInt64[np.ndarray, "chains words"],
         *,
@@ -168,7 +165,7 @@ class GibbsSampler:
         Parameters
         ----------
         states
-            Valid states to start from; left as they are.
+            States to start from; left as they are.
         theta
             Coefficients, in the order of the model: one set, or rows for equal groups of
             successive chains.
@@ -188,6 +185,7 @@ class GibbsSampler:
         """
         if n_sweeps < 0:
             raise ValueError(f"GibbsSampler: `n_sweeps` must not be negative, got {n_sweeps}.")
+        states = self.check_states(states)
         n_layers, n_chains, n_sites = states.shape
         rows = self.check_theta(theta, n_chains)
         records = np.empty((n_layers, n_records + 1, n_chains, n_sites), dtype=np.uint8)
@@ -201,26 +199,25 @@ class GibbsSampler:
             self._sweep_units(tables, records, rows, advanced, n_sweeps)
         return records[:, 1:], advanced
 
-    def check_states(self, states: UInt8[np.ndarray, "layers chains sites"]) -> None:
-        """Raise `ValueError` if states do not belong to the model."""
-        expected = (len(self.model.layers), self.model.lattice.n_sites)
-        if states.ndim != 3 or (states.shape[0], states.shape[2]) != expected:
-            raise ValueError(
-                f"GibbsSampler: states must have shape ({expected[0]}, chains, {expected[1]}): "
-                f"layers, chains, sites; got {states.shape}."
-            )
-        for number, layer in enumerate(self.model.layers):
-            if states[number].size and states[number].max() > len(layer.species):
-                raise ValueError(
-                    f"GibbsSampler: units of layer {number} hold 0 (empty) to "
-                    f"{len(layer.species)} ({', '.join(layer.species)}), got "
-                    f"{states[number].max()}."
-                )
-            if not self._exists[number].all() and states[number][:, ~self._exists[number]].any():
+    def check_states(
+        self, states: Shaped[AnyArray, "layers chains sites"]
+    ) -> UInt8[np.ndarray, "layers chains sites"]:
+        """States as bytes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If they do not belong to the model.
+        """
+        species, n_sites = self.model.species, self.model.lattice.n_sites
+        checked = check_layers("GibbsSampler", states, species, n_sites, batch="chains")
+        for number, exists in enumerate(self._exists):
+            if not exists.all() and checked[number][:, ~exists].any():
                 raise ValueError(
                     f"GibbsSampler: some units of layer {number} are occupied though their stencil "
                     "reaches beyond the closed edge; they do not exist and must be 0."
                 )
+        return checked
 
     def check_theta(
         self, theta: Float[AnyArray, "*rows coefficients"], n_chains: int
@@ -273,6 +270,17 @@ class GibbsSampler:
         if by_code.any():
             fill_thresholds(rows, self._tables, by_code, thresholds)
         return Conditionals(rows, by_code, thresholds)
+
+
+def with_hidden(
+    where: str, model: LatticeModel, visible: Shaped[AnyArray, "chains sites"]
+) -> UInt8[np.ndarray, "layers chains sites"]:
+    """Check visible states given to a public function; put empty hidden layers above them."""
+    shape = ("chains", model.lattice.n_sites)
+    labels = check_states(where, visible, model.species[0], shape, argument="visible")
+    states = np.zeros((len(model.layers), *labels.shape), dtype=np.uint8)
+    states[0] = labels
+    return states
 
 
 def _hidden_blocks(tables: Tables) -> Tables:

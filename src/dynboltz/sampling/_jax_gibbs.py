@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Float, Float32, Int32, Int64, Key, UInt8
+from jaxtyping import Float, Float32, Int32, Int64, Key, Shaped, UInt8
 
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
@@ -52,7 +52,7 @@ class JaxGibbsSampler:
 
     def sweep(
         self,
-        states: UInt8[AnyArray, "layers chains sites"],
+        states: Shaped[AnyArray, "layers chains sites"],
         theta: Float[AnyArray, "*rows coefficients"],
         *,
         key: Key[Array, ""],
@@ -80,13 +80,13 @@ class JaxGibbsSampler:
         ValueError
             As for `GibbsSampler.sweep`; or if chains cannot be spread evenly over the devices.
         """
-        self._checks.check_states(np.asarray(states))
-        rows = self._checks.check_theta(theta, states.shape[1])
+        n_chains = self._checks.check_states(states).shape[1]
+        rows = self._checks.check_theta(theta, n_chains)
         if n_sweeps < 0:
             raise ValueError(f"JaxGibbsSampler: `n_sweeps` must not be negative, got {n_sweeps}.")
         coefficients = jnp.asarray(rows, dtype=np.float32)
         by_code = self._by_code(len(rows))
-        spread = self._spread(jnp.asarray(states))
+        spread = self._spread(jnp.asarray(states, dtype=np.uint8))
         return _sweep(self.model, by_code, spread, coefficients, key, np.int32(n_sweeps))
 
     def _spread(

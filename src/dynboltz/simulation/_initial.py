@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Integer, UInt8
+from jaxtyping import Shaped, UInt8
 
-from dynboltz.lattices import Lattice
+from dynboltz._typing import AnyArray
+from dynboltz.lattices import Lattice, check_states
 
 
 def random_counts(
@@ -57,7 +58,7 @@ def random_counts(
 
 
 def from_states(
-    states: Integer[np.ndarray, "replicas ..."], lattice: Lattice, species: Sequence[str]
+    states: Shaped[AnyArray, "replicas ..."], lattice: Lattice, species: Sequence[str]
 ) -> UInt8[np.ndarray, "replicas sites"]:
     """Check given states and flatten them over the sites.
 
@@ -73,19 +74,27 @@ def from_states(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If there is no replica, the shape is not that of the lattice, or an entry is not 0 to the
         number of species.
     """
+    return initial_states("from_states", states, lattice, species)
+
+
+def initial_states(
+    where: str,
+    states: Shaped[AnyArray, "replicas ..."],
+    lattice: Lattice,
+    species: Sequence[str],
+    argument: str = "states",
+) -> UInt8[np.ndarray, "replicas sites"]:
+    """Check the states given to a public function as `argument` and flatten them."""
+    states = np.asarray(states)
     sites = (lattice.n_sites,)
     if states.shape[:1] == (0,) or states.shape[1:] not in (lattice.shape, sites):
         raise ValueError(
-            f"from_states: `states` must have the shape (replicas, {str(lattice.shape)[1:]} or "
+            f"{where}: `{argument}` must have the shape (replicas, {str(lattice.shape)[1:]} or "
             f"(replicas, {lattice.n_sites}), with at least one replica; got {states.shape}."
         )
-    if states.min() < 0 or states.max() > len(species):
-        raise ValueError(
-            f"from_states: entries must be 0 (empty) to {len(species)} ({', '.join(species)}); "
-            f"got values from {states.min()} to {states.max()}."
-        )
-    return np.ascontiguousarray(states.reshape(-1, lattice.n_sites), dtype=np.uint8)
+    labels = check_states(where, states, species, states.shape, argument=argument)
+    return np.ascontiguousarray(labels.reshape(-1, lattice.n_sites))

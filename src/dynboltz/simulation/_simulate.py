@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from jaxtyping import Float64, Integer, UInt8
+from jaxtyping import Float64, Shaped, UInt8
 
+from dynboltz._typing import AnyArray
 from dynboltz.lattices import Lattice, Term, TermCounter, neighbour_moments, streams
 from dynboltz.reactions import ReactionNetwork
 
-from ._initial import from_states
+from ._initial import initial_states
 from ._kernels import AbstractKernel
 from ._records import Records
 
@@ -46,7 +47,7 @@ class Trajectories:
 def simulate(
     network: ReactionNetwork,
     lattice: Lattice,
-    initial: Integer[np.ndarray, "replicas ..."],
+    initial: Shaped[AnyArray, "replicas ..."],
     *,
     kernel: AbstractKernel,
     n_steps: int,
@@ -90,7 +91,7 @@ def simulate(
     """
     _check_sizes(network, lattice, n_steps)
     kernel.check(network)
-    states = from_states(initial, lattice, network.species)
+    states = initial_states("simulate", initial, lattice, network.species, "initial")
     terms = neighbour_moments(network.species, lattice.dim) if moments is None else moments
     counter = TermCounter(lattice, [network.species], terms)
     n_replicas, n_times = states.shape[0], n_steps + 1
