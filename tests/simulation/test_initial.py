@@ -64,8 +64,8 @@ def test_given_states_are_flattened_over_the_sites():
     [
         (np.zeros((2, 4, 3), dtype=np.int64), r"shape \(replicas, 3, 4\).*got \(2, 4, 3\)"),
         (np.zeros((0, 12), dtype=np.int64), "at least one replica"),
-        (np.full((2, 12), -1), "entries must be 0 .* got values from -1 to -1"),
-        (np.full((2, 12), 2), "to 1 .* got values from 2 to 2"),
+        (np.full((2, 12), -1), r"must hold 0 \(empty\) to 1 \(A\), got -1 at \[0, 0\]"),
+        (np.full((2, 12), 2), r"to 1 \(A\), got 2 at \[0, 0\]"),
     ],
 )
 def test_states_that_do_not_fit_are_rejected(states, message):
