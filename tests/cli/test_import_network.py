@@ -91,6 +91,27 @@ def test_refusals(model, options, message):
     assert message in result.stderr
 
 
+def test_model_without_a_size(tmp_path):
+    (tmp_path / "unsized.xml").write_text(
+        """<?xml version="1.0" encoding="UTF-8"?>
+    <sbml xmlns="http://www.sbml.org/sbml/level3/version2/core" level="3" version="2">
+    <model id="m" substanceUnits="item" extentUnits="item"><listOfCompartments>
+    <compartment id="c" constant="true"/></listOfCompartments><listOfSpecies>
+    <species id="A" compartment="c" initialAmount="7" hasOnlySubstanceUnits="true"
+    boundaryCondition="false" constant="false"/></listOfSpecies><listOfReactions>
+    <reaction id="r" reversible="false"><listOfProducts>
+    <speciesReference species="A" stoichiometry="1" constant="true"/></listOfProducts>
+    <kineticLaw><math xmlns="http://www.w3.org/1998/Math/MathML"><cn>3</cn></math></kineticLaw>
+    </reaction></listOfReactions></model></sbml>""".replace("    <?xml", "<?xml")
+    )
+    result = import_network(tmp_path / "unsized.xml", "--well-mixed")
+    assert result.stdout.splitlines()[-1] == "0 -> A ; k = 3"
+    assert "# Volume of the model: not given; unit of volume: not given" in result.stdout
+    result = import_network(tmp_path / "unsized.xml", "--site-volume", 1)
+    assert result.exit_code == 2
+    assert "Set the size of the compartment in the model" in result.stderr
+
+
 def test_files_that_are_no_models(tmp_path):
     (tmp_path / "a.xml").write_text("<sbml")
     for name, message in (

@@ -3,7 +3,9 @@
 import itertools
 import math
 import pickle
+import re
 
+import antimony
 import libsbml
 import numpy as np
 import pytest
@@ -187,6 +189,166 @@ def test_units_that_are_no_number_of_particles_are_refused():
         parse_sbml(document(3, 1, units=("gram", 0, 1.0)), "m.xml")
     with pytest.raises(NetworkImportError, match="'item', 'substance': must be one for all"):
         parse_sbml(document(3, 1, units=("mole", 0, 1.0), species="item"), "m.xml")
+
+
+def with_units(level, *, definitions, species=(), extent="", time="", law=None):
+    """A -> B with the law k A of amounts, k = 0.5; units by their parts (kind, scale, ...)."""
+    made = libsbml.SBMLDocument(*level)
+    model = made.createModel()
+    model.setId("m")
+    for name, parts in definitions.items():
+        definition = model.createUnitDefinition()
+        definition.setId(name)
+        for kind, exponent, scale, multiplier in parts:
+            unit = definition.createUnit()
+            unit.setKind(libsbml.UnitKind_forName(kind))
+            unit.setExponent(exponent)
+            unit.setScale(scale)
+            unit.setMultiplier(multiplier)
+    if level[0] == 3:
+        for quantity, name in {"Extent": extent, "Time": time}.items():
+            if name:
+                getattr(model, f"set{quantity}Units")(name)
+    cell = model.createCompartment()
+    cell.setId("cell")
+    cell.setConstant(True)
+    reaction = model.createReaction()
+    for name, unit in itertools.zip_longest("AB", species):
+        one = model.createSpecies()
+        one.setId(name)
+        one.setCompartment("cell")
+        one.setInitialAmount(2.0)
+        one.setHasOnlySubstanceUnits(True)
+        one.setConstant(False)
+        one.setBoundaryCondition(False)
+        if unit:
+            one.setSubstanceUnits(unit)
+        reference = reaction.createReactant() if name == "A" else reaction.createProduct()
+        reference.setSpecies(name)
+        reference.setConstant(True)
+        reference.setStoichiometry(1.0)
+    parameter = model.createParameter()
+    parameter.setId("k")
+    parameter.setValue(0.5)
+    parameter.setConstant(True)
+    reaction.setId("change")
+    reaction.setReversible(False)
+    if level == (3, 1):
+        reaction.setFast(False)
+    kinetic = reaction.createKineticLaw()
+    kinetic.setMath(libsbml.parseL3Formula("k*A"))
+    for quantity, name in (law or {}).items():
+        getattr(kinetic, f"set{quantity}Units")(name)
+    return parse_sbml(libsbml.writeSBMLToString(made).encode(), "m.xml")
+
+
+MILLIMOLE = {
+    "one": [("mole", 1, -3, 1.0)],
+    "two": [("mole", 1, 0, 1e-3)],
+    "three": [("dimensionless", 1, -3, 1.0), ("mole", 1, 0, 1.0)],
+    "four": [("avogadro", 1, 0, 1e-3), ("item", 1, 0, 1.0)],
+    "five": [("mole", 2, -3, 1.0), ("mole", -1, -3, 1.0)],
+    "six": [("mole", 1, -3, 1.0), ("litre", 1, 0, 1.0), ("metre", -3, -1, 1.0)],
+}
+
+
+@pytest.mark.parametrize("other", MILLIMOLE)
+def test_units_of_substance_are_compared_by_value(other):
+    read = with_units((3, 1), definitions=MILLIMOLE, species=("one", other), extent=other)
+    assert read.well_mixed.to_text() == "A -> B ; k = 0.5"
+    assert read.amounts == dict.fromkeys("AB", pytest.approx(2 * 6.02214076e20, rel=1e-12))
+
+
+def test_names_that_level_2_predefines_are_compared_by_value_too():
+    moles = {"mol": [("mole", 1, 0, 1.0)], "minute": [("second", 1, 0, 60.0)]}
+    read = with_units((2, 4), definitions=moles, species=("substance", "mol"))
+    assert read.amounts["A"] == pytest.approx(2 * 6.02214076e23, rel=1e-12)
+    law = {"Substance": "mol", "Time": "second"}
+    assert with_units((2, 1), definitions=moles, law=law).well_mixed == read.well_mixed
+    with pytest.raises(NetworkImportError, match="rate law has the unit 'minute', which is not"):
+        with_units((2, 1), definitions=moles, law={"Time": "minute"})
+
+
+@pytest.mark.parametrize("second", ["mole", "item", "kilogram", "big"])
+def test_units_of_substance_that_differ_are_refused(second):
+    definitions = MILLIMOLE | {"big": [("mole", 1, 300, 1e300)]}
+    for units in ({"species": ("one", second)}, {"species": ("one", "two"), "extent": second}):
+        with pytest.raises(NetworkImportError, match="must be one for all species and for the ext"):
+            with_units((3, 1), definitions=definitions, **units)
+
+
+def test_concentrations_in_another_unit_than_the_size_are_refused():
+    millilitre = (
+        '<listOfUnitDefinitions><unitDefinition id="ml"><listOfUnits><unit kind="litre" '
+        'scale="-3"/></listOfUnits></unitDefinition></listOfUnitDefinitions>'
+    )
+    plain = document(2, 1).decode().replace("<listOfComp", f"{millilitre}<listOfComp", 1)
+    for unit in ("litre", "volume"):
+        same = plain.replace('id="A"', f'id="A" spatialSizeUnits="{unit}"')
+        assert parse_sbml(same.encode(), "m") == parse_sbml(plain.encode(), "m")
+    other = plain.replace('id="A"', 'id="A" spatialSizeUnits="ml"')
+    with pytest.raises(NetworkImportError, match="'A': its concentration is per 'ml', which is"):
+        parse_sbml(other.encode(), "m")
+
+
+def unsized(laws, *, amounts="A = 7", only_amounts=True):
+    """SBML of level 3 of Antimony text, its compartment without a size."""
+    kind = "substanceOnly " if only_amounts else ""
+    text = f"compartment c; {kind}species A in c, B in c; {laws}; {amounts}"
+    antimony.clearPreviousLoads()
+    assert antimony.loadAntimonyString(text) >= 0
+    made = antimony.getSBMLString(antimony.getMainModuleName())
+    sized = re.sub(r'(<compartment [^>]*?)size="[^"]*"', r"\1", made)
+    return sized.encode()
+
+
+def test_well_mixed_amounts_need_no_volume():
+    imported = parse_sbml(unsized("A + A => B; k*A*(A - 1); => A; 2; k = 3"), "m")
+    assert imported.well_mixed.to_text() == "A + A -> B ; k = 6\n0 -> A ; k = 2"
+    assert (imported.volume, imported.amounts) == (None, {"A": 7.0})
+    for place in (lambda: imported.on_lattice(1.0), lambda: imported.in_box(1.0)):
+        with pytest.raises(ValueError, match=r"A \+ A -> B ; k = 6 needs the volume of the comp"):
+            place()
+
+
+def test_single_particles_need_no_volume_anywhere():
+    imported = parse_sbml(unsized("A => B; k*A; k = 3"), "m")
+    assert imported.volume is None
+    assert imported.on_lattice(0.1) == imported.in_box(0.1) == imported.well_mixed
+
+
+def test_volume_that_cancels_is_not_needed():
+    content = unsized("A => B; k*A*c; k = 3", amounts="A = 7/c; B = 2", only_amounts=False)
+    imported = parse_sbml(content, "m")
+    assert imported.well_mixed.to_text() == "A -> B ; k = 3"
+    assert imported.amounts == {"A": 7.0}
+    (note,) = [note for note in imported.notes if "B" in note]
+    assert note.startswith("The amount of B at the beginning depends on the size of the compart")
+
+
+def test_rates_that_depend_on_a_volume_that_is_not_given_are_refused():
+    content = unsized("A + B => ; k*A*B*c; A => B; k*A*c; k = 3", only_amounts=False)
+    with pytest.raises(NetworkImportError) as caught:
+        parse_sbml(content, "m")
+    assert caught.value.problems[1:] == (
+        "reaction '_J0': its rate depends on the size of the compartment 'c', which is not given.",
+    )
+
+
+@pytest.mark.parametrize("volume", ["", ' volume="1"', ' volume="4"'])
+def test_volume_of_level_1_is_1_unless_given(volume):
+    content = f"""<sbml xmlns="http://www.sbml.org/sbml/level1" level="1" version="2">
+    <model name="m"><listOfCompartments><compartment name="c"{volume}/></listOfCompartments>
+    <listOfSpecies><species name="A" compartment="c" initialAmount="8"/></listOfSpecies>
+    <listOfParameters><parameter name="k" value="3"/></listOfParameters>
+    <listOfReactions><reaction name="r" reversible="false"><listOfReactants>
+    <speciesReference species="A" stoichiometry="2"/></listOfReactants>
+    <kineticLaw formula="k*A*A*c"/></reaction></listOfReactions></model></sbml>"""
+    imported = parse_sbml(content.encode(), "m", particles_per_substance=1.0)
+    size = 4.0 if "4" in volume else 1.0
+    # 3 (n / V)^2 V events per time; twice that for each of the n^2 / 2 pairs
+    assert imported.well_mixed.to_text() == f"A + A -> 0 ; k = {6 / size:g}"
+    assert (imported.volume, imported.amounts) == (size, {"A": 8.0})
 
 
 @pytest.mark.parametrize(

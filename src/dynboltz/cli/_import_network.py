@@ -101,12 +101,13 @@ import_network.__doc__ = flowing(HELP)
 
 def _origin(imported: Any, file: Path, kind: str, place: str) -> str:
     """Comment lines on what was read, and what the numbers mean."""
+    volume = "not given" if imported.volume is None else f"{imported.volume:.12g}"
     lines = [
         f"{imported.name}, from {file.name}",
         f"Species: {', '.join(imported.well_mixed.species)}",
         f"For: {place}",
         f"k: {MEANINGS[kind]}; unit of time: {imported.time_unit}",
-        f"Volume of the model: {imported.volume:.12g}; unit of volume: {imported.volume_unit}",
+        f"Volume of the model: {volume}; unit of volume: {imported.volume_unit}",
         *(f"{name}: {n:.12g} particles at the beginning" for name, n in imported.amounts.items()),
         *imported.notes,
     ]

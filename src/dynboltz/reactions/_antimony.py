@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ._imported import ImportedNetwork, NetworkImportError
-from ._sbml import LARGEST, parse_sbml
+from ._sbml import check_model_file, parse_sbml
 
 MISSING = (
     "reading Antimony needs its library, which is not installed: pip install 'dynboltz[sbml]'."
 )
-IMPORT = re.compile(r"^\s*import\b", re.MULTILINE)
-ASIDE = re.compile(r"//[^\n]*|#[^\n]*|/\*.*?\*/|\"\"\".*?\"\"\"|\"[^\"\n]*\"", re.DOTALL)
-"""Comments and text in quotation marks."""
+ASIDE = re.compile(
+    r"""
+    (?P<comment> //[^\n\r]* | \#[^\n\r]* | /\*.*?\*/ )
+    | (?P<open> /\* )
+    | (?P<string> "[^"\\`\n\r]*" | ```[^`]*``` )
+    | (?P<unsure> ["`] )
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+"""What is no statement, as the library (2.15 to 3.3) reads it.
+
+`open` begins a comment without an end; `unsure` a string that the library's versions end in
+different places, or that has no end.
+"""
+IMPORT = re.compile(r"(?<![A-Za-z_0-9])import(?![A-Za-z_0-9])")
 CHAIN = re.compile("|".join(rf"{c}(?:(?:[^;\n&|,{c}]|\\\r?\n)*{c}){{2}}" for c in "<>"))
 """Three comparisons in a row, `a < b < c < d`, at which the library (3.3) ends the process."""
 
@@ -37,14 +49,11 @@ def read_antimony(
     Raises
     ------
     NetworkImportError
-        If the file is not Antimony, imports other files, or has parts without a meaning here, or
-        the library is not installed.
+        If the file is not Antimony, imports other files (none of which is opened), or has parts
+        without a meaning here, or the library is not installed.
     """
     path = Path(path)
-    if path.stat().st_size > LARGEST:
-        raise NetworkImportError(
-            str(path), (f"has more than {LARGEST} bytes; such a model is no network for space.",)
-        )
+    check_model_file(path)
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -64,18 +73,9 @@ def parse_antimony(
     except ImportError:
         raise NetworkImportError(source, (MISSING,)) from None
 
-    if IMPORT.search(text):
-        raise NetworkImportError(
-            source, ("imports another file, which is not read; write all into one file.",)
-        )
-    if "\0" in text:
-        raise NetworkImportError(source, ("holds a null character.",))
-    if re.search("[\ud800-\udfff]", text):
-        raise NetworkImportError(source, ("holds half of a surrogate pair, which is no text.",))
-    if CHAIN.search(ASIDE.sub("", text)):
-        raise NetworkImportError(
-            source, ("chains three comparisons, which are no part of a network; remove them.",)
-        )
+    problem = next(_dangers(text), None)
+    if problem is not None:
+        raise NetworkImportError(source, (problem,))
     antimony.clearPreviousLoads()
     if antimony.loadAntimonyString(text) < 0:
         raise NetworkImportError(source, (_last_error(antimony.getLastError),))
@@ -84,6 +84,43 @@ def parse_antimony(
     except UnicodeDecodeError as error:
         raise NetworkImportError(source, (f"is not sound Antimony ({error}).",)) from None
     return parse_sbml(document.encode(), source, particles_per_substance=particles_per_substance)
+
+
+def _dangers(text: str) -> Iterator[str]:
+    """Why the library must not see a text.
+
+    It would open other files, or end the process.
+    """
+    if text.lstrip("\ufeff \t\r\n").startswith("<"):  # the library would read it as SBML
+        yield "is XML, not Antimony; if it is SBML, let its name end in .xml (`read_sbml`)."
+    if "\0" in text:
+        yield "holds a null character."
+    if re.search("[\ud800-\udfff]", text):
+        yield "holds half of a surrogate pair, which is no text."
+    for piece in ASIDE.finditer(text):
+        if piece.lastgroup == "open":  # the library would drop the rest, and the next text it reads
+            yield f"line {_line(text, piece)}: a comment begins that has no end (`*/`)."
+    statements = _statements(text)
+    found = IMPORT.search(statements)
+    if found is not None:
+        yield (
+            f"line {_line(text, found)}: imports another file, which is not read; write all into "
+            "one file."
+        )
+    if CHAIN.search(statements):
+        yield "chains three comparisons, which are no part of a network; remove them."
+
+
+def _line(text: str, place: re.Match[str]) -> int:
+    return text.count("\n", 0, place.start()) + 1
+
+
+def _statements(text: str) -> str:
+    """Text with spaces for comments and strings, all of it if a string has no certain end."""
+    pieces = list(ASIDE.finditer(text))
+    if any(piece.lastgroup == "unsure" for piece in pieces):
+        return text
+    return ASIDE.sub(lambda piece: " " * len(piece[0]), text)
 
 
 def _last_error(ask: Callable[[], str | None]) -> str:

@@ -55,7 +55,8 @@ class ImportedNetwork:
         The network, with rates in events per `time_unit`: $k_0$ in the compartment without a
         reactant, $k_1$ for each particle with one, $k_2$ for each pair of particles with two.
     volume
-        Volume $V$ of the compartment (area or length if it has two dimensions or one).
+        Volume $V$ of the compartment (area or length if it has two dimensions or one), `None` if
+        the model gives none and `well_mixed` does not depend on it.
     amounts
         Number of particles of each species at the beginning, of those that have one.
     time_unit, volume_unit
@@ -66,7 +67,7 @@ class ImportedNetwork:
 
     name: str
     well_mixed: ReactionNetwork
-    volume: float
+    volume: float | None
     amounts: Mapping[str, float]
     time_unit: str
     volume_unit: str
@@ -81,11 +82,12 @@ class ImportedNetwork:
         Raises
         ------
         ValueError
-            If `site_volume` is not positive and finite or `dimensions` is not 1, 2 or 3.
+            If `site_volume` is not positive and finite, `dimensions` is not 1, 2 or 3, or a rate
+            constant needs the volume of the compartment, which the model does not give.
         """
         _check_positive(site_volume, "on_lattice: `site_volume`")
         _check_dimensions(dimensions, "on_lattice")
-        share = site_volume / self.volume
+        share = site_volume / self._known_volume("on_lattice")
         return self._scaled((share, 1.0, 1.0 / (2 * dimensions * share)))
 
     def in_box(self, reaction_radius: float, *, dimensions: int = 3) -> ReactionNetwork:
@@ -98,12 +100,27 @@ class ImportedNetwork:
         Raises
         ------
         ValueError
-            If `reaction_radius` is not positive and finite or `dimensions` is not 1, 2 or 3.
+            If `reaction_radius` is not positive and finite, `dimensions` is not 1, 2 or 3, or a
+            rate constant needs the volume of the compartment, which the model does not give.
         """
         _check_positive(reaction_radius, "in_box: `reaction_radius`")
         _check_dimensions(dimensions, "in_box")
         ball = (2.0, math.pi, 4 * math.pi / 3)[dimensions - 1] * reaction_radius**dimensions
-        return self._scaled((1.0 / self.volume, 1.0, self.volume / ball))
+        volume = self._known_volume("in_box")
+        return self._scaled((1.0 / volume, 1.0, volume / ball))
+
+    def _known_volume(self, where: str) -> float:
+        """Volume of the compartment, 1 where no rate constant depends on it."""
+        if self.volume is not None:
+            return self.volume
+        for reaction in self.well_mixed.reactions:
+            if len(reaction.reactants) != 1:
+                raise ValueError(
+                    f"{where}: {reaction} needs the volume of the compartment, which the model "
+                    f"{self.name!r} does not give. Set the size of the compartment in the model, "
+                    "or take the well-mixed network (`--well-mixed`)."
+                )
+        return 1.0
 
     def _scaled(self, factors: tuple[float, float, float]) -> ReactionNetwork:
         scale: Callable[[Reaction], Reaction] = lambda reaction: replace(  # noqa: E731

@@ -16,6 +16,10 @@ class NotMassActionError(ValueError):
     """A rate law is not a polynomial of up to second degree."""
 
 
+class MissingValueError(NotMassActionError):
+    """A formula needs a value that the model does not give."""
+
+
 def constant(value: float) -> Polynomial:
     """The number `value`."""
     return _sum_of([((), value)])

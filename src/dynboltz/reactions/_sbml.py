@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from xml.parsers import expat
@@ -12,6 +13,9 @@ LARGEST = 10_000_000
 DEEPEST = 200
 MOST_PARTS = 1000
 FORMULAS = ("apply", "lambda", "piecewise", "piece", "bvar", "ci", "cn", "csymbol")
+EXTERNAL = ("listOfExternalModelDefinitions", "externalModelDefinition")
+"""Elements of the package `comp` at which libSBML opens other files, whatever the package's URI."""
+INCLUDE = "http://www.w3.org/2001/XInclude"
 MISSING = "reading SBML needs libSBML, which is not installed: pip install 'dynboltz[sbml]'."
 
 
@@ -40,15 +44,23 @@ def read_sbml(path: Path | str, *, particles_per_substance: float | None = None)
     Raises
     ------
     NetworkImportError
-        If the file is not SBML or has parts without a meaning here, all of which are listed, or
-        libSBML is not installed.
+        If the file is not SBML, names other files (none of which is opened), or has parts without
+        a meaning here, all of which are listed, or libSBML is not installed.
     """
     path = Path(path)
-    if path.stat().st_size > LARGEST:
+    check_model_file(path)
+    return parse_sbml(path.read_bytes(), str(path), particles_per_substance=particles_per_substance)
+
+
+def check_model_file(path: Path) -> None:
+    """Raise `NetworkImportError` unless a file is regular and has at most `LARGEST` bytes."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise NetworkImportError(str(path), ("is no regular file.",))
+    if found.st_size > LARGEST:
         raise NetworkImportError(
             str(path), (f"has more than {LARGEST} bytes; such a model is no network for space.",)
         )
-    return parse_sbml(path.read_bytes(), str(path), particles_per_substance=particles_per_substance)
 
 
 def parse_sbml(
@@ -76,7 +88,8 @@ def check_xml(content: bytes, source: str) -> None:
     """Raise `NetworkImportError` unless `content` is UTF-8 XML that libSBML reads safely.
 
     It must be well-formed. Document types are refused, since entities can name files or grow
-    without bound; so are elements nested too deep, and formulas with too many parts.
+    without bound; so are elements that name other files, elements nested too deep, and formulas
+    with too many parts.
     """
     parts: list[int] = []
 
@@ -84,6 +97,9 @@ def check_xml(content: bytes, source: str) -> None:
         raise NetworkImportError(source, (f"line {parser.CurrentLineNumber}: {problem}",))
 
     def enter(name: str, attributes: Mapping[str, str]) -> None:
+        space, _, local = name.rpartition(" ")
+        if local in EXTERNAL or space == INCLUDE:
+            refuse(f"<{local}> names another file, which is not read; write all into one file.")
         if len(parts) == DEEPEST:
             refuse(f"more than {DEEPEST} nested elements.")
         if parts:
@@ -91,10 +107,10 @@ def check_xml(content: bytes, source: str) -> None:
         parts.append(0)
 
     def leave(name: str) -> None:
-        if parts.pop() > MOST_PARTS and name.rpartition(":")[2] in FORMULAS:
+        if parts.pop() > MOST_PARTS and name.rpartition(" ")[2] in FORMULAS:
             refuse(f"a formula with more than {MOST_PARTS} parts.")
 
-    parser = expat.ParserCreate("utf-8")
+    parser = expat.ParserCreate("utf-8", namespace_separator=" ")
     parser.StartElementHandler, parser.EndElementHandler = enter, leave
     parser.StartDoctypeDeclHandler = lambda *_: refuse("a document type (DTD) is not read.")
     try:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import libsbml
 
 from ._imported import ImportedNetwork, NetworkImportError
-from ._mass_action import mass_action_reactions, merged
+from ._mass_action import SAME, mass_action_reactions, merged
 from ._network import ReactionNetwork
 from ._polynomial import (
     MOST,
+    MissingValueError,
     NotMassActionError,
     Polynomial,
     constant,
@@ -24,6 +27,8 @@ from ._reaction import Reaction
 from ._sbml_math import FormulaReader
 from ._sbml_units import Units
 
+SIZES = (1.0, math.pi)
+"""For a compartment without a size: sizes at which what does not depend on it is the same."""
 EXTENDED_MATH = "l3v2extendedmath"
 """Further functions, of which those that are used are refused one by one."""
 
@@ -44,26 +49,104 @@ def network_of_model(
     units = Units(model, problems, particles_per_substance)
     if compartment is None or units.particles is None:
         raise NetworkImportError(source, _listed(problems))
-    values = _Values(model, compartment, units.particles)
-    volume = _volume(values, compartment, problems)
-    if volume is None:
-        raise NetworkImportError(source, _listed(problems))
-    notes = list(units.notes)
-    reactions = _reactions(model, values, problems, notes)
-    amounts = dict(_amounts(model, values, problems))
-    names = [one.getId() for one in _each(model.getListOfSpecies()) if not _is_reservoir(one)]
-    if not problems and not reactions:
-        problems.append("no reaction of it changes anything.")
+    sized = _has_size(model, compartment)
+    read = _read if sized else _read_without_size
+    content = read(model, compartment, units)
+    problems += content.problems
     if problems:
         raise NetworkImportError(source, _listed(problems))
+    names = [one.getId() for one in _each(model.getListOfSpecies()) if not _is_reservoir(one)]
+    reactions = list(itertools.chain.from_iterable(content.reactions.values()))
     return ImportedNetwork(
         name=_one_line(model.getName() or model.getId() or "unnamed"),
         well_mixed=ReactionNetwork(merged(reactions), tuple(names)),
-        volume=volume,
-        amounts=amounts,
+        volume=content.volume if sized else None,
+        amounts=content.amounts,
         time_unit=_one_line(units.time),
         volume_unit=_one_line(units.volume(compartment)),
-        notes=tuple(notes),
+        notes=(*units.notes, *content.notes),
+    )
+
+
+@final
+@dataclass
+class _Content:
+    """What a model says, and what of it has no meaning.
+
+    Attributes
+    ----------
+    volume
+        Size of the compartment.
+    reactions
+        One-way reactions that each reaction of the model consists of.
+    amounts
+        Number of particles of each species at the beginning.
+    notes
+        What was read otherwise than it stands in the file.
+    problems
+        What has no meaning.
+    """
+
+    volume: float = math.nan
+    reactions: dict[str, list[Reaction]] = field(default_factory=dict)
+    amounts: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def _has_size(model: Any, compartment: Any) -> bool:
+    """Whether the size of a compartment is known; in level 1 it is 1 where none is given."""
+    name = compartment.getId()
+    return (
+        model.getLevel() == 1
+        or compartment.isSetSize()
+        or model.getInitialAssignmentBySymbol(name) is not None
+        or model.getAssignmentRuleByVariable(name) is not None
+    )
+
+
+def _read(model: Any, compartment: Any, units: Units, size: float | None = None) -> _Content:
+    """What a model says, with `size` in place of that of the compartment."""
+    assert units.particles is not None
+    content = _Content()
+    values = _Values(model, compartment, units.particles, size)
+    volume = _volume(values, compartment, content.problems)
+    if volume is None:
+        return content
+    content.volume = volume
+    content.reactions = _reactions(model, values, units, content)
+    content.amounts = dict(_amounts(model, values, content.problems))
+    if not content.problems and not any(content.reactions.values()):
+        content.problems.append("no reaction of it changes anything.")
+    return content
+
+
+def _read_without_size(model: Any, compartment: Any, units: Units) -> _Content:
+    """What a model says of which the compartment has no size: what is the same for two sizes."""
+    content, other = (_read(model, compartment, units, size) for size in SIZES)
+    name = compartment.getId()
+    for reaction, parts in content.reactions.items():
+        if not _are_same(parts, other.reactions.get(reaction, [])):
+            content.problems.append(
+                f"reaction {reaction!r}: its rate depends on the size of the compartment "
+                f"{name!r}, which is not given."
+            )
+    for species, amount in list(content.amounts.items()):
+        if not math.isclose(amount, other.amounts.get(species, math.nan), rel_tol=SAME):
+            del content.amounts[species]
+            content.notes.append(
+                f"The amount of {species} at the beginning depends on the size of the compartment "
+                f"{name}, which is not given."
+            )
+    return content
+
+
+def _are_same(first: Sequence[Reaction], second: Sequence[Reaction]) -> bool:
+    """Whether reactions differ by rounding only."""
+    return len(first) == len(second) and all(
+        (a.reactants, a.products) == (b.reactants, b.products)
+        and math.isclose(a.rate or 0.0, b.rate or 0.0, rel_tol=SAME)
+        for a, b in zip(first, second, strict=True)
     )
 
 
@@ -164,42 +247,47 @@ def _amounts(model: Any, values: _Values, problems: list[str]) -> Iterator[tuple
 
 
 def _reactions(
-    model: Any, values: _Values, problems: list[str], notes: list[str]
-) -> list[Reaction]:
-    found: list[Reaction] = []
+    model: Any, values: _Values, units: Units, content: _Content
+) -> dict[str, list[Reaction]]:
+    """One-way reactions that each reaction of the model consists of; adds notes and problems."""
+    found: dict[str, list[Reaction]] = {}
     for one in _each(model.getListOfSpecies()):
         if _is_reservoir(one):
-            notes.append(f"{one.getId()} has a constant amount, which is part of the rates.")
+            content.notes.append(
+                f"{one.getId()} has a constant amount, which is part of the rates."
+            )
     for reaction in _each(model.getListOfReactions()):
         name = reaction.getId()
         try:
-            parts = _parts(reaction, values)
+            found[name] = _parts(reaction, values, units)
         except NotMassActionError as error:
-            problems.append(f"reaction {name!r}: {error}.")
+            content.problems.append(f"reaction {name!r}: {error}.")
             continue
-        if not parts:
-            notes.append(f"reaction {name} is left out, since it changes nothing.")
-        found += parts
+        if not found[name]:
+            content.notes.append(f"reaction {name} is left out, since it changes nothing.")
     return found
 
 
-def _parts(reaction: Any, values: _Values) -> list[Reaction]:
+def _parts(reaction: Any, values: _Values, units: Units) -> list[Reaction]:
     """One-way reactions that a reaction of the model consists of."""
     reactants = _side(values, reaction.getListOfReactants(), "reactants")
     products = _side(values, reaction.getListOfProducts(), "products")
     law = reaction.getKineticLaw()
     if law is None or law.getMath() is None:
         raise NotMassActionError("it has no rate law")
-    if law.isSetTimeUnits() or law.isSetSubstanceUnits():
-        raise NotMassActionError("its rate law has units of its own, which are not read")
+    unit = units.differing(law)
+    if unit is not None:
+        raise NotMassActionError(f"its rate law has the unit {unit!r}, which is not the model's")
+    text = " ".join((libsbml.formulaToL3String(law.getMath()) or "").split())
+    shown = text if len(text) <= 80 else text[:77] + "..."
     try:
         events = multiply(constant(values.particles), values.law(law))
         return mass_action_reactions(
             events, reactants, products, reversible=reaction.getReversible()
         )
+    except MissingValueError as error:
+        raise NotMassActionError(f"its rate law {shown} has no value, since {error}") from None
     except NotMassActionError as error:
-        text = " ".join((libsbml.formulaToL3String(law.getMath()) or "").split())
-        shown = text if len(text) <= 80 else text[:77] + "..."
         raise NotMassActionError(
             f"its rate law {shown} is not mass action: {error}; write it out in elementary steps, "
             "such as binding, unbinding and turnover of an enzyme"
@@ -248,12 +336,15 @@ class _Values:
         The compartment of its species.
     particles
         Particles in a unit of substance.
+    size
+        Size of the compartment, `None` for that of the model.
     """
 
-    def __init__(self, model: Any, compartment: Any, particles: float) -> None:
+    def __init__(self, model: Any, compartment: Any, particles: float, size: float | None) -> None:
         self.model = model
         self.compartment = compartment
         self.particles = particles
+        self.size = size
         functions = {one.getId(): one for one in _each(model.getListOfFunctionDefinitions())}
         self.reader = FormulaReader(functions)
         self.species = {one.getId(): one for one in _each(model.getListOfSpecies())}
@@ -341,9 +432,12 @@ class _Values:
         parameter = self.model.getParameter(name)
         if parameter is not None:
             return _attribute(name, parameter.isSetValue(), parameter.getValue())
+        if name == self.compartment.getId() and self.size is not None:
+            return self.size
         compartment = self.model.getCompartment(name)
         if compartment is not None:
-            return _attribute(name, compartment.isSetSize(), compartment.getSize())
+            is_set = compartment.isSetSize() or self.model.getLevel() == 1
+            return _attribute(name, is_set, compartment.getSize())
         species = self.species.get(name)
         if species is None:
             raise NotMassActionError(f"it uses {name!r}, which is no species or parameter")
@@ -358,5 +452,5 @@ class _Values:
 
 def _attribute(name: str, is_set: bool, value: float) -> float:
     if not is_set or not math.isfinite(value):
-        raise NotMassActionError(f"{name!r} has no value")
+        raise MissingValueError(f"{name!r} has no value")
     return float(value)
