@@ -340,7 +340,7 @@ def test_wrong_directories_are_named(tmp_path):
     with pytest.raises(StoreError, match="lattice_v1/lattice: holds no names"):
         read_lattice_gillespie(tmp_path, (3,), ["A"], dt=1.0)
     (tmp_path / "lattice_v1" / "lattice" / "1.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(StoreError, match=r"1.txt: is not text"):
+    with pytest.raises(StoreError, match=r"1.txt: is UTF-16 text"):
         read_lattice_gillespie(tmp_path, (3,), ["A"], dt=1.0)
     (tmp_path / "lattice_v1" / "lattice" / "01.txt").write_text("1 A")
     with pytest.raises(StoreError, match="have the same number"):

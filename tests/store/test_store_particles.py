@@ -281,7 +281,7 @@ def test_smoldyn_arguments_must_fit(tmp_path):
     with pytest.raises(StoreError, match="`lower` must have 1 entries"):
         read_smoldyn(file, box, SPECIES, interval=1.0, lower=(0.0, 0.0))
     (tmp_path / "b.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(StoreError, match="is not text"):
+    with pytest.raises(StoreError, match="is UTF-16 text; save it as UTF-8"):
         read_smoldyn(tmp_path / "b.txt", box, SPECIES, interval=1.0)
     with pytest.raises(StoreError, match="cannot be read: No such file"):
         read_smoldyn(tmp_path / "c.txt", box, SPECIES, interval=1.0)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dynboltz._hints import did_you_mean
+from dynboltz._text import decode_text
 
 
 def check_file(path: Path, suffixes: Sequence[str], *, overwrite: bool) -> None:
@@ -25,7 +26,7 @@ def check_model(directory: Path, name: str | None) -> None:
     What else may be wrong with the directory is left to those who read all of it.
     """
     try:
-        content = tomllib.loads((directory / "experiment.toml").read_text(encoding="utf-8"))
+        content = tomllib.loads(decode_text((directory / "experiment.toml").read_bytes()))
         models = list(content["models"])
     except (OSError, ValueError, KeyError, TypeError):
         return

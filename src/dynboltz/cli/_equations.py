@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from dynboltz._text import decode_text
+
 from ._help import flowing
 
 HELP = """
@@ -162,7 +164,10 @@ def _read_network(source: str) -> Any:
             f"{source}: is neither a file nor text with reactions, such as 'A + A -> 0 ; k = 1', "
             f"nor one of the shipped experiments, {', '.join(shipped_experiments())}."
         )
-    text, species = path.read_text(encoding="utf-8"), None
+    try:
+        text, species = decode_text(path.read_bytes()), None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     if path.suffix == ".toml":
         content = _toml(path, text)
         text, species = content.get("network"), content.get("species")

@@ -18,9 +18,8 @@ import numba
 import numpy as np
 from jaxtyping import Bool, Int64, Shaped, UInt64
 
-from dynboltz._typing import AnyArray
-
 from dynboltz._arguments import checked
+from dynboltz._typing import AnyArray
 
 from ._lattice import Lattice
 from ._states import check_layers

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from dynboltz._text import MARK, decode_text
+
 from ._imported import ImportedNetwork, NetworkImportError
 from ._sbml import check_model_file, parse_sbml
 
@@ -55,9 +57,9 @@ def read_antimony(
     path = Path(path)
     check_model_file(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise NetworkImportError(str(path), (f"is not UTF-8 ({error}).",)) from None
+        text = decode_text(path.read_bytes())
+    except ValueError as error:
+        raise NetworkImportError(str(path), (str(error),)) from None
     return parse_antimony(text, str(path), particles_per_substance=particles_per_substance)
 
 
@@ -73,6 +75,7 @@ def parse_antimony(
     except ImportError:
         raise NetworkImportError(source, (MISSING,)) from None
 
+    text = text.removeprefix(MARK)
     problem = next(_dangers(text), None)
     if problem is not None:
         raise NetworkImportError(source, (problem,))

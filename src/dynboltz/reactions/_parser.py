@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import final
 
+from dynboltz._text import MARK
+
 from ._reaction import (
     Reaction,
     Rivals,
@@ -30,7 +32,7 @@ def parse_reactions(text: str, species: Sequence[str] | None) -> tuple[Reaction,
     """
     reactions: list[Reaction] = []
     rivals = Rivals()
-    lines = text.splitlines() or [""]
+    lines = text.removeprefix(MARK).splitlines() or [""]
     for number, source in enumerate(lines, start=1):
         tokens = tokenize(source, number)
         if tokens[0].kind == "end":

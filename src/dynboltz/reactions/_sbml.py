@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from xml.parsers import expat
 
+from dynboltz._text import decode_text
+
 from ._imported import ImportedNetwork, NetworkImportError
 
 LARGEST = 10_000_000
@@ -76,8 +78,12 @@ def parse_sbml(
         raise NetworkImportError(source, (MISSING,)) from None
     from ._sbml_model import network_of_model  # noqa: PLC0415
 
-    check_xml(content, source)
-    document = libsbml.readSBMLFromString(content.decode("utf-8"))
+    try:
+        text = decode_text(content)
+    except ValueError as error:
+        raise NetworkImportError(source, (str(error),)) from None
+    check_xml(text.encode(), source)
+    document = libsbml.readSBMLFromString(text)
     problems = tuple(_errors(document))
     if problems or document.getModel() is None:
         raise NetworkImportError(source, problems or ("holds no model.",))

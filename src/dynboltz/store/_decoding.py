@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dynboltz._memory import gigabytes, memory
+from dynboltz._text import decode_text
 
 from ._errors import StoreError
 from ._files import os_errors
@@ -83,6 +84,6 @@ def read_lines(path: Path) -> list[str]:
         check_memory(path, path.stat().st_size)
         data = path.read_bytes()
     try:
-        return data.decode("utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise StoreError(path, f"is not text: {error}.") from error
+        return decode_text(data).split("\n")
+    except ValueError as error:
+        raise StoreError(path, str(error)) from error

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import numpy as np
 import xarray as xr
 
+from dynboltz._text import decode_text
 from dynboltz.lattices import Boundary
 
 from ._decoding import check_memory, check_regular, decoding
@@ -147,8 +148,8 @@ def read_netcdf(
         initial_condition=None if start is None else start.values,
         species=_one_of(path, "species", species, None if found is None else _names(path, found)),
         boundary=_known_boundary(path, boundary, ds.attrs.get("boundary")),
-        attrs=ds.attrs,
-        time_units="1" if time is None else str(time.attrs.get("units", "1")),
+        attrs={name: _attribute(value) for name, value in ds.attrs.items()},
+        time_units="1" if time is None else _text(path, "`time`", time.attrs.get("units", "1")),
     )
 
 
@@ -167,15 +168,18 @@ def _state_variable(path: Path, ds: xr.Dataset) -> xr.Variable:
 
 
 def _known_boundary(path: Path, argument: Boundary | None, found: Any) -> Boundary:
+    found = None if found is None else _text(path, "`boundary`", found)
     value = found if argument is None else argument
     if value is not None and not (isinstance(value, str) and value in get_args(Boundary)):
         raise StoreError(
             path, f"must be one of {get_args(Boundary)}, got {value!r}.", key="`boundary`"
         )
-    return _one_of(path, "boundary", argument, None if found is None else str(found))
+    return _one_of(path, "boundary", argument, found)
 
 
 def _names(path: Path, value: Any) -> list[str]:
+    value = value.item() if isinstance(value, np.ndarray) and not value.ndim else value
+    value = _text(path, "`species`", value) if isinstance(value, bytes) else value
     names: Any = np.ravel(value)
     if isinstance(value, str) and value.startswith("["):
         names = parse_json(path, value, "`species`")
@@ -185,4 +189,21 @@ def _names(path: Path, value: Any) -> list[str]:
         raise StoreError(
             path, f"must be at most {MAX_SPECIES} names, got {len(names)}.", key="`species`"
         )
-    return [str(name) for name in names]
+    return [_text(path, "`species`", name) for name in names]
+
+
+def _attribute(value: Any) -> Any:
+    """An attribute that nothing depends on, bytes as text."""
+    if isinstance(value, np.ndarray) and value.dtype.kind == "S":
+        return [_attribute(item) for item in value.ravel()]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _text(path: Path, key: str, value: Any) -> str:
+    """Text of a name; C, Fortran and old Python write text as bytes."""
+    if not isinstance(value, bytes):
+        return str(value)
+    try:
+        return decode_text(value)
+    except ValueError as error:
+        raise StoreError(path, str(error), key=key) from error

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from dynboltz._hints import did_you_mean
+from dynboltz._text import decode_text
 
 from ._errors import ExperimentError
 from ._schema import ExperimentTable, Table
@@ -50,10 +51,16 @@ def checked(path: Path, raw: dict[str, Any], table: type[AnyTable]) -> AnyTable:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
+        data = path.read_bytes()
     except OSError as error:
         raise ExperimentError(f"{path}: cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    try:
+        text = decode_text(data)
+    except ValueError as error:
+        raise ExperimentError(f"{path}: {error}") from error
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise ExperimentError(f"{path}: is not TOML: {error}.") from error
 
 
