@@ -417,7 +417,7 @@ def nested(depth):
     [
         (b"", "is not XML: no element found"),
         (b"<sbml>", "is not XML"),
-        (b"\xff\xfe", "is not UTF-8"),
+        (b"\xff", "is not UTF-8"),
         (b"<a/>", "line 2"),
         (b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "a document type"),
         (nested(1000), "more than 200 nested elements"),
