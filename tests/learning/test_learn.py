@@ -11,7 +11,7 @@ from dynboltz.closures import entropic_matching
 from dynboltz.distributions import LatticeModel, Layer
 from dynboltz.dynamics import HermiteGrid
 from dynboltz.lattices import Lattice
-from dynboltz.learning import LearningSettings, TrainingData, learn
+from dynboltz.learning import LearningSettings, LearningWarning, TrainingData, learn
 from dynboltz.reactions import ReactionNetwork
 
 # A -> 0 without hops: every site is independent, and its density decays with the rate K,
@@ -100,7 +100,7 @@ def test_the_field_of_entropic_matching_and_its_setting_go_together():
 
 
 def test_the_same_seed_learns_the_same():
-    settings = LearningSettings(steps=2, batch=2)
+    settings = LearningSettings(steps=2, batch=2, learning_rate=1e-4)
     first, second = (
         learn(MODEL, GRID, data(np.array([-1.0, 0.0, 1.0])), settings, seed=3) for _ in "ab"
     )
@@ -114,3 +114,42 @@ def test_gibbs_moments_are_for_visible_models():
     settings = LearningSettings(moments="gibbs", warm_start=False)
     with pytest.raises(ValueError, match="for visible models"):
         learn(hidden, {}, data(np.array([0.0])), settings)
+
+
+def test_nothing_that_is_worse_than_the_warm_start_is_returned_and_learn_says_so():
+    """A rate so high that every step does harm: what is returned predicts as the warm start."""
+    known = data(np.linspace(-2.0, 2.0, 9))
+    theta = logit(density(np.linspace(-2.0, 2.0, 9)))[..., None]
+    warm = learn(MODEL, GRID, known, LearningSettings(steps=0), theta=theta)
+    with pytest.warns(LearningWarning, match="the start is returned") as caught:
+        learned = learn(
+            MODEL, GRID, known, LearningSettings(steps=4, learning_rate=2.0), theta=theta
+        )
+    assert caught[0].filename == __file__
+    assert len(learned.notes) == 1
+    found, at_start = (
+        np.sqrt(
+            np.mean(
+                (
+                    expit(m.predict(theta[:, 0], TIMES)[..., 0])[:, 1:]
+                    - density(theta[:, 0, 0])[:, 1:]
+                )
+                ** 2
+            )
+        )
+        for m in (learned, warm)
+    )
+    assert found == pytest.approx(at_start, rel=1e-9)
+    assert learned.history["moment_error"][-1] == pytest.approx(found, rel=1e-9)
+
+
+def test_a_steady_state_is_learned_without_a_velocity_prior_and_this_is_said():
+    """The law that is given moves everything; velocities as small as the data's are none of it."""
+    model = LatticeModel.from_names(Lattice((20,), "periodic"), ["A"], ["b.A"])
+    network = ReactionNetwork.parse(f"A -> 0 ; k = {K}")
+    steady = TrainingData(TIMES, np.zeros((3, 1)), np.full((3, 31, 1), 0.5))
+    settings = LearningSettings(steps=0, velocity_prior="entropic-matching")
+    matching = entropic_matching(model, network, hop_rate=1.0)
+    with pytest.warns(LearningWarning, match="the velocity prior 'entropic-matching' has no point"):
+        learned = learn(model, GRID, steady, settings, matching=matching)
+    np.testing.assert_allclose(learned.predict(np.zeros((1, 1)), TIMES), 0.0, atol=1e-9)

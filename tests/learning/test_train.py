@@ -18,6 +18,7 @@ from dynboltz.lattices import Lattice
 from dynboltz.learning import (
     ExactMoments,
     LearningSettings,
+    LearningWarning,
     SampledMoments,
     Selection,
     TrainingData,
@@ -282,9 +283,12 @@ def test_one_step_by_hand():
     difference = expit(b) - density
     expected = -rate * 0.5 * difference * dt * basis
     np.testing.assert_allclose(values_of(learned)[0][:, :, 0], expected, rtol=1e-12)
-    assert history["moment_error"] == pytest.approx([abs(difference)])
-    likelihood = [np.log1p(np.exp(b)) - b * m for m in (0.5, density)]
-    assert history["negative_log_likelihood"] == pytest.approx([np.mean(likelihood)])
+    # The second entry is that of the field that is returned, after the step.
+    later = b + dt * basis[:, 0] @ expected[:, 0] + dt * basis[:, 1] @ expected[:, 1]
+    assert history["moment_error"] == pytest.approx([abs(difference), abs(expit(later) - density)])
+    for found, at_end in zip(history["negative_log_likelihood"], (b, later), strict=True):
+        likelihood = [np.log1p(np.exp(c)) - c * m for c, m in ((b, 0.5), (at_end, density))]
+        assert found == pytest.approx(np.mean(likelihood))
 
 
 def updates(rate: float | Mapping[str, float]) -> list[np.ndarray]:
@@ -369,7 +373,7 @@ def test_a_solution_that_is_not_finite_says_where():
         train(field, data, bias_source(data), LearningSettings(steps=1), seed=SEED)
 
 
-def test_progress_and_history_have_one_entry_a_step():
+def test_progress_and_history_have_one_entry_a_step_and_history_one_of_what_is_returned():
     reports: list[dict] = []
     settings = LearningSettings(steps=3, batch=2)
     _, history = descend(random_field(), exact_data(), settings, progress=reports.append)
@@ -377,7 +381,7 @@ def test_progress_and_history_have_one_entry_a_step():
         ("train", step, 3) for step in (1, 2, 3)
     ]
     for name in ("moment_error", "negative_log_likelihood"):
-        assert [r[name] for r in reports] == history[name].tolist()
+        assert [r[name] for r in reports] == history[name][:-1].tolist()
 
 
 def test_trainings_of_equal_length_share_what_is_compiled():
@@ -479,3 +483,98 @@ def test_sampled_moments_need_states():
     data = exact_data()
     with pytest.raises(ValueError, match=r"SampledMoments: `data.states` is needed"):
         SampledMoments(GibbsSampler(MODEL), data, None, 1, SEED)
+
+
+def error_of(field: HermiteField, data: TrainingData) -> float:
+    """Root mean square error of the moments after the first time, by Euler and enumeration."""
+    assert data.summaries is not None
+    theta = euler(field, np.asarray(data.initial), data.times)
+    return float(np.sqrt(np.mean((moments(theta) - data.summaries)[:, 1:] ** 2)))
+
+
+@pytest.mark.parametrize("options", [{}, {"batch": 2}, {"window": 2, "shift_every": 1}])
+def test_the_best_iterate_is_returned_and_the_last_entry_of_the_history_is_its_error(options):
+    """At this rate the error falls at first and then swings."""
+    data = exact_data()
+    settings = LearningSettings(learning_rate=0.6, steps=12, **options)
+    start = random_field()
+    learned, history = descend(start, data, settings)
+    found = error_of(learned, data)
+    assert history["moment_error"][-1] == pytest.approx(found, rel=1e-12)
+    assert found < error_of(start, data)
+    if not options:
+        assert found == pytest.approx(history["moment_error"].min(), rel=1e-12)
+
+
+@pytest.mark.parametrize("options", [{}, {"batch": 1}, {"window": 2}])
+def test_training_that_only_does_harm_returns_its_start_and_says_so(options):
+    data = exact_data()
+    # A field that solves the problem: theta' as the data have it is no function of theta alone, so
+    # the solution itself is taken for the data.
+    start = random_field()
+    data = data._replace(summaries=moments(euler(start, STARTS, TIMES)))
+    settings = LearningSettings(learning_rate=1.0, steps=3, **options)
+    with pytest.warns(LearningWarning, match="none of the 3 optimisation steps improved"):
+        learned, history = descend(start, data, settings)
+    for before, after in zip(values_of(start), values_of(learned), strict=True):
+        np.testing.assert_allclose(after[: len(before)], before, atol=1e-14)
+    assert history["moment_error"][-1] < 1e-12
+
+
+def test_training_that_diverges_returns_the_best_iterate_and_says_so():
+    data = TrainingData(np.arange(4.0), np.array([[0.4]]), np.full((1, 4, 1), 0.45))
+    settings = LearningSettings(optimiser="sgd", learning_rate=300.0, steps=30, smoothness=0.0)
+    with pytest.warns(LearningWarning, match=r"ended at step \d+: .* is returned"):
+        learned, history = train(one_line(), data, bias_source(data), settings, seed=SEED)
+    assert history["moment_error"][-1] == history["moment_error"].min()
+    assert np.all(np.isfinite(learned.functions[0].u))
+
+
+def test_sampled_iterates_are_compared_with_the_same_random_numbers():
+    """The chains of the training go on; those that judge do not, and disturb nothing."""
+    data = sampled_data(50)
+    settings = LearningSettings("gibbs", steps=12, learning_rate=2.0, replicas=10)
+
+    def trained(judge):
+        source = SampledMoments(GibbsSampler(MODEL), data, 10, 1, np.random.SeedSequence(2))
+        return train(random_field(), data, source, settings, judge=judge, seed=SEED)[1]
+
+    exact = ExactMoments(TransferMatrix(MODEL), data)
+    by_exact, by_samples = trained(exact), trained(None)
+    np.testing.assert_array_equal(by_exact["moment_error"][:-1], by_samples["moment_error"][:-1])
+
+
+class Memory:
+    """A checkpoint that is kept at every step, and may end the training."""
+
+    def __init__(self, last: int | None = None) -> None:
+        self.saved: dict[str, np.ndarray] | None = None
+        self.last, self.count = last, 0
+
+    def load(self):
+        return self.saved
+
+    def is_due(self):
+        return True
+
+    def save(self, arrays):
+        self.saved = {name: np.array(array) for name, array in arrays.items()}
+        self.count += 1
+        if self.count == self.last:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("options", [{}, {"batch": 2}, {"window": 2, "shift_every": 1}])
+def test_a_resumed_training_returns_the_same_bytes_though_the_best_iterate_was_before(options):
+    data = exact_data()
+    settings = LearningSettings(learning_rate=0.6, steps=12, **options)
+    straight, history = descend(random_field(), data, settings)
+    memory = Memory(last=8)
+    with pytest.raises(KeyboardInterrupt):
+        descend(random_field(), data, settings, checkpoint=memory)
+    resumed, again = descend(random_field(), data, settings, checkpoint=memory)
+    for name, column in history.items():
+        assert column.tobytes() == again[name].tobytes()
+    for one, other in zip(straight.functions, resumed.functions, strict=True):
+        assert np.asarray(one.u).tobytes() == np.asarray(other.u).tobytes()
+        assert np.asarray(one.keys).tobytes() == np.asarray(other.keys).tobytes()

@@ -25,7 +25,7 @@ def in_batches(function: Callable[..., Any], *rows: AnyArray) -> Any:
         Takes as many arrays as are given, and returns arrays, or a tree of them, with as many
         rows.
     rows
-        Arrays with the same number of rows, at least one.
+        Arrays with the same number of rows; none give results without rows.
 
     Returns
     -------
@@ -33,6 +33,9 @@ def in_batches(function: Callable[..., Any], *rows: AnyArray) -> Any:
         What the function returns for all rows, as NumPy arrays.
     """
     n_rows = len(rows[0])
+    if not n_rows:  # One row of zeros tells the shapes of the results.
+        ones = (np.zeros((1, *array.shape[1:]), np.asarray(array).dtype) for array in rows)
+        return jax.tree.map(lambda leaf: leaf[:0], in_batches(function, *ones))
     size = min(LARGEST_BATCH, 1 << (n_rows - 1).bit_length())
     filled = [_fill(np.asarray(array), size) for array in rows]
     parts = [

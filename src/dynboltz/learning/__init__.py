@@ -1,5 +1,7 @@
 """Learning: coefficients of snapshots, and the differential equations that move them."""
 
+from dynboltz._warnings import LearningWarning as LearningWarning
+
 from ._chain_moments import ChainMoments as ChainMoments
 from ._checkpoint import Checkpoint as Checkpoint
 from ._data import TrainingData as TrainingData

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from dynboltz._numbers import check_finite, check_precision
+from dynboltz._warnings import LearningWarning, collected, warn
 from dynboltz.distributions import LatticeModel, TransferMatrix, in_batches
 from dynboltz.dynamics import AbstractVectorField, HermiteField, HermiteGrid, integrate
 from dynboltz.sampling import GibbsSampler
@@ -24,7 +26,7 @@ from ._parameters import allocate_with_margin
 from ._reduced_model import ReducedModel
 from ._settings import FitSettings, LearningSettings
 from ._static import Progress, fit_trajectories
-from ._train import train
+from ._train import Criterion, train
 from ._warm_start import MEMORY, VelocityPrior, warm_start
 
 _FEWEST_POINTS, _MOST_POINTS = 500, 5000
@@ -33,6 +35,15 @@ _PRIOR_REACH = 1.0
 """How far from the trajectories velocities are expected, in cells."""
 _LARGEST_VELOCITY = 1.2
 """Of those expected there, in units of the largest difference quotient of the trajectories."""
+_JUDGING_SWEEPS = 30
+"""From random units, where moments are those of persistent chains or of contrastive divergence."""
+_NOTHING_EXPECTED = (
+    "learn: the velocity prior {!r} has no point left around the trajectories, since all "
+    "velocities that it expects there are larger than those of the trajectories, or cannot be "
+    "reached by the model: the coefficients hardly move, or the law that it found does not hold. Learning goes on "
+    "without the prior. If the data are not in a steady state, give more replicas or initial "
+    'conditions that differ; `velocity_prior = "none"` leaves the prior out.'
+)
 
 
 def learn(
@@ -52,7 +63,11 @@ def learn(
 
     The warm start fits the coefficients to every snapshot, regresses linear moment equations, and
     solves for the degrees of freedom by least squares; Algorithm 1 then
-    refines them through the adjoint.
+    refines them through the adjoint. What is returned is the best iterate over all initial
+    conditions and the whole time axis, the warm start being one of them, see `train`: the one with
+    the smallest moment error, or with exact moments of a model with hidden units the largest
+    likelihood, since the moments of hidden units depend on the coefficients themselves. Sampled
+    moments are compared by short runs from random units, always with the same random numbers.
 
     Parameters
     ----------
@@ -82,7 +97,7 @@ def learn(
     Returns
     -------
     learned
-        The reduced model, with the history of its errors.
+        The reduced model, with the history of its errors, whose last entry is that of the model.
 
     Raises
     ------
@@ -91,6 +106,12 @@ def learn(
         not finite, or if JAX is in single precision.
     OutsideBoxError, FloatingPointError
         If a trajectory leaves its box, or is not finite.
+
+    Warns
+    -----
+    LearningWarning
+        If training improved nothing, or ended worse than the warm start; what was warned of are
+        also the `notes` of the model.
     """
     check_precision("learn")
     check_data("learn", data)
@@ -110,8 +131,29 @@ def learn(
             'learn: `matching` belongs to `velocity_prior = "entropic-matching"`; give both or '
             f"neither, got velocity_prior {settings.velocity_prior!r}."
         )
+    with collected() as notes:
+        learned = _learn(
+            model, grids, data, settings, theta, metric, matching, seed, progress, checkpoint
+        )
+    for note in notes:
+        warn(note, LearningWarning)
+    return dataclasses.replace(learned, notes=tuple(notes))
+
+
+def _learn(
+    model: LatticeModel,
+    grids: Mapping[str, HermiteGrid],
+    data: TrainingData,
+    settings: LearningSettings,
+    theta: Float64[np.ndarray, "initial_conditions times coefficients"] | None,
+    metric: Float64[np.ndarray, "initial_conditions times coefficients coefficients"] | None,
+    matching: AbstractVectorField | None,
+    seed: int | np.random.SeedSequence,
+    progress: Progress | None,
+    checkpoint: Checkpoint | None,
+) -> ReducedModel:
     sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
-    for_points, for_samples, for_order = sequence.spawn(3)
+    for_points, for_samples, for_order, for_judge = sequence.spawn(4)
     report = progress or (lambda _: None)
     field = HermiteField.zeros(model.coefficients, grids)
     prior = None
@@ -131,6 +173,8 @@ def learn(
         source,
         settings,
         prior=prior,
+        judge=_judge(model, data, settings, source, for_judge),
+        criterion=_criterion(model, settings),
         seed=for_order,
         progress=progress,
         checkpoint=checkpoint,
@@ -159,6 +203,38 @@ def _source(
             seed=seed,
         )
     return SampledMoments(sampler, data, settings.replicas, settings.sweeps, seed)
+
+
+def _judge(
+    model: LatticeModel,
+    data: TrainingData,
+    settings: LearningSettings,
+    source: MomentSource,
+    seed: np.random.SeedSequence,
+) -> MomentSource:
+    """What compares iterates: moments that are exact, or of short runs that know no data.
+
+    Contrastive divergence is no measure: after few sweeps from the data, a model whose chains
+    hardly move agrees with any data.
+    """
+    if settings.moments == "exact":
+        return source
+    sweeps = settings.sweeps
+    return ChainMoments(
+        GibbsSampler(model),
+        data,
+        replicas=None if data.summaries is not None else settings.replicas,
+        chains=settings.chains,
+        sweeps=sweeps if settings.moments == "short-run" else max(sweeps, _JUDGING_SWEEPS),
+        persistent=False,
+        seed=seed,
+    )
+
+
+def _criterion(model: LatticeModel, settings: LearningSettings) -> Criterion:
+    """Moments of hidden units depend on the coefficients themselves; a likelihood does not."""
+    hidden = not model.is_visible and settings.moments == "exact"
+    return "negative_log_likelihood" if hidden else "moment_error"
 
 
 def _start_sampled(
@@ -208,11 +284,15 @@ def _start(
         differences = np.diff(theta, axis=1) / np.diff(data.times)[:, None]
         largest = _LARGEST_VELOCITY * np.abs(differences).max(axis=(0, 1))
         points, velocities = expected(points, step, largest)
-        at_points = solution.batch_fisher(points)
-        prior = VelocityPrior(points, velocities, at_points, MEMORY * time_step)
-        field = field.allocate(np.concatenate([flat, points]))
-    else:
+        if len(points):
+            at_points = solution.batch_fisher(points)
+            prior = VelocityPrior(points, velocities, at_points, MEMORY * time_step)
+        else:
+            warn(_NOTHING_EXPECTED.format(settings.velocity_prior), LearningWarning)
+    if prior is None:
         field = allocate_with_margin(field, flat)
+    else:
+        field = field.allocate(np.concatenate([flat, prior.points]))
     start = warm_start(field, data.times, theta, metric, settings.smoothness, prior, **integrator)
     # Training knows better than entropic matching, which leaves the family's errors in.
     return start, prior if matching is None else None

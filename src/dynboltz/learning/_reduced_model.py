@@ -48,7 +48,9 @@ class ReducedModel:
         Integrator it was learned with. Euler's method with the time step of the data learns the
         map from one snapshot to the next, so that other integrators give other solutions.
     history
-        Errors during learning, one entry a step.
+        Errors during learning, one entry a step and a last one of this model, see `train`.
+    notes
+        What learning warned of.
     """
 
     model: LatticeModel
@@ -57,6 +59,7 @@ class ReducedModel:
     method: Method = "euler"
     substeps: int = 1
     history: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def predict(
         self,
@@ -174,6 +177,7 @@ def reduced_model_dataset(learned: ReducedModel) -> xr.Dataset:
         "method": learned.method,
         "substeps": learned.substeps,
         "history": list(learned.history),
+        "notes": json.dumps(learned.notes),
     }
     return xr.Dataset(variables, attrs=attributes)
 
@@ -217,6 +221,7 @@ def load_reduced_model(dataset: xr.Dataset) -> ReducedModel:
         dataset.attrs["method"],
         int(dataset.attrs["substeps"]),
         history,
+        tuple(json.loads(dataset.attrs.get("notes", "[]"))),
     )
 
 

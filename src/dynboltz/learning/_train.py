@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -15,11 +16,13 @@ import optax
 from jaxtyping import Array, Float, Float64
 
 from dynboltz._numbers import check_precision
+from dynboltz._warnings import LearningWarning, warn
 from dynboltz.dynamics import (
     L2,
     HermiteField,
     HermiteFunction,
     HermiteSolver,
+    OutsideBoxError,
     Path,
     check_solution,
     time_weights,
@@ -28,7 +31,7 @@ from dynboltz.lattices import numbered_seed
 
 from ._checkpoint import Checkpoint, join_groups, split_groups
 from ._data import TrainingData, check_data
-from ._objective import MomentSource, Selection
+from ._objective import ExactMoments, MomentDifference, MomentSource, Selection
 from ._optimiser import optimiser_step
 from ._parameters import Parameters, dof_units, move_rows, parameters, with_parameters
 from ._roughness import Roughness, roughness
@@ -37,6 +40,12 @@ from ._static import Progress
 from ._warm_start import VelocityPrior, field_values
 
 _OPTIMISER_DECAYS = 0.9, 0.999
+_EVALUATIONS = 10
+"""Of a training whose steps do not look at all snapshots, or at samples, besides start and end."""
+_EVALUATED = 16
+"""Initial conditions, and times of each, at which sampled moments are evaluated."""
+Criterion = Literal["moment_error", "negative_log_likelihood"]
+"""What the best iterate has the least of, over all initial conditions and times."""
 
 
 class Window(NamedTuple):
@@ -91,15 +100,23 @@ def train(
     settings: LearningSettings,
     *,
     prior: VelocityPrior | None = None,
+    judge: MomentSource | None = None,
+    criterion: Criterion = "moment_error",
     seed: np.random.SeedSequence,
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
-) -> tuple[HermiteField, dict[str, Float64[np.ndarray, " steps"]]]:
-    r"""Descend on the action, Ernst et al. (2019), Algorithm 1.
+) -> tuple[HermiteField, dict[str, Float64[np.ndarray, " entries"]]]:
+    r"""Descend on the action, Ernst et al. (2019), Algorithm 1, and return the best iterate.
 
     Each update solves the differential equations for some initial conditions, asks for the
     differences of moments along the solutions, and pulls them back through the solution (the
     discrete adjoint). With a window, $\theta$ at its start is held fixed, eq. (41).
+
+    The field that training starts from and those after each step are iterates. The best one has
+    the least error over all initial conditions and the whole time axis, never that of a window or a
+    batch. Where steps look at everything with exact moments, their errors are those. Otherwise the
+    start, the last iterate and about ten between them are evaluated, sampled moments always at the
+    same snapshots with the same random numbers, so that iterates can be compared.
 
     Parameters
     ----------
@@ -113,6 +130,12 @@ def train(
         How to descend.
     prior
         Expected velocities, if any.
+    judge
+        Differences of moments by which iterates are compared, always in the state that it has now;
+        by default `source`.
+    criterion
+        Which error: the root mean square difference of moments, or the negative log likelihood,
+        which only exact moments have.
     seed
         Seed of the order of the initial conditions.
     progress
@@ -124,19 +147,26 @@ def train(
     Returns
     -------
     field
-        The learned field.
+        The best iterate. If a later one leaves its box or is not finite, training ends there.
     history
-        One entry a step: `moment_error`, the root mean square difference of moments per site over
-        what the step looked at, and for exact moments `negative_log_likelihood` per site.
+        One entry a step, of the iterate that the step begins with over what the step looks at, and
+        a last one of the field that is returned, as it is compared with others: `moment_error`, the
+        root mean square difference of moments per site, and for exact moments
+        `negative_log_likelihood` per site. Empty without steps.
 
     Raises
     ------
     ValueError
         If a number of the data is not finite, or JAX is in single precision.
     OutsideBoxError
-        If a trajectory leaves a box whose grid says "error".
+        If a trajectory leaves a box whose grid says "error" before any iterate was sound.
     FloatingPointError
-        If a trajectory or a difference of moments is not finite.
+        If a trajectory or a difference of moments is not finite, likewise.
+
+    Warns
+    -----
+    LearningWarning
+        If no step improved on the start, if training ended worse than the start, or early.
     """
     check_precision("train")
     check_data("train", data)
@@ -145,27 +175,188 @@ def train(
     n_initial, n_times = len(data.initial), len(data.times)
     batch = min(settings.batch or n_initial, n_initial)
     learner = _Learner(field, settings, settings.steps * -(-n_initial // batch), prior)
-    history = _resume(learner, source, checkpoint)
+    judged = _Judge(source if judge is None else judge, data, settings, criterion)
+    history, best = _resume(learner, source, checkpoint)
+    stopped = None
     for step in range(len(history), settings.steps):
         window = window_at(settings, step, n_times)
         errors = []
-        for chosen, following in _with_next(seed, step, n_initial, batch):
-            if data.expect is not None:
-                data.expect(chosen)
-                data.expect(following)
-            path = learner.solve(data.initial[chosen], data.times, window)
-            selection = Selection(chosen, np.arange(window.first, window.last + 1))
-            moments = source(path.theta[:, window.first :], selection)
-            difference = np.asarray(moments.difference)
-            _check_difference(difference, selection, step)
-            learner.descend(path, data.times, window, difference, step)
-            errors.append(_errors(moments))
-        history.append({name: float(np.mean([e[name] for e in errors])) for name in errors[0]})
+        try:
+            if judged.is_due(step):
+                best = judged.compare(best, learner, step)
+            for chosen, following in _with_next(seed, step, n_initial, batch):
+                if data.expect is not None:
+                    data.expect(chosen)
+                    data.expect(following)
+                path = learner.solve(data.initial[chosen], data.times, window)
+                selection = Selection(chosen, np.arange(window.first, window.last + 1))
+                moments = source(path.theta[:, window.first :], selection)
+                difference = np.asarray(moments.difference)
+                _check_difference(difference, selection, step)
+                errors.append(_errors(moments))
+                if not judged.is_apart:
+                    best = judged.better(best, learner, step, errors[-1])
+                learner.descend(path, data.times, window, difference, step)
+        except (OutsideBoxError, FloatingPointError) as error:
+            if best is None or not best.is_sound:
+                raise
+            stopped = f"ended at step {step + 1}: {error}"
+            break
+        row = {name: float(np.mean([e[name] for e in errors])) for name in errors[0]}
         if progress:
-            progress({"stage": "train", "step": step + 1, "total": settings.steps, **history[-1]})
+            progress({"stage": "train", "step": step + 1, "total": settings.steps, **row})
+        history.append(row)
         if checkpoint is not None and checkpoint.is_due():
-            checkpoint.save(_state(learner, source, history))
-    return learner.field, {name: np.array([row[name] for row in history]) for name in history[0]}
+            assert best is not None
+            checkpoint.save(_state(learner, source, history, best))
+    if stopped is None:
+        best = judged.compare(best, learner, settings.steps)
+    assert best is not None
+    if not best.is_sound:  # Every iterate failed on the whole time axis: raise what the last does.
+        learner.follow(data.initial, data.times)
+    _warn_of(best, criterion, settings.steps, stopped)
+    history.append(best.errors)
+    return best.field, {name: np.array([row[name] for row in history]) for name in history[0]}
+
+
+class _Best(NamedTuple):
+    """The best iterate so far.
+
+    Attributes
+    ----------
+    step
+        Steps before it.
+    score, errors
+        What it is compared by, and all its errors.
+    first, last
+        Scores of the start, and of the iterate that was evaluated last.
+    cells, values
+        Field and degrees of freedom of the best iterate.
+    """
+
+    step: int
+    score: float
+    errors: dict[str, float]
+    first: float
+    last: float
+    cells: HermiteField
+    values: Parameters
+
+    @property
+    def field(self) -> HermiteField:
+        """The best iterate."""
+        return with_parameters(self.cells, self.values)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether its solutions exist."""
+        return math.isfinite(self.score)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything, as arrays."""
+        numbers = {name: np.array(getattr(self, name), dtype=np.float64) for name in _NUMBERS}
+        errors = {f"error {name}": np.array(value) for name, value in self.errors.items()}
+        return numbers | errors | _field_state(self.cells, self.values)
+
+
+_NUMBERS = ("step", "score", "first", "last")
+
+
+def _restored(cells: HermiteField, state: Mapping[str, np.ndarray]) -> _Best:
+    numbers = {name: float(state[name]) for name in _NUMBERS}
+    step = int(numbers.pop("step"))
+    prefix = "error "
+    errors = {k.removeprefix(prefix): float(v) for k, v in state.items() if k.startswith(prefix)}
+    cells, values = _field_of(cells, state)
+    return _Best(step, **numbers, errors=errors, cells=cells, values=values)
+
+
+class _Judge:
+    """Errors of iterates over all initial conditions and times, which can be compared."""
+
+    def __init__(
+        self,
+        source: MomentSource,
+        data: TrainingData,
+        settings: LearningSettings,
+        criterion: Criterion,
+    ) -> None:
+        self._source, self._data, self._criterion = source, data, criterion
+        n_initial, n_times = len(data.initial), len(data.times)
+        exact = isinstance(source, ExactMoments)
+        batch = settings.batch is not None and settings.batch < n_initial
+        window = settings.window is not None and settings.window < n_times - 1
+        self.is_apart = batch or window or not exact
+        self._every = -(-settings.steps // _EVALUATIONS) if self.is_apart else settings.steps + 1
+        everything = Selection(np.arange(n_initial), np.arange(n_times))
+        self._selection = everything if exact else _some(n_initial, n_times)
+        self._state = {} if exact else _copied(source.state())
+
+    def is_due(self, step: int) -> bool:
+        """Whether the iterate that a step begins with is evaluated."""
+        return self.is_apart and step % self._every == 0
+
+    def compare(self, best: _Best | None, learner: _Learner, step: int) -> _Best:
+        """Evaluate the present iterate; infinitely bad where its solutions fail."""
+        chosen, times = self._selection
+        try:
+            theta = learner.follow(self._data.initial[chosen], self._data.times)
+            now = {} if not self._state else _copied(self._source.state())
+            self._source.restore(self._state)
+            moments = self._source(theta[:, times], self._selection)
+            self._source.restore(now)
+            errors = _errors(moments, without_first=len(times) == len(self._data.times))
+        except (OutsideBoxError, FloatingPointError):
+            errors = {"moment_error": math.inf, self._criterion: math.inf}
+        return self.better(best, learner, step, errors)
+
+    def better(
+        self, best: _Best | None, learner: _Learner, step: int, errors: dict[str, float]
+    ) -> _Best:
+        """The better one of the best so far and the present iterate."""
+        score = errors[self._criterion]
+        score = score if math.isfinite(score) else math.inf
+        first = score if best is None else best.first
+        if best is not None and best.score <= score:
+            return best._replace(last=score)
+        return _Best(step, score, errors, first, score, learner.cells, learner.values)
+
+
+def _some(n_initial: int, n_times: int) -> Selection:
+    """Initial conditions and later times, evenly spread, that stand for all."""
+    chosen = np.linspace(0, n_initial - 1, min(_EVALUATED, n_initial))
+    times = np.linspace(1, n_times - 1, min(_EVALUATED, n_times - 1))
+    return Selection(*(np.unique(places.round().astype(int)) for places in (chosen, times)))
+
+
+def _copied(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: np.array(value) for name, value in state.items()}
+
+
+def _warn_of(best: _Best, criterion: Criterion, n_steps: int, stopped: str | None) -> None:
+    """Say that training did harm, or nothing."""
+    measure = criterion.replace("_", " ")
+    remedy = "Lower `learning_rate`, or look for a better start."
+    if stopped is not None:
+        warn(
+            f"learn: training {stopped} The best iterate, of step {best.step} with a {measure} of "
+            f"{best.score:.3g} per site, is returned. {remedy}",
+            LearningWarning,
+        )
+    elif best.step == 0:
+        warn(
+            f"learn: none of the {n_steps} optimisation steps improved on the start of the "
+            f"training (its {measure} over the training set is {best.first:.3g} per site, that after the "
+            f"last step {best.last:.3g}); the start is returned. {remedy}",
+            LearningWarning,
+        )
+    elif best.last > best.first:
+        warn(
+            f"learn: training ended worse than it started (its {measure} over the training set "
+            f"rose from {best.first:.3g} to {best.last:.3g} per site); the iterate after step "
+            f"{best.step}, with {best.score:.3g}, is returned. {remedy}",
+            LearningWarning,
+        )
 
 
 class _Learner:
@@ -188,9 +379,24 @@ class _Learner:
         self._use(field)
 
     @property
-    def field(self) -> HermiteField:
-        """The field as learned so far."""
-        return with_parameters(self._cells, self._values)
+    def cells(self) -> HermiteField:
+        """The cells that are allocated; their values are `values`."""
+        return self._cells
+
+    @property
+    def values(self) -> Parameters:
+        """The degrees of freedom as learned so far."""
+        return self._values
+
+    def follow(
+        self,
+        initial: Float64[np.ndarray, "initial_conditions coefficients"],
+        times: Float64[np.ndarray, " times"],
+    ) -> Float64[np.ndarray, "initial_conditions times coefficients"]:
+        """Checked solutions at all times; allocates nothing."""
+        theta = self._solver.solve(self._u(), initial, times).theta
+        check_solution(self._cells, theta, times)
+        return theta
 
     def solve(
         self,
@@ -247,23 +453,17 @@ class _Learner:
 
     def state(self) -> dict[str, dict[str, np.ndarray]]:
         """Vertices, degrees of freedom and the memory of the optimiser."""
-        field = {f"keys {i}": np.asarray(f.keys) for i, f in enumerate(self._cells.functions)}
-        field |= {f"values {i}": np.asarray(value) for i, value in enumerate(self._values)}
         leaves = enumerate(jax.tree.leaves(self._memory))
-        return {"field": field, "memory": {str(i): np.asarray(leaf) for i, leaf in leaves}}
+        memory = {str(i): np.asarray(leaf) for i, leaf in leaves}
+        return {"field": _field_state(self._cells, self._values), "memory": memory}
 
     def restore(self, field: Mapping[str, np.ndarray], memory: Mapping[str, np.ndarray]) -> None:
         """Take up a state."""
-        functions = tuple(
-            HermiteFunction(f.grid, f.outputs, jnp.asarray(keys), jnp.zeros(values.shape))
-            for i, f in enumerate(self._cells.functions)
-            for keys, values in [(field[f"keys {i}"], field[f"values {i}"])]
-        )
-        self._values = tuple(jnp.asarray(field[f"values {i}"]) for i in range(len(functions)))
+        cells, self._values = _field_of(self._cells, field)
         structure = jax.tree.structure(self._memory)
         leaves = [jnp.asarray(memory[str(i)]) for i in range(structure.num_leaves)]
         self._memory = jax.tree.unflatten(structure, leaves)
-        self._use(HermiteField(self._cells.coefficients, functions))
+        self._use(cells)
 
     def _use(self, cells: HermiteField) -> None:
         settings = self._settings
@@ -280,26 +480,47 @@ class _Learner:
         return self._solver.flatten(tuple(np.asarray(value) * unit for value, unit in parts))
 
 
+def _field_state(cells: HermiteField, values: Parameters) -> dict[str, np.ndarray]:
+    """Vertices and degrees of freedom as arrays."""
+    keys = {f"keys {i}": np.asarray(f.keys) for i, f in enumerate(cells.functions)}
+    return keys | {f"values {i}": np.asarray(value) for i, value in enumerate(values)}
+
+
+def _field_of(
+    cells: HermiteField, state: Mapping[str, np.ndarray]
+) -> tuple[HermiteField, Parameters]:
+    """Cells like those given, and degrees of freedom, of the arrays of `_field_state`."""
+    functions = tuple(
+        HermiteFunction(f.grid, f.outputs, jnp.asarray(keys), jnp.zeros(values.shape))
+        for i, f in enumerate(cells.functions)
+        for keys, values in [(state[f"keys {i}"], state[f"values {i}"])]
+    )
+    values = tuple(jnp.asarray(state[f"values {i}"]) for i in range(len(functions)))
+    return HermiteField(cells.coefficients, functions), values
+
+
 def _resume(
     learner: _Learner, source: MomentSource, checkpoint: Checkpoint | None
-) -> list[dict[str, float]]:
+) -> tuple[list[dict[str, float]], _Best | None]:
     """Take up what a checkpoint holds; the history tells how many steps are done."""
     saved = checkpoint.load() if checkpoint is not None else None
-    if saved is None:
-        return []
-    groups = split_groups(saved)
+    groups = {} if saved is None else split_groups(saved)
+    if "best" not in groups:  # None, or of a version that returned the last iterate.
+        return [], None
     learner.restore(groups["field"], groups.get("memory", {}))
     source.restore(groups.get("source", {}))
     columns = groups["history"]
     n_steps = len(next(iter(columns.values())))
-    return [{name: float(values[i]) for name, values in columns.items()} for i in range(n_steps)]
+    rows = [{name: float(values[i]) for name, values in columns.items()} for i in range(n_steps)]
+    return rows, _restored(learner.cells, groups["best"])
 
 
 def _state(
-    learner: _Learner, source: MomentSource, history: list[dict[str, float]]
+    learner: _Learner, source: MomentSource, history: list[dict[str, float]], best: _Best
 ) -> dict[str, np.ndarray]:
     columns = {name: np.array([row[name] for row in history]) for name in history[0]}
-    return join_groups({**learner.state(), "source": source.state(), "history": columns})
+    groups = {**learner.state(), "source": source.state(), "history": columns}
+    return join_groups({**groups, "best": best.state()})
 
 
 def _batches(seed: np.random.SeedSequence, step: int, n: int, size: int) -> Iterator[np.ndarray]:
@@ -411,7 +632,9 @@ def _move_memory(memory: Any, old: HermiteField, new: HermiteField) -> Any:
     return jax.tree.map(move, memory, is_leaf=holds_parameters)
 
 
-def _errors(moments) -> dict[str, float]:
-    errors = {"moment_error": float(np.sqrt(np.mean(np.asarray(moments.difference)[:, 1:] ** 2)))}
+def _errors(moments: MomentDifference, *, without_first: bool = True) -> dict[str, float]:
+    """Errors of snapshots, by default without the first time, which the field does not move."""
+    difference = np.asarray(moments.difference)[:, int(without_first) :]
+    errors = {"moment_error": float(np.sqrt(np.mean(difference**2)))}
     likelihood = float(np.mean(np.asarray(moments.divergence)))
     return errors if np.isnan(likelihood) else errors | {"negative_log_likelihood": likelihood}

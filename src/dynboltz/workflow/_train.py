@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dynboltz._warnings import collected
 from dynboltz.closures import EntropicMatching, entropic_matching
 from dynboltz.learning import (
     ReducedModel,
@@ -115,18 +116,19 @@ def _learn(
     def report(step: dict[str, Any]) -> None:
         progress({**step, "model": plan.name})
 
-    return learn(
-        plan.model,
-        plan.grids,
-        data,
-        plan.learning,
-        theta=_given(fits, "theta", n_initial),
-        metric=_given(fits, "metric", n_initial),
-        matching=_matching(experiment, plan),
-        seed=model_seed(experiment, "train", LEARNING, plan.name),
-        progress=report,
-        checkpoint=checkpoint,
-    )
+    with collected():  # The model keeps what is warned of, for `evaluate` to report.
+        return learn(
+            plan.model,
+            plan.grids,
+            data,
+            plan.learning,
+            theta=_given(fits, "theta", n_initial),
+            metric=_given(fits, "metric", n_initial),
+            matching=_matching(experiment, plan),
+            seed=model_seed(experiment, "train", LEARNING, plan.name),
+            progress=report,
+            checkpoint=checkpoint,
+        )
 
 
 def _matching(experiment: Experiment, plan: ReducedModelPlan) -> EntropicMatching | None:

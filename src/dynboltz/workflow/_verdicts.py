@@ -83,13 +83,19 @@ def _weights_without_start(plan: ReducedModelPlan) -> list[str]:
 
 
 def training_warnings(plan: ReducedModelPlan, learned: ReducedModel) -> list[str]:
-    """Say that training ended worse than it began.
+    """Say what learning warned of, or that training ended worse than it began.
 
     Parameters
     ----------
     plan, learned
         The model, as planned and as learned.
     """
+    if learned.notes:
+        notes = [
+            note.replace("`learning_rate`", "`learning.learning_rate`").removeprefix("learn: ")
+            for note in learned.notes
+        ]
+        return [f"{plan.name}: {note}{_remedy(plan)}" for note in notes]
     errors = np.asarray(learned.history.get("moment_error", ()))
     if len(errors) < 2 or plan.learning.window is not None:
         return []
@@ -99,7 +105,7 @@ def training_warnings(plan: ReducedModelPlan, learned: ReducedModel) -> list[str
         return []
     return [
         f"{plan.name}: the moment error rose during training, from {first:.3g} to {last:.3g} per "
-        "site, and the last step is the model. Lower `learning.learning_rate`." + _remedy(plan)
+        "site; the best step is the model. Lower `learning.learning_rate`." + _remedy(plan)
     ]
 
 
