@@ -27,6 +27,7 @@ from dynboltz.workflow import (
     short_runs,
     unvisited,
 )
+from dynboltz.workflow._seeds import Purpose
 
 _OUTER_COMMA = re.compile(r",(?![^()]*\))")
 """A comma that is not one between the coordinates of an offset, as in `A(0,0) A(1,1)`."""
@@ -103,7 +104,7 @@ def predict_table(
             "units (`evaluation.samples`, `evaluation.sweeps`); error(...) are standard errors.",
             err=True,
         )
-        sampled = short_runs(experiment, name, theta[None], "test")
+        sampled = short_runs(experiment, name, theta[None], "test", purpose=Purpose.PREDICTION)
         moments = sampled.mean[0]
         errors = dict(zip(names, sampled.standard_error[0].T, strict=True))
     return Prediction(

@@ -21,6 +21,7 @@ from dynboltz.sampling import (
 from dynboltz.sampling._estimate import MAX_R_HAT, MIN_EFFECTIVE_SAMPLES
 from dynboltz.store._files import replacing_file
 from dynboltz.workflow import Experiment
+from dynboltz.workflow._seeds import Purpose, derive_seed
 
 from ._predict import open_model, predict_theta, starting_coefficients
 
@@ -47,11 +48,12 @@ def write_samples(
     steps = [0.0] if time == 0 else _steps(experiment.kernel.time_step, time)
     start = starting_coefficients(opened, initial)
     theta = predict_theta(experiment, learned, name, start, np.array(steps))[-1]
+    own = derive_seed(experiment, "test", Purpose.SAMPLES, name=name, seed=seed)
     if experiment.plans[name].is_solvable:
         with jax.enable_x64(True):
-            states = np.asarray(learned.sample(theta, n_samples, seed=seed))
+            states = np.asarray(learned.sample(theta, n_samples, seed=own))
     else:
-        states = _gibbs_samples(experiment, name, theta, n_samples, seed)
+        states = _gibbs_samples(experiment, name, theta, n_samples, own)
     state = states.reshape(n_samples, 1, *experiment.lattice.shape)
     species, lattice = experiment.network.species, experiment.lattice
     if out.suffix == ".npz":
@@ -77,7 +79,11 @@ def write_samples(
 
 
 def _gibbs_samples(
-    experiment: Experiment, name: str, theta: np.ndarray, n_samples: int, seed: int
+    experiment: Experiment,
+    name: str,
+    theta: np.ndarray,
+    n_samples: int,
+    seed: np.random.SeedSequence,
 ) -> np.ndarray:
     """States of independent chains; says so if chains have not converged by then."""
     model, n_sweeps = experiment.plans[name].model, experiment.table.evaluation.long_sweeps

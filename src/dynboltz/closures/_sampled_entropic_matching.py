@@ -88,7 +88,7 @@ class ChainMoments:
         n_chains: int,
         n_sweeps: int,
         n_records: int,
-        seed: int,
+        seed: int | np.random.SeedSequence,
     ) -> None:
         self._sampler = GibbsSampler(model)
         self._observed = TermCounter(model.lattice, model.species, drift.terms)
@@ -133,7 +133,7 @@ def sampled_entropic_matching(
     n_chains: int = 100,
     n_sweeps: int = 25,
     n_records: int = 10,
-    seed: int = 0,
+    seed: int | np.random.SeedSequence = 0,
 ) -> SampledEntropicMatching:
     """Derive the same motion as `entropic_matching`, its moments estimated by Gibbs sampling.
 

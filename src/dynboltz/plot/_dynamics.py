@@ -12,6 +12,7 @@ from ._cells import function_of
 from ._field import plot_field, plot_vertices
 from ._labels import time_unit
 from ._layout import grid_shape, margins_of, new_figure, panel
+from ._select import learned_times
 from ._space import plot_trajectories
 
 
@@ -27,7 +28,8 @@ def plot_dynamics(
     Parameters
     ----------
     predictions
-        Dataset with `theta(part, initial_condition, time, coefficient)` of the model.
+        Dataset with `theta(part, initial_condition, time, coefficient)` of the model; times beyond
+        its attribute `learned_until` are left out.
     field
         The learned field of the model.
     part
@@ -45,6 +47,7 @@ def plot_dynamics(
     ----------
     Ernst et al. (2019), Fig. 2.
     """
+    predictions = learned_times(predictions)
     names, unit = field.coefficients, time_unit(predictions)
     arguments = [function_of(field, name).grid.arguments[:3] for name in names]
     dims = [len(shown) for shown in (arguments[0], *arguments, arguments[0])]

@@ -125,7 +125,7 @@ class _Evaluation:
         """Entropic matching in the family of a model."""
         fits = _read_fits(self._experiment, self._directory, name)
         initial = {part: _initial(fits, part) for part in PARTS}
-        reference = matching_prediction(self._experiment, name, initial)
+        reference = matching_prediction(self._experiment, label, name, initial)
         self._add_reference(label, reference, self._experiment.plans[name])
 
     def _add_reference(
@@ -188,7 +188,7 @@ class _Evaluation:
         fits = _read_fits(experiment, self._directory, name)
         n_initial = fits.attrs["n_initial_conditions"]["train"]
         sampled = sample_model(
-            experiment, self._directory, name, fits.theta.values[:n_initial], "train"
+            experiment, self._directory, name, fits.theta.values[:n_initial], "train", label=ceiling
         )
         self._add_sampled(ceiling, name, sampled)
         nothing = np.full_like(self._ensembles["test"].mean, np.nan)

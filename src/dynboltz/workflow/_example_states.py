@@ -10,8 +10,7 @@ from dynboltz.distributions import hidden_probabilities
 from dynboltz.sampling import GibbsSampler, advance, start_random
 
 from ._experiment import Experiment
-from ._fit import model_seed
-from ._seeds import EXAMPLES
+from ._seeds import Purpose, derive_seed
 
 KIND = "dynboltz-sample"
 REPLICAS = 4
@@ -43,7 +42,7 @@ def example_states(
     plan, table = experiment.plans[name], experiment.table.evaluation
     model, shape = plan.model, experiment.lattice.shape
     place = (len(plan.learned_times(experiment.times)) - 1) // SHARE
-    seed = model_seed(experiment, "test", EXAMPLES, name)
+    seed = derive_seed(experiment, "test", Purpose.EXAMPLES, name=name)
     chains = start_random(model, REPLICAS, seed=seed)
     states = advance(GibbsSampler(model), chains, theta[place], table.sweeps).states
     axes = ("x", "y", "z")[: len(shape)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from functools import partial
 from typing import Any
 
@@ -31,7 +30,7 @@ from ._initial_states import initial_coefficients
 from ._lineage import lineage
 from ._parts import PARTS, padded
 from ._progress import Progress, silent
-from ._seeds import FITS, FOLLOWING, seed_for
+from ._seeds import Purpose, derive_seed
 from ._side_by_side import side_by_side
 from ._simulate import open_part
 from ._states import States, blocks_ahead
@@ -63,13 +62,6 @@ def fit(experiment: Experiment, directory: ResultDirectory, *, progress: Progres
             progress({"stage": "fit", "model": plan.name, "step": 1, "total": 1})
 
         side_by_side(fit_one, plans)
-
-
-def model_seed(
-    experiment: Experiment, part: str, purpose: int, name: str
-) -> np.random.SeedSequence:
-    """Seed of one purpose for one model, whatever other models there are."""
-    return seed_for(experiment, part, purpose, zlib.crc32(name.encode()))
 
 
 def _summaries(
@@ -163,7 +155,7 @@ def _follow(
     def report(step: dict[str, Any]) -> None:
         progress({**step, "model": plan.name, "unit": "snapshots"})
 
-    seed = model_seed(experiment, "train", FOLLOWING, plan.name)
+    seed = derive_seed(experiment, "train", Purpose.FOLLOWING, name=plan.name)
     fits = fit_trajectories_sampled(plan.model, data, plan.fit, seed=seed, progress=report)
     return fits._asdict()
 
@@ -183,7 +175,7 @@ def _initial(
 ) -> InitialFits:
     """Coefficients at time 0, known or fitted; the residual is that of persistent chains."""
     if plan.initial == "fitted" and plan.fit.moments == "persistent":
-        seed = model_seed(experiment, part, FITS, plan.name)
+        seed = derive_seed(experiment, part, Purpose.FITS, name=plan.name)
         return fit_initial_persistent(plan.model, states, plan.fit, seed=seed)
     theta = _other_initial(experiment, plan, part, states)
     return InitialFits(theta, np.full(len(theta), np.nan))
@@ -201,7 +193,7 @@ def _other_initial(
     if known is not None:
         return known
     if plan.fit.moments != "exact":
-        seed = model_seed(experiment, part, FITS, plan.name)
+        seed = derive_seed(experiment, part, Purpose.FITS, name=plan.name)
         return np.asarray(fit_initial_sampled(plan.model, states, plan.fit, seed=seed))
     clamped = ClampedStatistics(plan.model)
     summaries = np.array([clamped.summarise(replicas).mean(axis=0) for replicas in states])

@@ -10,7 +10,7 @@ from dynboltz.simulation import random_counts
 
 from ._experiment import Experiment
 from ._schema import CountsInitial, DistributionInitial
-from ._seeds import COEFFICIENTS, STATES, seed_for
+from ._seeds import Purpose, derive_seed
 
 
 def initial_coefficients(
@@ -26,7 +26,7 @@ def initial_coefficients(
         return None
     ranges = np.array([table.coefficients[c] for c in experiment.generator.model.coefficients])
     generators = [
-        np.random.default_rng(seed_for(experiment, part, COEFFICIENTS, number))
+        np.random.default_rng(derive_seed(experiment, part, Purpose.COEFFICIENTS, number=number))
         for number in range(getattr(table, part))
     ]
     return np.array([generator.uniform(*ranges.T) for generator in generators])
@@ -37,7 +37,7 @@ def initial_states(
 ) -> UInt8[np.ndarray, "replicas sites"]:
     """Initial states of all replicas of one initial condition."""
     table = experiment.table.initial
-    seed = seed_for(experiment, part, STATES, number)
+    seed = derive_seed(experiment, part, Purpose.STATES, number=number)
     if isinstance(table, CountsInitial):
         counts = initial_counts(experiment, table, part, number)
         return random_counts(
@@ -54,6 +54,8 @@ def initial_counts(
     experiment: Experiment, table: CountsInitial, part: str, number: int
 ) -> dict[str, int]:
     """Numbers of particles of one initial condition."""
-    random = np.random.default_rng(seed_for(experiment, part, COEFFICIENTS, number))
+    random = np.random.default_rng(
+        derive_seed(experiment, part, Purpose.COEFFICIENTS, number=number)
+    )
     ranges = {n: v if isinstance(v, list) else [v, v] for n, v in table.counts.items()}
     return {n: int(random.integers(low, high + 1)) for n, (low, high) in ranges.items()}

@@ -18,6 +18,7 @@ from dynboltz.simulation import ContinuousTimeKernel
 
 from ._experiment import Experiment
 from ._sampled_models import short_runs
+from ._seeds import Purpose, derive_seed
 
 ClosureKind = Literal["pair", "kirkwood"]
 """The closures beside mean field."""
@@ -84,7 +85,7 @@ def closure_prediction(
 
 
 def matching_prediction(
-    experiment: Experiment, name: str, initial: dict[str, np.ndarray]
+    experiment: Experiment, label: str, name: str, initial: dict[str, np.ndarray]
 ) -> Reference:
     """Moments by entropic matching in the family of a model.
 
@@ -92,6 +93,8 @@ def matching_prediction(
     ----------
     experiment
         With the continuous-time kernel on a periodic lattice.
+    label
+        Name of the prediction.
     name
         Name of a visible model.
     initial
@@ -100,19 +103,27 @@ def matching_prediction(
     start = time.perf_counter()
     plan, kernel = experiment.plans[name], experiment.kernel
     assert isinstance(kernel, ContinuousTimeKernel)
-    derive = entropic_matching if plan.is_solvable else sampled_entropic_matching
-    field = derive(plan.model, experiment.network, hop_rate=kernel.hop_rate)
+    if plan.is_solvable:
+        field = entropic_matching(plan.model, experiment.network, hop_rate=kernel.hop_rate)
+    else:
+        seed = derive_seed(experiment, "test", Purpose.MATCHING, name=label)
+        field = sampled_entropic_matching(
+            plan.model, experiment.network, hop_rate=kernel.hop_rate, seed=seed
+        )
     solver = diffrax.Tsit5() if plan.is_solvable else "heun"
     theta = {
         part: np.asarray(integrate(field, values, experiment.times, method=solver, rtol=TOLERANCE))
         for part, values in initial.items()
     }
-    moments = {part: _moments_of(experiment, name)(part, path) for part, path in theta.items()}
+    moments_of = _moments_of(experiment, label, name)
+    moments = {part: moments_of(part, path) for part, path in theta.items()}
     return Reference(moments, theta, time.perf_counter() - start)
 
 
-def _moments_of(experiment: Experiment, name: str) -> Callable[[str, np.ndarray], np.ndarray]:
+def _moments_of(
+    experiment: Experiment, label: str, name: str
+) -> Callable[[str, np.ndarray], np.ndarray]:
     plan = experiment.plans[name]
     if plan.is_solvable:
         return lambda _, theta: observed_moments(plan.model, theta, experiment.moments)
-    return lambda part, theta: short_runs(experiment, name, theta, part).mean
+    return lambda part, theta: short_runs(experiment, name, theta, part, label=label).mean

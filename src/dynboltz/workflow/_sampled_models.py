@@ -20,8 +20,7 @@ from dynboltz.evaluation import (
 
 from ._directory import ResultDirectory
 from ._experiment import Experiment
-from ._fit import model_seed
-from ._seeds import EQUILIBRIUM, EVALUATION
+from ._seeds import Purpose, derive_seed
 from ._simulate import open_part
 
 UNITS = {"units": "per site"}
@@ -60,8 +59,26 @@ def short_runs(
     name: str,
     theta: Float64[np.ndarray, "initial_conditions times coefficients"],
     part: str,
+    *,
+    purpose: Purpose = Purpose.EVALUATION,
+    label: str | None = None,
 ) -> ShortRunMoments:
-    """Moments of short runs from random units."""
+    """Moments of short runs from random units.
+
+    Parameters
+    ----------
+    experiment
+        The experiment.
+    name
+        Name of the model.
+    theta
+        Coefficients of each initial condition of the part.
+    part
+        `"train"` or `"test"`.
+    purpose, label
+        What the moments are for, and under which name if not the model's; their random numbers
+        are their own.
+    """
     table = experiment.table.evaluation
     return sampled_prediction(
         experiment.plans[name].model,
@@ -70,7 +87,7 @@ def short_runs(
         counted_on=experiment.lattice,
         n_samples=table.samples,
         n_sweeps=table.sweeps,
-        seed=model_seed(experiment, part, EVALUATION, name),
+        seed=derive_seed(experiment, part, purpose, name=label or name),
     )
 
 
@@ -80,6 +97,8 @@ def sample_model(
     name: str,
     theta: Float64[np.ndarray, "initial_conditions times coefficients"],
     part: str,
+    *,
+    label: str | None = None,
 ) -> SampledModel:
     """Sample a model along the given coefficients.
 
@@ -93,10 +112,12 @@ def sample_model(
         Coefficients of each initial condition of the part, up to some of the recorded times.
     part
         `"train"` or `"test"`.
+    label
+        Name of the prediction, if it is not the model's.
     """
     table, plan = experiment.table.evaluation, experiment.plans[name]
     start = time.perf_counter()
-    moments = short_runs(experiment, name, theta, part).mean
+    moments = short_runs(experiment, name, theta, part, label=label).mean
     seconds = (time.perf_counter() - start) / len(theta)
     n_learned = min(len(plan.learned_times(experiment.times)), theta.shape[1])
     count = min(table.equilibrium_times, n_learned)
@@ -111,7 +132,7 @@ def sample_model(
         experiment.moments,
         counted_on=experiment.lattice,
         n_sweeps=table.long_sweeps,
-        seed=model_seed(experiment, part, EQUILIBRIUM, name),
+        seed=derive_seed(experiment, part, Purpose.EQUILIBRIUM, name=label or name),
     )
     missing = ((0, 0), (0, len(experiment.times) - theta.shape[1]), (0, 0))
     return SampledModel(

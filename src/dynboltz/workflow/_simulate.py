@@ -23,7 +23,7 @@ from ._import import read_trajectories, source_has_changed
 from ._initial_states import initial_coefficients, initial_states
 from ._parts import PARTS
 from ._schema import StoreInitial
-from ._seeds import DYNAMICS, seed_for
+from ._seeds import Purpose, derive_seed
 from ._timings import timed
 from ._version import version
 
@@ -71,7 +71,7 @@ class LatticeEnsemble(AbstractEnsemble):
             self._initial(replicas),
             kernel=experiment.kernel,
             n_steps=experiment.table.kernel.n_steps,
-            seed=seed_for(experiment, self.part, DYNAMICS),
+            seed=derive_seed(experiment, self.part, Purpose.DYNAMICS),
             moments=experiment.moments,
             first_replica=replicas.start,
         )

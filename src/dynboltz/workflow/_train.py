@@ -24,10 +24,9 @@ from ._directory import ResultDirectory
 from ._experiment import Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint, model_fingerprint
 from ._fit import KIND as FIT_KIND
-from ._fit import model_seed
 from ._lineage import lineage
 from ._progress import Progress, silent
-from ._seeds import LEARNING
+from ._seeds import Purpose, derive_seed
 from ._side_by_side import side_by_side
 from ._simulate import open_part
 from ._states import States
@@ -125,7 +124,7 @@ def _learn(
             theta=_given(fits, "theta", n_initial),
             metric=_given(fits, "metric", n_initial),
             matching=_matching(experiment, plan),
-            seed=model_seed(experiment, "train", LEARNING, plan.name),
+            seed=derive_seed(experiment, "train", Purpose.LEARNING, name=plan.name),
             progress=report,
             checkpoint=checkpoint,
         )

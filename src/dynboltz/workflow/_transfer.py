@@ -14,10 +14,9 @@ from dynboltz.lattices import Lattice, child_seeds
 from dynboltz.simulation import random_counts, simulate
 
 from ._experiment import Experiment
-from ._fit import model_seed
 from ._initial_states import initial_counts
 from ._schema import CountsInitial, TransferTable
-from ._seeds import TRANSFER, seed_for
+from ._seeds import Purpose, derive_seed
 
 KIND = "dynboltz-prediction"
 PART = "test"
@@ -49,7 +48,7 @@ def simulate_transfer(experiment: Experiment, table: TransferTable) -> TransferD
     ratio = lattice.n_sites / experiment.lattice.n_sites
     counts = initial_counts(experiment, initial, PART, 0)
     scaled = {name: round(number * ratio) for name, number in counts.items()}
-    of_states, of_dynamics = child_seeds(seed_for(experiment, PART, TRANSFER), 2)
+    of_states, of_dynamics = child_seeds(derive_seed(experiment, PART, Purpose.TRANSFER), 2)
     species = experiment.network.species
     times = max((p.learned_times(experiment.times) for p in experiment.plans.values()), key=len)
     trajectories = simulate(
@@ -83,7 +82,7 @@ def transfer_moments(
         counted_on=data.lattice,
         n_samples=max(4, round(table.samples * fewer)),
         n_sweeps=table.sweeps,
-        seed=model_seed(experiment, PART, TRANSFER, name),
+        seed=derive_seed(experiment, PART, Purpose.TRANSFER, name=name),
     ).mean
 
 

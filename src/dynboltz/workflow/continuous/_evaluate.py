@@ -123,7 +123,7 @@ def _quantities(
     if not experiment.plans[name].has_pairs:
         return predict_quantities(experiment, learned.model, theta)
     size = float(observed["number"].value.sum(axis=-1).max())
-    return sampled_quantities(experiment, learned.model, theta, size, progress)
+    return sampled_quantities(experiment, name, learned.model, theta, size, progress)
 
 
 def _common(experiment: BoxExperiment) -> dict[str, Any]:

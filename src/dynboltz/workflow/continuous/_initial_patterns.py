@@ -7,7 +7,7 @@ import numpy as np
 from dynboltz.lattices import child_seeds, numbered_seed
 from dynboltz.particles import PointPatterns, random_arrivals, random_pairs, random_particles
 
-from .._seeds import COEFFICIENTS, STATES, seed_for
+from .._seeds import Purpose, derive_seed
 from ._experiment import BoxExperiment
 from ._profiles import random_profile
 from ._schema import Pattern, PatternsInitial, ProfilesInitial
@@ -27,13 +27,15 @@ def initial_patterns(experiment: BoxExperiment, part: str, number: int) -> Point
 def _of_profiles(
     experiment: BoxExperiment, table: ProfilesInitial, part: str, number: int
 ) -> PointPatterns:
-    random = np.random.default_rng(seed_for(experiment, part, COEFFICIENTS, number))
+    random = np.random.default_rng(
+        derive_seed(experiment, part, Purpose.COEFFICIENTS, number=number)
+    )
     box = experiment.box
     profiles = {
         name: random_profile(box, mean, table.modes, table.amplitude, random)
         for name, mean in experiment.largest_means.items()
     }
-    seed = seed_for(experiment, part, STATES, number)
+    seed = derive_seed(experiment, part, Purpose.STATES, number=number)
     patterns = []
     for replica in range(table.replicas):
         own = np.random.default_rng(numbered_seed(seed, replica))
@@ -45,12 +47,14 @@ def _of_patterns(
     experiment: BoxExperiment, table: PatternsInitial, part: str, number: int
 ) -> PointPatterns:
     """Patterns of one kind; the kinds take turns over the initial conditions."""
-    random = np.random.default_rng(seed_for(experiment, part, COEFFICIENTS, number))
+    random = np.random.default_rng(
+        derive_seed(experiment, part, Purpose.COEFFICIENTS, number=number)
+    )
     kind = table.kinds[number % len(table.kinds)]
     densities = {name: _drawn(value, random) for name, value in kind.density.items()}
     distance = 0.0 if kind.distance is None else _drawn(kind.distance, random)
     share = _drawn(kind.share, random)
-    seed = seed_for(experiment, part, STATES, number)
+    seed = derive_seed(experiment, part, Purpose.STATES, number=number)
     patterns = []
     for replica in range(table.replicas):
         loose, bound = child_seeds(numbered_seed(seed, replica), 2)

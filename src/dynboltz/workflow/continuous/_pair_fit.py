@@ -13,7 +13,7 @@ from dynboltz.particles import PointPatterns
 from .._directory import ResultDirectory
 from .._parts import PARTS
 from .._progress import Progress
-from .._seeds import FITS, seed_for
+from .._seeds import Purpose, derive_seed
 from ._experiment import BoxExperiment, FunctionalPlan
 from ._simulate import open_part, patterns_of
 
@@ -32,7 +32,7 @@ def fit_pairs(
     found: dict[str, list[np.ndarray]] = {part: [] for part in PARTS}
     total = sum(getattr(experiment.table.initial, part) for part in PARTS)
     for done, (part, number, patterns) in enumerate(_first_times(experiment, directory)):
-        seed = seed_for(experiment, part, FITS, number)
+        seed = derive_seed(experiment, part, Purpose.FITS, name=plan.name, number=number)
         fit = fit_pseudolikelihood if part == "train" else fit_point_process
         found[part].append(fit(plan.model, patterns, seed=seed).theta)
         progress({"stage": "fit", "model": plan.name, "step": done + 1, "total": total})

@@ -12,7 +12,7 @@ from dynboltz.learning import Solution, sampled_gauss_newton
 
 from .._directory import ResultDirectory
 from .._progress import Progress
-from .._seeds import LEARNING, seed_for
+from .._seeds import Purpose, derive_seed
 from ._experiment import BoxExperiment, FunctionalPlan
 from ._fit import initial_of, read_fit
 from ._model import FunctionalModel
@@ -41,7 +41,7 @@ def learn_pairs(
         [patterns for _, patterns in patterns_of(experiment, trajectories)],
         np.ones(len(experiment.times)),
         plan.sampled_settings,
-        seed=seed_for(experiment, "train", LEARNING),
+        seed=derive_seed(experiment, "train", Purpose.LEARNING, name=plan.name),
         progress=report,
     )
     assert isinstance(result.field, PairField)

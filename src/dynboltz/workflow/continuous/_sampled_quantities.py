@@ -11,7 +11,7 @@ from dynboltz.particles import PointPatterns
 from dynboltz.sampling import BirthDeathMove, start_empty
 
 from .._progress import Progress
-from .._seeds import EVALUATION, seed_for
+from .._seeds import Purpose, derive_seed
 from ._experiment import BoxExperiment
 from ._observed import distance_edges
 
@@ -23,6 +23,7 @@ BURN_IN, APART = 80, 10
 
 def sampled_quantities(
     experiment: BoxExperiment,
+    name: str,
     model: PointProcessModel,
     theta: Float64[np.ndarray, "initial_conditions times coefficients"],
     mean_number: float,
@@ -34,12 +35,14 @@ def sampled_quantities(
 
     Parameters
     ----------
+    name
+        Name of the model.
     mean_number
         Particles of a typical pattern, to measure the length of chains.
     """
     found = []
     for number, rows in enumerate(theta):
-        seed = seed_for(experiment, "test", EVALUATION, number)
+        seed = derive_seed(experiment, "test", Purpose.EVALUATION, name=name, number=number)
         patterns = _samples(experiment, model, rows, mean_number, seed)
         found.append(_quantities(experiment, patterns))
         progress({"stage": "predict", "step": number + 1, "total": len(theta)})

@@ -16,7 +16,7 @@ from dynboltz.store import ParticleStore
 
 from .._directory import ResultDirectory
 from .._ensemble import AbstractEnsemble
-from .._seeds import DYNAMICS, seed_for
+from .._seeds import Purpose, derive_seed
 from .._version import version
 from ._experiment import BoxExperiment
 from ._fingerprint import trajectories_fingerprint
@@ -69,7 +69,7 @@ class BoxEnsemble(AbstractEnsemble):
             experiment.box,
             initial_patterns(experiment, self.part, number),
             times=experiment.times,
-            seed=seed_for(experiment, self.part, DYNAMICS),
+            seed=derive_seed(experiment, self.part, Purpose.DYNAMICS),
             first_replica=replicas.start,
             **experiment.dynamics,
         )
