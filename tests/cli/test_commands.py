@@ -5,6 +5,7 @@ import sys
 from urllib.parse import unquote
 
 import numpy as np
+import pandas as pd
 import pytest
 from ase.io.extxyz import key_val_str_to_dict
 from typer.testing import CliRunner
@@ -342,7 +343,12 @@ def test_a_model_in_a_file_predicts_and_samples_as_in_its_directory(results, tmp
     (["--out", "x.xyz", "--model", "visible"], "must end in .nc"),
     (["--out", "x.xyz", "--trajectories", "train"], "--replica: is needed"),
     (["--out", "x.nc", "--trajectories", "all"], "must be train or test"),
-    (["--out", "x.nc", "--trajectories", "test", "--replica", 99], "no replica 99; there are 0"),
+    (["--out", "x.csv", "--model", "visible"], "must end in .nc"),
+    *(
+        (["--out", f"x.{kind}", "--trajectories", "test", "--replica", 99],
+         "no replica 99; there are 0 to 7")
+        for kind in ("nc", "csv", "xyz")
+    ),
 ])  # fmt: skip
 def test_export_refuses(results, tmp_path, monkeypatch, options, message):
     monkeypatch.chdir(tmp_path)
@@ -373,6 +379,16 @@ def test_trajectories_are_exported(results, tmp_path):
     comment = key_val_str_to_dict(out.read_text().splitlines()[1])
     assert json.loads(unquote(comment["lineage"])) == origin
     assert out.read_text().count("lineage=") == 1
+    out = tmp_path / "test.csv"
+    assert dynboltz("export", results, "--trajectories", "test", "--out", out).exit_code == 0
+    table = pd.read_csv(out)
+    counts = table[(table.quantity == "count") & (table["name"] == "A")]
+    expected = (there.state == 1).sum("x").values.ravel()
+    np.testing.assert_array_equal(counts.value, expected)
+    assert json.loads((tmp_path / "test.csv.json").read_text())["lineage"] == origin
+    refused("export", results, "--trajectories", "test", "--out", out, message="is there already")
+    out.unlink()
+    refused("export", results, "--trajectories", "test", "--out", out, message="test.csv.json")
 
 
 def test_doctor_finds_damage(results, tmp_path):

@@ -48,8 +48,13 @@ def test_ensembles_have_the_mean_and_standard_error_of_their_replicas():
 
 
 def test_a_single_replica_has_no_standard_error():
-    with pytest.raises(ValueError, match="initial condition 3 has one replica"):
-        ensemble_moments(np.zeros((3, 1, 1)), np.array([1, 1, 3]))
+    moments = np.array([0.0, 2.0, 5.0]).reshape(3, 1, 1)
+    ensembles = ensemble_moments(moments, np.array([1, 1, 3]))
+    np.testing.assert_array_equal(ensembles.mean.ravel(), [1.0, 5.0])
+    np.testing.assert_array_equal(ensembles.standard_error.ravel(), [1.0, np.nan])
+    # The floor is that of the initial condition whose error is known.
+    np.testing.assert_array_equal(noise_floor(ensembles.standard_error), [[1.0]])
+    np.testing.assert_array_equal(noise_floor(np.full((2, 1, 1), np.nan)), [[np.nan]])
 
 
 def test_exact_moments_err_by_the_noise_floor():

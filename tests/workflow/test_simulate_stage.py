@@ -266,8 +266,11 @@ def test_a_directory_whose_import_failed_can_be_used(tiny, tmp_path):
     [
         ({"state": np.where(given_states() > 0, np.nan, 0.0)}, "is NaN"),
         ({"state": given_states()[:, :, :9]}, "has the lattice"),
-        ({"time": np.arange(5.0)}, "from 0.0 to 4.0, the experiment 5 from 0.0 to 0.4"),
-        ({"initial_condition": [0, 0, 0, 1, 1, 2]}, "same number of replicas"),
+        (
+            {"time": np.arange(5.0)},
+            "from 0 to 4, the experiment as many from 0 to 0.4.*Write `times = .file.",
+        ),
+        ({"state": given_states()[:, :4], "time": 0.1 * np.arange(4)}, "has 4 times from 0 to 0.3"),
     ],
 )
 def test_foreign_trajectories_that_do_not_fit_are_refused(tiny, tmp_path, changes, message):

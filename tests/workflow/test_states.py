@@ -40,8 +40,9 @@ def test_states_are_those_of_the_trajectories_whatever_the_memory(trajectories, 
 
 def test_blocks_come_in_order_with_the_place_of_their_initial_condition(trajectories):
     found = list(blocks_ahead(trajectories))
-    assert [place for place, _ in found] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
-    joined = np.concatenate([states for _, states in found])
+    assert [place for place, _, _ in found] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert {share for _, share, _ in found} == {0.5}
+    joined = np.concatenate([states for *_, states in found])
     np.testing.assert_array_equal(joined, trajectories.state.values.reshape(joined.shape))
 
 

@@ -20,6 +20,9 @@ Write a learned model or simulated trajectories as one file.
 --trajectories train --out FILE.nc: states and moments of all replicas as NetCDF, or with --replica
 those of one.
 
+--trajectories test --out FILE.csv: moments and numbers of particles as a table for pandas or R, one
+value a line, without states; FILE.csv.json holds units and lineage.
+
 --trajectories test --replica 3 --out FILE.xyz: the particles of one replica as extended XYZ, which
 OVITO reads, and ASE if species are named as chemical elements.
 
@@ -33,7 +36,7 @@ visible.nc
 def export(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Result directory.")],
     *,
-    out: Annotated[Path, typer.Option("--out", help="File to write, .nc or .xyz.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write, .nc, .csv or .xyz.")],
     model: Annotated[
         str | None, typer.Option("--model", metavar="NAME", help="Name of a learned model.")
     ] = None,
@@ -53,7 +56,10 @@ def export(
         raise ValueError(f"--trajectories: must be train or test, got {trajectories!r}.")
     if model is not None and replica is not None:
         raise ValueError("--replica: belongs to --trajectories.")
-    check_file(out, (".nc",) if model is not None else (".nc", ".xyz"), overwrite=overwrite)
+    formats = (".nc",) if model is not None else (".nc", ".csv", ".xyz")
+    check_file(out, formats, overwrite=overwrite)
+    if out.suffix == ".csv":
+        check_file(out.with_name(f"{out.name}.json"), (".json",), overwrite=overwrite)
     if out.suffix == ".xyz" and replica is None:
         raise ValueError("--replica: is needed for a file .xyz, which holds one replica.")
     if model is not None:

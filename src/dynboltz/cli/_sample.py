@@ -45,7 +45,12 @@ def write_samples(
     """
     opened = open_model(source, name)
     experiment, learned, name = opened.experiment, opened.learned, opened.name
-    steps = [0.0] if time == 0 else _steps(experiment.kernel.time_step, time)
+    first = float(experiment.times[0])
+    if time < first:
+        raise ValueError(
+            f"`--time`: must not be before the first time of the model, {first:g}, got {time:g}."
+        )
+    steps = [first] if time == first else _steps(experiment.kernel.time_step, first, time)
     start = starting_coefficients(opened, initial)
     theta = predict_theta(experiment, learned, name, start, np.array(steps))[-1]
     own = derive_seed(experiment, "test", Purpose.SAMPLES, name=name, seed=seed)
@@ -107,9 +112,9 @@ def _gibbs_samples(
     return advance(sampler, start_random(model, n_samples, seed=draw), theta, n_sweeps).visible
 
 
-def _steps(time_step: float, time: float) -> list[float]:
+def _steps(time_step: float, first: float, time: float) -> list[float]:
     """Times on the way, no further apart than the records the model was trained on."""
-    return list(np.linspace(0.0, time, max(1, round(time / time_step)) + 1))
+    return list(np.linspace(first, time, max(1, round((time - first) / time_step)) + 1))
 
 
 def _moments(experiment: Experiment, state: np.ndarray) -> np.ndarray:

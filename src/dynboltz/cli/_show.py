@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TimeElapsedColumn
 from rich.table import Table
 
+from ._console import plain_column, plain_console
 from ._show_box import box_tables
 
 NOT_ERRORS = ("stage", "step", "total", "model", "part")
@@ -21,17 +22,17 @@ LINES = 5
 @contextmanager
 def progress_display(directory: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
     """Show progress bars with the current errors, or log lines where there is no terminal."""
-    console = Console(stderr=True)
-    console.print(f"Results: {directory}", highlight=False, soft_wrap=True)
+    console = plain_console(stderr=True)
+    console.print(f"Results: {directory}", soft_wrap=True)
     if not console.is_terminal:
         yield _Lines(console)
         return
     columns = (
-        TextColumn("{task.description}"),
+        plain_column("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[unit]}"),
+        plain_column("{task.completed:.0f}/{task.total:.0f} {task.fields[unit]}"),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[errors]}"),
+        plain_column("{task.fields[errors]}"),
     )
     with Progress(*columns, console=console) as bars:
         yield _Bars(bars)
@@ -72,7 +73,7 @@ class _Lines:
         self._said[name] = fifth
         done = f"{report['step']}/{report['total']}"
         line = " ".join(filter(None, (name, done, report.get("unit"), _errors(report))))
-        self._console.print(line, highlight=False, soft_wrap=True, markup=False)
+        self._console.print(line, soft_wrap=True)
 
 
 def _task(report: dict[str, Any]) -> str:
@@ -91,15 +92,15 @@ def _errors(report: dict[str, Any]) -> str:
 
 def show_metrics(metrics: dict[str, Any]) -> None:
     """Print the errors of every model beside the noise floor."""
-    console = Console()
+    console = plain_console()
     tables = box_tables if metrics.get("space") == "continuous" else _lattice_tables
     for table in tables(metrics):
         console.print(table)
     seconds = metrics["wall_seconds"]
     times = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
-    console.print(f"Wall time [s]: {times}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Wall time [s]: {times}", soft_wrap=True)
     for warning in metrics["warnings"]:
-        console.print(f"Warning: {warning}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"Warning: {warning}", soft_wrap=True)
 
 
 def _lattice_tables(metrics: dict[str, Any]) -> list[Table]:
@@ -116,7 +117,7 @@ def _errors_per_site(metrics: dict[str, Any]) -> Table:
     for name in columns:
         table.add_column(name.replace("_", " "), justify="right", min_width=7)
     for moment, *values in zip(metrics["moments"], *columns.values(), strict=True):
-        table.add_row(moment, *(f"{value:.5f}" for value in values))
+        table.add_row(moment, *("-" if value is None else f"{value:.5f}" for value in values))
     return table
 
 

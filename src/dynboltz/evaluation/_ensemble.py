@@ -16,7 +16,7 @@ class EnsembleMoments(NamedTuple):
     mean
         Means over the replicas of each initial condition, per site.
     standard_error
-        Standard errors of these means, per site.
+        Standard errors of these means, per site; NaN where there is one replica only.
     """
 
     mean: Float64[np.ndarray, "initial_conditions times moments"]
@@ -30,7 +30,7 @@ def ensemble_moments(
     r"""Average moments over the replicas of each initial condition.
 
     The standard error of a mean over $R$ replicas is $s / \sqrt{R}$ with the sample standard
-    deviation $s$ (divisor $R - 1$).
+    deviation $s$ (divisor $R - 1$); a single replica has a mean, and no standard error.
 
     Parameters
     ----------
@@ -38,20 +38,16 @@ def ensemble_moments(
         Moments of each replica, per site.
     initial_condition
         Number of the initial condition of each replica; the results are in ascending order.
-
-    Raises
-    ------
-    ValueError
-        If an initial condition has a single replica.
     """
-    numbers, counts = np.unique(initial_condition, return_counts=True)
-    if counts.min() < 2:
-        raise ValueError(
-            f"ensemble_moments: initial condition {numbers[counts.argmin()]} has one replica; at "
-            "least two are needed for a standard error."
-        )
-    groups = [moments[initial_condition == number] for number in numbers]
+    groups = [moments[initial_condition == number] for number in np.unique(initial_condition)]
     return EnsembleMoments(
-        np.array([group.mean(axis=0) for group in groups]),
-        np.array([group.std(axis=0, ddof=1) / np.sqrt(len(group)) for group in groups]),
+        np.array([group.mean(axis=0) for group in groups]), np.array([*map(_error, groups)])
     )
+
+
+def _error(
+    group: Float64[np.ndarray, "replicas times moments"],
+) -> Float64[np.ndarray, "times moments"]:
+    if len(group) == 1:
+        return np.full(group.shape[1:], np.nan)
+    return group.std(axis=0, ddof=1) / np.sqrt(len(group))

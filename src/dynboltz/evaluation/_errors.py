@@ -70,14 +70,20 @@ def noise_floor(
 ) -> Float64[np.ndarray, "times moments"]:
     """Expected root mean square error of the exact moments against the simulated means.
 
-    The root of the mean square over initial conditions of the standard errors.
+    The root of the mean square over initial conditions of the standard errors, those that are
+    known: NaN only where all are.
 
     Parameters
     ----------
     standard_error
         Standard errors of the simulated means, per site.
     """
-    return np.sqrt(np.mean(standard_error**2, axis=0))
+    known = np.isfinite(standard_error)
+    squares = np.where(known, standard_error, 0.0) ** 2
+    count = known.sum(axis=0)
+    mean = np.full(count.shape, np.nan)
+    np.divide(squares.sum(axis=0), count, out=mean, where=count > 0)
+    return np.sqrt(mean)
 
 
 def error_summary(over_time: Float64[np.ndarray, "times moments"]) -> ErrorSummary:

@@ -232,6 +232,11 @@ class _SnapshotFit:
         seed: np.random.SeedSequence,
     ) -> Float64[np.ndarray, "coefficients coefficients"]:
         """Metric that states drawn from the model show."""
+        if len(visible) == 1:  # shows no spread; chains that start from it do
+            for_chains, seed = seed.spawn(2)
+            chosen = np.resize(visible, (self._settings.chains, visible.shape[1]))
+            chains = start_from_data(self._sampler.model, chosen, seed=for_chains)
+            visible = advance(self._sampler, chains, theta, FIRST * self._settings.sweeps).visible
         rows = np.tile(theta, (len(visible), 1))
         return self._covariance(self._average.of_states(rows, visible, seed))
 

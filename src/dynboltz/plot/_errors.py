@@ -109,7 +109,7 @@ def plot_error_ratio(
     ax, styles = new_axes(ax), model_styles(predictions)
     for name, ds in predicted(predictions, part).items():
         time, error, noise = _errors(ds, moment, part)
-        noisy = noise > LEAST_NOISE * noise.max()
+        noisy = noise > LEAST_NOISE * np.max(noise, initial=0.0, where=np.isfinite(noise))
         ratio = np.divide(error, noise, out=np.full_like(error, np.nan), where=noisy)
         ax.plot(time, ratio, label=title(name), **styles[name])
     ax.axhline(1.0, label=NOISE_LABEL, **NOISE)  # type: ignore[arg-type]

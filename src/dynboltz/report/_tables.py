@@ -60,13 +60,13 @@ def cost_rows(metrics: Mapping[str, Any]) -> list[Row]:
     return [*rows, Row("simulation", [Cell(f"{simulated:.2g}")])]
 
 
-def _cells(errors: Sequence[float], floor: Sequence[float]) -> list[Cell]:
-    ratios = [f"{e / f:.2g}" if f > 0 else "" for e, f in zip(errors, floor, strict=True)]
+def _cells(errors: Sequence[float], floor: Sequence[float | None]) -> list[Cell]:
+    ratios = [f"{e / f:.2g}" if f else "" for e, f in zip(errors, floor, strict=True)]
     return [Cell(_error(e), ratio) for e, ratio in zip(errors, ratios, strict=True)]
 
 
-def _error(value: float) -> str:
-    return f"{value:#.3g}"
+def _error(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:#.3g}"
 
 
 def number(value: Any) -> str:

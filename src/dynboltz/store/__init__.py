@@ -2,6 +2,7 @@
 
 from ._create import create_trajectories as create_trajectories
 from ._create import write_trajectories as write_trajectories
+from ._csv import export_csv as export_csv
 from ._dataset import read_dataset as read_dataset
 from ._dataset import write_dataset as write_dataset
 from ._errors import StoreError as StoreError
@@ -24,6 +25,7 @@ from ._particle_store import resume_particles as resume_particles
 from ._particle_store import write_particles as write_particles
 from ._readdy import read_readdy as read_readdy
 from ._smoldyn import read_smoldyn as read_smoldyn
+from ._times import read_times as read_times
 from ._trajectory_store import TrajectoryStore as TrajectoryStore
 from ._trajectory_store import resume_trajectories as resume_trajectories
 from ._verify import Verification as Verification

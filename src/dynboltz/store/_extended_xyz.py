@@ -11,8 +11,8 @@ from typing import Any, TextIO
 import numpy as np
 import xarray as xr
 
-from ._errors import StoreError
 from ._files import replacing_file
+from ._layout import check_replica
 from ._particle_layout import load_patterns
 
 AXIS_COUNT = 3
@@ -42,9 +42,7 @@ def export_extended_xyz(trajectories: xr.Dataset, path: Path | str, *, replica: 
         If there is no such replica, or the file cannot be written.
     """
     path = Path(path)
-    n_replicas = trajectories.sizes["replica"]
-    if not 0 <= replica < n_replicas:
-        raise StoreError(path, f"there is no replica {replica}; there are 0 to {n_replicas - 1}.")
+    check_replica(path, replica, trajectories.sizes["replica"])
     chosen = trajectories.isel(replica=[replica])
     frames = _sites(chosen) if "state" in chosen else _particles(chosen)
     lengths = chosen.state.shape[2:] if "state" in chosen else chosen.attrs["box_lengths"]

@@ -14,7 +14,7 @@ from dynboltz.lattices import Boundary, Lattice, Term, TermCounter, neighbour_mo
 
 from ._decoding import within_memory
 from ._errors import StoreError
-from ._layout import check_initial_condition, check_times, trajectories_dataset
+from ._layout import as_doubles, check_initial_condition, check_times, trajectories_dataset
 
 MAX_SPECIES = 254
 
@@ -60,7 +60,7 @@ def foreign_trajectories(
     return trajectories_dataset(
         states,
         moments,
-        times.astype(np.float64),
+        as_doubles(times),
         [term.name for term in terms],
         starts,
         attrs={**attrs, **own},

@@ -67,14 +67,25 @@ def read_npz(
     )
 
 
-def _npz_arrays(path: Path) -> dict[str, np.ndarray]:
+def npz_time(path: Path) -> np.ndarray | None:
+    """Times of a NumPy archive, if it holds them; its other arrays are not read."""
+    return _npz_arrays(path, ("time",)).get("time")
+
+
+def netcdf_time(path: Path) -> np.ndarray | None:
+    """Times of a NetCDF file, if it holds them; its other variables are not read."""
+    time = load_netcdf(path, ("time",)).variables.get("time")
+    return None if time is None else time.values
+
+
+def _npz_arrays(path: Path, wanted: Sequence[str] = (*ARRAYS, "species")) -> dict[str, np.ndarray]:
     check_regular(path)
     with path.open("rb") as file, decoding(path, "a NumPy archive without pickles"):
         archive = np.load(file, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise StoreError(path, "is one array, not an archive; save it with `numpy.savez`.")
         with archive:
-            names = [name for name in (*ARRAYS, "species") if name in archive]
+            names = [name for name in wanted if name in archive]
             check_memory(path, sum(_declared_bytes(archive, name) for name in names))
             return {name: _array(path, archive, name) for name in names}
 

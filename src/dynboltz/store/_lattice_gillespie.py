@@ -82,6 +82,11 @@ def read_lattice_gillespie(
     )
 
 
+def gillespie_times(directory: Path, dt: float) -> np.ndarray:
+    """Times of the files of all replicas."""
+    return np.array(_common_steps(directory, _numbered(directory, REPLICAS))) * dt
+
+
 def _read_states(
     replicas: dict[int, Path], n_times: int, n_sites: int, line_parser: _Lines
 ) -> UInt8[np.ndarray, "replicas times sites"]:

@@ -104,6 +104,22 @@ def check_times(path: Path, times: np.ndarray) -> None:
         raise StoreError(path, "must be finite and increase.", key="`time`")
 
 
+def check_replica(path: Path, replica: int, n_replicas: int) -> None:
+    """Raise `StoreError` for a replica that is not there."""
+    if not 0 <= replica < n_replicas:
+        raise StoreError(path, f"there is no replica {replica}; there are 0 to {n_replicas - 1}.")
+
+
+def as_doubles(times: np.ndarray) -> Float64[np.ndarray, " times"]:
+    """Times in double precision; single precision becomes the shortest decimal that it rounds.
+
+    0.3 is stored as 0.30000001192 in single precision, and was meant as 0.3.
+    """
+    if times.dtype.kind == "f" and times.dtype.itemsize < np.dtype(np.float64).itemsize:
+        return np.array([float(str(time)) for time in times], dtype=np.float64)
+    return times.astype(np.float64)
+
+
 def check_initial_condition(path: Path, numbers: np.ndarray, n_replicas: int) -> None:
     """Raise `StoreError` unless there is one whole number a replica."""
     if numbers.shape != (n_replicas,) or numbers.dtype.kind not in "iu":

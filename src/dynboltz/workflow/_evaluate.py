@@ -210,7 +210,8 @@ class _Evaluation:
             )
         ]
         metrics["prediction_seconds"] = self._seconds
-        metrics["warnings"] = lone + worse + self._warnings
+        single = _single_replicas(self._ensembles)
+        metrics["warnings"] = lone + single + worse + self._warnings
         return metrics | self._sampled
 
     def _add_sampled(self, label: str, name: str, sampled: SampledModel) -> None:
@@ -241,7 +242,7 @@ class _Evaluation:
         return lineage_of_all(self._experiment, self._directory)
 
     @functools.cached_property
-    def _initial_states(self) -> dict[str, np.ndarray]:
+    def _initial_states(self) -> dict[str, list[np.ndarray]]:
         """Simulated states at time 0 by part, read once for all closures."""
         return {part: initial_states(self._experiment, self._directory, part) for part in PARTS}
 
@@ -305,7 +306,7 @@ def _mean_field(experiment: Experiment, ensembles: dict[str, EnsembleMoments]) -
             experiment.lattice,
             experiment.kernel,
             initial_densities=ensemble.mean[:, 0, :n_species],
-            times=experiment.times,
+            times=experiment.times - experiment.times[0],
             terms=experiment.moments,
         )
         for part, ensemble in ensembles.items()
@@ -334,6 +335,21 @@ def _lone_initial_conditions(
         for part, ensemble in ensembles.items()
         if len(ensemble.mean) == 1
     ]
+
+
+def _single_replicas(ensembles: dict[str, EnsembleMoments]) -> list[str]:
+    """Say which noise is not known, because an initial condition has one replica only."""
+    warnings = []
+    for part, ensemble in ensembles.items():
+        lacking = int(np.isnan(ensemble.standard_error).any(axis=(1, 2)).sum())
+        if lacking:
+            n_initial = len(ensemble.mean)
+            known = "those with more" if lacking < n_initial else "no others, so that it is unknown"
+            warnings.append(
+                f"{part}: {lacking} of {n_initial} initial conditions have a single replica, which "
+                f"shows no noise; the noise floor is that of {known}."
+            )
+    return warnings
 
 
 def _dataset(

@@ -24,6 +24,7 @@ from ._schema import (
     DistributionInitial,
     ExperimentTable,
     ModelTable,
+    StoreInitial,
 )
 from ._toml import dotted
 
@@ -126,7 +127,10 @@ class Experiment(AbstractExperiment[ExperimentTable]):
 
     @functools.cached_property
     def times(self) -> Float64[np.ndarray, " times"]:
-        """Times of the recorded states."""
+        """Times of the recorded states: of the kernel, or as given trajectories have them."""
+        initial = self.table.initial
+        if isinstance(initial, StoreInitial) and isinstance(initial.times, list):
+            return np.array(initial.times)
         return self.kernel.time_step * np.arange(self.table.kernel.n_steps + 1)
 
     @functools.cached_property
@@ -201,6 +205,8 @@ class Experiment(AbstractExperiment[ExperimentTable]):
         _ = self.kernel, self.generator  # built once, and so checked
         with in_field(self.source, "kernel.n_steps"):
             check_duration(self.kernel.time_step, self.table.kernel.n_steps)
+        with in_field(self.source, "initial.times"):
+            self._check_times()
         for name, plan in self.plans.items():
             with in_field(self.source, f"{dotted(('models', name))}.initial"):
                 self._check_initial(plan)
@@ -229,6 +235,25 @@ class Experiment(AbstractExperiment[ExperimentTable]):
             self._check_matchings()
         with in_field(self.source, "evaluation.transfer"):
             self._check_transfer()
+
+    def _check_times(self) -> None:
+        """Raise unless times increase and, with collisions, are whole numbers of steps apart."""
+        times, step = self.times, self.kernel.time_step
+        if np.any(np.diff(times) <= 0):
+            place = int(np.argmax(np.diff(times) <= 0)) + 1
+            raise ValueError(
+                f"must increase, got {times[place]:g} after {times[place - 1]:g} at {place}."
+            )
+        since = (times - times[0]) / step
+        if isinstance(self.kernel, CollisionKernel) and np.any(
+            np.abs(since - since.round()) > 0.01
+        ):
+            place = int(np.argmax(np.abs(since - since.round()) > 0.01))
+            raise ValueError(
+                f"must be whole numbers of steps `kernel.dt` = {step:g} after the first one, "
+                f"{times[0]:g}; got {times[place]:g}. Set `kernel.dt` to the time between two "
+                "attempts to hop."
+            )
 
     def _check_boundary(self, plan: ReducedModelPlan) -> None:
         if plan.model.lattice.boundary != self.lattice.boundary and plan.is_solvable:

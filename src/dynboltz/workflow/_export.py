@@ -6,11 +6,13 @@ from pathlib import Path
 
 from dynboltz.store import (
     StoreError,
+    export_csv,
     export_extended_xyz,
     export_netcdf,
     open_particles,
     open_trajectories,
 )
+from dynboltz.store._layout import check_replica
 
 from ._directory import ResultDirectory
 from ._experiment import Experiment
@@ -20,7 +22,7 @@ from ._lineage import lineage_of_copy
 def export_trajectories(
     directory: ResultDirectory, part: str, path: Path | str, *, replica: int | None = None
 ) -> None:
-    """Write trajectories as a NetCDF file, or those of one replica as extended XYZ.
+    """Write trajectories as NetCDF, their moments as CSV, or one replica as extended XYZ.
 
     Parameters
     ----------
@@ -29,7 +31,7 @@ def export_trajectories(
     part
         `"train"` or `"test"`.
     path
-        The file, `.nc` or `.xyz`; one that is there is replaced.
+        The file, `.nc`, `.csv` or `.xyz`; one that is there is replaced.
     replica
         One replica instead of all, which `.xyz` needs.
 
@@ -45,10 +47,11 @@ def export_trajectories(
     trajectories = (open_trajectories if on_lattice else open_particles)(source)
     origin = lineage_of_copy(trajectories.attrs, directory, source)
     trajectories = trajectories.assign_attrs(lineage=origin)
-    n_replicas = trajectories.sizes["replica"]
-    if replica is not None and not 0 <= replica < n_replicas:
-        raise StoreError(path, f"there is no replica {replica}; there are 0 to {n_replicas - 1}.")
-    if path.suffix == ".xyz":
+    if replica is not None:
+        check_replica(path, replica, trajectories.sizes["replica"])
+    if path.suffix == ".csv":
+        export_csv(trajectories, path, replica=replica)
+    elif path.suffix == ".xyz":
         if replica is None:
             raise StoreError(path, "holds one replica; say which.", key="`replica`")
         export_extended_xyz(trajectories, path, replica=replica)

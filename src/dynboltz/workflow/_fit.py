@@ -33,7 +33,7 @@ from ._progress import Progress, silent
 from ._seeds import Purpose, derive_seed
 from ._side_by_side import side_by_side
 from ._simulate import open_part
-from ._states import States, blocks_ahead
+from ._states import States, blocks_ahead, replicas_by_start
 from ._stored import outdated, write_product
 from ._timings import timed
 
@@ -72,13 +72,12 @@ def _summaries(
 ) -> dict[str, Float64[np.ndarray, "initial_conditions times features"]]:
     """Summaries of the training data, for all models whose hidden units can be summed out."""
     trajectories = open_part(experiment, directory, "train")
-    n_initial = len(np.unique(trajectories.initial_condition.values))
+    n_initial = len(replicas_by_start(trajectories)[0])
     statistics = {plan.name: clamped_statistics(plan.model) for plan in plans}
     n_times = {plan.name: len(plan.learned_times(experiment.times)) for plan in plans}
     clamped = {name: found for name, found in statistics.items() if found is not None}
     found = {name: [np.zeros(())] * n_initial for name in clamped}
-    share = trajectories.attrs["block_replicas"] * n_initial / trajectories.sizes["replica"]
-    for number, states in blocks_ahead(trajectories):
+    for number, share, states in blocks_ahead(trajectories):
         for name, known in clamped.items():
             means = summarise(known, states[:, : n_times[name]])
             found[name][number] = found[name][number] + share * means
@@ -88,19 +87,26 @@ def _summaries(
 
 def initial_states(
     experiment: Experiment, directory: ResultDirectory, part: str
-) -> UInt8[np.ndarray, "initial_conditions replicas sites"]:
-    """States at time 0 of one part of the trajectories."""
+) -> list[UInt8[np.ndarray, "_ sites"]]:
+    """States at the first time of each initial condition of one part of the trajectories."""
     trajectories = open_part(experiment, directory, part)
-    states = trajectories.state[:, 0].values
-    n_initial = len(np.unique(trajectories.initial_condition.values))
-    return states.reshape(n_initial, -1, experiment.lattice.n_sites)
+    states = trajectories.state[:, 0].values.reshape(-1, experiment.lattice.n_sites)
+    return np.split(states, replicas_by_start(trajectories)[0][1:])
+
+
+def _as_many(
+    states: list[UInt8[np.ndarray, "_ sites"]],
+) -> UInt8[np.ndarray, "initial_conditions replicas sites"]:
+    """As many states of each initial condition as the one with the fewest replicas has."""
+    fewest = min(map(len, states))
+    return np.array([replicas[:fewest] for replicas in states])
 
 
 def _fit_model(
     experiment: Experiment,
     plan: ReducedModelPlan,
     train: Float64[np.ndarray, "initial_conditions times features"] | None,
-    states: dict[str, np.ndarray],
+    states: dict[str, list[np.ndarray]],
     training_states: States,
     progress: Progress,
 ) -> xr.Dataset:
@@ -171,12 +177,12 @@ def _initial(
     experiment: Experiment,
     plan: ReducedModelPlan,
     part: str,
-    states: UInt8[np.ndarray, "initial_conditions replicas sites"],
+    states: list[UInt8[np.ndarray, "_ sites"]],
 ) -> InitialFits:
     """Coefficients at time 0, known or fitted; the residual is that of persistent chains."""
     if plan.initial == "fitted" and plan.fit.moments == "persistent":
         seed = derive_seed(experiment, part, Purpose.FITS, name=plan.name)
-        return fit_initial_persistent(plan.model, states, plan.fit, seed=seed)
+        return fit_initial_persistent(plan.model, _as_many(states), plan.fit, seed=seed)
     theta = _other_initial(experiment, plan, part, states)
     return InitialFits(theta, np.full(len(theta), np.nan))
 
@@ -185,7 +191,7 @@ def _other_initial(
     experiment: Experiment,
     plan: ReducedModelPlan,
     part: str,
-    states: UInt8[np.ndarray, "initial_conditions replicas sites"],
+    states: list[UInt8[np.ndarray, "_ sites"]],
 ) -> Float64[np.ndarray, "initial_conditions coefficients"]:
     if plan.given_initial is not None:
         return np.tile(plan.given_initial, (len(states), 1))
@@ -194,7 +200,7 @@ def _other_initial(
         return known
     if plan.fit.moments != "exact":
         seed = derive_seed(experiment, part, Purpose.FITS, name=plan.name)
-        return np.asarray(fit_initial_sampled(plan.model, states, plan.fit, seed=seed))
+        return np.asarray(fit_initial_sampled(plan.model, _as_many(states), plan.fit, seed=seed))
     clamped = ClampedStatistics(plan.model)
     summaries = np.array([clamped.summarise(replicas).mean(axis=0) for replicas in states])
     return np.asarray(fit_initial(plan.model, summaries, plan.fit))

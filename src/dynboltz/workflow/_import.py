@@ -11,24 +11,30 @@ from dynboltz import store
 from dynboltz.store import StoreError
 
 from ._experiment import Experiment
+from ._recorded_times import file_times, same_times
 
 SOURCE = "source"
 """Attribute of imported trajectories: what the file was like when it was read."""
 SAME_TIME = 1e-6
-"""Largest difference of a time from the experiment's, in steps."""
+"""Largest difference of a time from the experiment's, in steps, besides its rounding."""
+ADVICE = (
+    'Write `times = "file"` in `[initial]` to take the times of the training data, which may begin '
+    "late and be irregular, or set `kernel` to match the data."
+)
 
 
 def read_trajectories(experiment: Experiment, part: str) -> xr.Dataset:
     """Read the trajectories that an experiment names, and check that they fit it.
 
     The format goes by the name: `.npz`, `.nc`, a store of dynboltz (`.zarr`), or a directory that
-    LatticeGillespieCpp wrote. Replicas are sorted by initial condition.
+    LatticeGillespieCpp wrote. Replicas are sorted by initial condition; there may be any number of
+    each. Times that are the experiment's up to rounding become these; a file that does not tell
+    any has them.
 
     Raises
     ------
     StoreError
-        If they cannot be read, or have other species, sites or times than the experiment, or not
-        the same number of replicas, at least two, for each initial condition.
+        If they cannot be read, or have other species, sites or times than the experiment.
     """
     path = Path(getattr(experiment.table.initial, part))
     trajectories = _read(experiment, path)
@@ -36,6 +42,8 @@ def read_trajectories(experiment: Experiment, part: str) -> xr.Dataset:
     order = np.argsort(trajectories.initial_condition.values, kind="stable")
     names = [term.name for term in experiment.moments]
     imported = trajectories.isel(replica=order).sel(moment=names)
+    units = trajectories.time.attrs
+    imported = imported.assign_coords(time=("time", experiment.times, units))
     imported.attrs[SOURCE] = _identity(path)
     return imported
 
@@ -94,20 +102,23 @@ def _check(experiment: Experiment, path: Path, trajectories: xr.Dataset) -> None
     if lacking:
         raise StoreError(path, f"has no moment {lacking[0]!r}.", key="`moment`")
     times, own = trajectories.time.values, experiment.times
-    if times.shape != own.shape or np.any(
-        np.abs(times - own) > SAME_TIME * experiment.kernel.time_step
-    ):
-        raise StoreError(
-            path,
-            f"has {times.size} times from {times[0]} to {times[-1]}, the experiment {own.size} "
-            f"from {own[0]} to {own[-1]}. Set `kernel` to match the data.",
-            key="`time`",
+    tells = file_times(experiment.table, path) is not None
+    tolerance = SAME_TIME * experiment.kernel.time_step
+    if not (same_times(times, own, tolerance) if tells else times.shape == own.shape):
+        raise StoreError(path, f"{_differing_times(times, own, tells)} {ADVICE}", key="`time`")
+
+
+def _differing_times(times: np.ndarray, own: np.ndarray, tells: bool) -> str:
+    """How the times of a file differ from those of the experiment."""
+    if times.size != own.size or not tells:
+        first = f"from {times[0]:.9g} to {times[-1]:.9g}" if tells else "that it does not tell"
+        return (
+            f"has {times.size} times {first}, the experiment {own.size} from {own[0]:.9g} to "
+            f"{own[-1]:.9g}."
         )
-    replicas = np.unique(trajectories.initial_condition.values, return_counts=True)[1]
-    if replicas.min() != replicas.max() or replicas.min() < 2:
-        raise StoreError(
-            path,
-            "needs the same number of replicas, at least 2, for each initial condition; got "
-            f"{replicas.min()} to {replicas.max()}.",
-            key="`initial_condition`",
-        )
+    place = int(np.argmax(np.abs(times - own)))
+    return (
+        f"has {times.size} times from {times[0]:.9g} to {times[-1]:.9g}, the experiment as many "
+        f"from {own[0]:.9g} to {own[-1]:.9g}; the largest difference is that of {times[place]:.9g} "
+        f"from {own[place]:.9g}."
+    )

@@ -11,6 +11,7 @@ from dynboltz.experiments import find_experiment
 from ._errors import ExperimentError
 from ._experiment import Experiment
 from ._read import absolute_paths, checked, read_raw
+from ._recorded_times import with_times
 from ._schema import ExperimentTable
 from .continuous._experiment import BoxExperiment
 from .continuous._schema import BoxExperimentTable
@@ -73,6 +74,6 @@ def experiment_from(raw: dict[str, Any], source: Path) -> AnyExperiment:
         result = BoxExperiment(checked(source, raw, BoxExperimentTable), source)
     else:
         table = checked(source, raw, ExperimentTable)
-        result = Experiment(absolute_paths(table, source.parent), source)
+        result = Experiment(with_times(absolute_paths(table, source.parent), source), source)
     result.check()
     return result

@@ -52,6 +52,13 @@ def error_metrics(
     }
 
 
+def _or_null(values: Float64[np.ndarray, ...]) -> np.ndarray | list[Any]:
+    """Values, or as many `None` where single replicas show no noise, as JSON has no NaN."""
+    if np.all(np.isfinite(values)):
+        return values
+    return np.where(np.isfinite(values), values.astype(object), None).tolist()
+
+
 def _part_metrics(
     part: str, ensembles: dict[str, EnsembleMoments], predictions: dict[str, Prediction]
 ) -> dict[str, Any]:
@@ -66,10 +73,10 @@ def _part_metrics(
         }
     return {
         "noise_floor": {
-            "time_mean": floor.time_mean,
-            "time_max": floor.time_max,
-            "t0": floor.over_time[0],
-            "over_time": floor.over_time,
+            "time_mean": _or_null(floor.time_mean),
+            "time_max": _or_null(floor.time_max),
+            "t0": _or_null(floor.over_time[0]),
+            "over_time": _or_null(floor.over_time),
         },
         "models": models,
     }

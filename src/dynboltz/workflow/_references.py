@@ -55,7 +55,7 @@ class Reference:
 def closure_prediction(
     experiment: Experiment,
     kind: ClosureKind,
-    initial_states: dict[str, UInt8[np.ndarray, "initial_conditions replicas sites"]],
+    initial_states: dict[str, list[UInt8[np.ndarray, "_ sites"]]],
 ) -> Reference:
     """Moments by a closure that starts from those of the simulated initial states.
 

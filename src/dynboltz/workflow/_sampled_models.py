@@ -174,13 +174,15 @@ def sampled_metrics(
             simulated[:1, model.places],
             terms,
         ),
-        "noise_floor": relative_summary(
-            ensemble.standard_error[:, :n_learned], simulated[:, :n_learned], terms
-        ),
         "equilibrium_times": experiment.times[model.places],
         "r_hat": model.equilibrium.r_hat,
         "metastable_times": experiment.times[model.places][model.equilibrium.metastable].tolist(),
     }
+    known = np.isfinite(ensemble.standard_error).all(axis=(1, 2))
+    if known.any():  # single replicas show no noise
+        metrics["noise_floor"] = relative_summary(
+            ensemble.standard_error[known, :n_learned], simulated[known, :n_learned], terms
+        )
     beyond = model.short_run[:, n_learned:]
     if beyond.size and np.all(np.isfinite(beyond)):
         metrics["beyond_training"] = relative_summary(

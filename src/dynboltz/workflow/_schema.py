@@ -112,11 +112,16 @@ class CountsInitial(Table):
 
 
 class StoreInitial(Table):
-    """Trajectories that are there already, instead of simulated ones."""
+    """Trajectories that are there already, instead of simulated ones.
+
+    Their times are those of the kernel, unless `times` lists them, or is `"file"` for those of the
+    file of the training set.
+    """
 
     source: Literal["store"]
     train: str
     test: str
+    times: Literal["file"] | Annotated[list[Finite], Field(min_length=2)] | None = None
 
 
 InitialTable = Annotated[

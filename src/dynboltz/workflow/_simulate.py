@@ -146,7 +146,7 @@ def _import(experiment: Experiment, ensemble: LatticeEnsemble, path: Path) -> No
     given = read_trajectories(experiment, ensemble.part)
     own = {"version": version(), "experiment": experiment.to_toml()}
     given.attrs |= own | {"fingerprint": ensemble.fingerprint}
-    replicas = given.sizes["replica"] // len(np.unique(given.initial_condition))
+    replicas = int(np.unique(given.initial_condition, return_counts=True)[1].max())
     store.write_trajectories(given, path, block_replicas=replicas)
 
 

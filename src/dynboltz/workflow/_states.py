@@ -10,7 +10,7 @@ from typing import final
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Integer, UInt8
+from jaxtyping import Int64, Integer, UInt8
 
 MEMORY = 512 * 2**20
 """Bytes of states that are kept in memory."""
@@ -23,7 +23,8 @@ class States:
     Parameters
     ----------
     trajectories
-        Opened lazily; the replicas of an initial condition are neighbours.
+        Opened lazily; the replicas of an initial condition are neighbours. Where some have more
+        than others, `n_replicas` is the smallest number, and the other replicas are not read.
     memory
         Bytes that may be kept. An initial condition that is larger is never read as a whole:
         each call then reads what it is asked for.
@@ -32,8 +33,9 @@ class States:
     def __init__(self, trajectories: xr.Dataset, *, memory: int = MEMORY) -> None:
         self._trajectories = trajectories
         self._sites = int(np.prod(trajectories.state.shape[2:]))
-        self.n_initial = len(np.unique(trajectories.initial_condition.values))
-        self.n_replicas = trajectories.sizes["replica"] // self.n_initial
+        self._first, counts = replicas_by_start(trajectories)
+        self.n_initial = len(counts)
+        self.n_replicas = int(counts.min())
         self._room = memory // (self.n_replicas * trajectories.sizes["time"] * self._sites)
         self._kept: OrderedDict[int, Future[np.ndarray]] = OrderedDict()
         self._reader = ThreadPoolExecutor(max_workers=1)
@@ -71,26 +73,47 @@ class States:
     def _read(
         self, number: int, times: np.ndarray, replicas: np.ndarray
     ) -> UInt8[np.ndarray, "times replicas sites"]:
-        place = {"replica": number * self.n_replicas + replicas, "time": times}
+        place = {"replica": self._first[number] + replicas, "time": times}
         states = self._trajectories.state.isel(place).values
         flat = states.reshape(len(replicas), len(times), self._sites)
         return np.ascontiguousarray(np.swapaxes(flat, 0, 1))
 
 
+def replicas_by_start(
+    trajectories: xr.Dataset,
+) -> tuple[Int64[np.ndarray, " initial_conditions"], Int64[np.ndarray, " initial_conditions"]]:
+    """Place of the first replica of each initial condition, and how many replicas it has."""
+    _, first, counts = np.unique(
+        trajectories.initial_condition.values, return_index=True, return_counts=True
+    )
+    return first, counts
+
+
 def blocks_ahead(
     trajectories: xr.Dataset,
-) -> Iterator[tuple[int, UInt8[np.ndarray, "replicas times sites"]]]:
-    """Place of the initial condition and states of each block, the next one read meanwhile."""
-    n_replicas, size = trajectories.sizes["replica"], trajectories.attrs["block_replicas"]
-    alike = n_replicas // len(np.unique(trajectories.initial_condition.values))
+) -> Iterator[tuple[int, float, UInt8[np.ndarray, "replicas times sites"]]]:
+    """Place of the initial condition, share of its replicas and states of each block.
 
-    def read(start: int) -> tuple[int, np.ndarray]:
+    The next block is read meanwhile. One that holds replicas of several initial conditions, as
+    where these have different numbers of them, comes in parts.
+    """
+    n_replicas, size = trajectories.sizes["replica"], trajectories.attrs["block_replicas"]
+    first, counts = replicas_by_start(trajectories)
+
+    def read(start: int) -> np.ndarray:
         states = trajectories.state[start : start + size].values
-        return start // alike, states.reshape(*states.shape[:2], -1)
+        return states.reshape(*states.shape[:2], -1)
+
+    def parts(start: int, states: np.ndarray) -> Iterator[tuple[int, float, np.ndarray]]:
+        places = np.searchsorted(first, np.arange(start, start + len(states)), side="right") - 1
+        for number in np.unique(places):
+            own = states[places == number] if places[0] != places[-1] else states
+            yield int(number), len(own) / int(counts[number]), own
 
     with ThreadPoolExecutor(max_workers=1) as reader:
         following = reader.submit(read, 0)
-        for start in range(size, n_replicas, size):
-            current, following = following.result(), reader.submit(read, start)
-            yield current
-        yield following.result()
+        for start in range(0, n_replicas, size):
+            current = following.result()
+            if start + size < n_replicas:
+                following = reader.submit(read, start + size)
+            yield from parts(start, current)
