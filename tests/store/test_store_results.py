@@ -324,3 +324,9 @@ def test_netcdf_files_of_other_programs_are_told_from_damaged_ones(tmp_path):
         del file.attrs["json_attributes"]
     with pytest.raises(StoreError, match="has damaged attributes"):
         import_netcdf(path)
+
+
+def test_json_holds_names_of_files_that_are_no_text(tmp_path):
+    name = os.fsdecode(b"r\xff\xe9")
+    write_json(tmp_path / "a.json", {"command": [name]})
+    assert read_json(tmp_path / "a.json") == {"command": [name]}

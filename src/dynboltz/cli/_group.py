@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 import typer
@@ -10,6 +12,8 @@ from typer.core import TyperGroup
 from ._signals import INTERRUPTED, MESSAGE, TERMINATED, Termination
 
 BAD_INPUT = 2
+PLATFORMS = ("JAX_PLATFORMS", "JAX_PLATFORM_NAME")
+"""Environment variables that choose the devices of JAX."""
 
 
 class ReportingGroup(TyperGroup):
@@ -29,8 +33,41 @@ class ReportingGroup(TyperGroup):
             raise typer.Exit(TERMINATED if ended else INTERRUPTED) from None
         except BrokenPipeError:
             raise  # the reader of the output has enough: click ends quietly
-        except (ValueError, ArithmeticError, OSError) as error:
-            if ctx.params.get("debug"):
+        except (ValueError, ArithmeticError, OSError, RuntimeError, AssertionError) as error:
+            message = _message(error)
+            if message is None or ctx.params.get("debug"):
                 raise
-            typer.echo(f"Error: {error}", err=True)
+            typer.echo(f"Error: {message}", err=True)
             raise typer.Exit(BAD_INPUT) from None
+
+
+def _message(error: Exception) -> str | None:
+    """What to tell the user, `None` for what is an error of this package."""
+    if isinstance(error, UnicodeEncodeError):
+        name = error.object[max(error.start - 20, 0) : error.end + 20]
+        return (
+            f"{name!r}: is no text in {error.encoding}, which results cannot hold; rename the file "
+            "or folder."
+        )
+    if isinstance(error, (ValueError, ArithmeticError, OSError)):
+        return str(error)
+    return _missing_device()  # for which JAX raises either of the others
+
+
+def _missing_device() -> str | None:
+    """Why JAX has no device, `None` if it has one or was not needed."""
+    if "jax" not in sys.modules:
+        return None
+    import jax  # noqa: PLC0415
+
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError):
+        name = next((name for name in PLATFORMS if os.environ.get(name)), None)
+        if name is None:
+            return "JAX finds no device to compute on; `JAX_PLATFORMS=cpu` takes the processor."
+        return (
+            f"{name}={os.environ[name]}: JAX finds no such device on this machine, or is not "
+            f"installed for it. Unset {name}, or set it to cpu."
+        )
+    return None

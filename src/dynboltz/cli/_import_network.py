@@ -92,7 +92,7 @@ def import_network(
         from dynboltz.store._files import replacing_file  # noqa: PLC0415
 
         with replacing_file(out) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
         typer.echo(f"Reactions: {out}")
 
 

@@ -6,7 +6,6 @@ Rooms that take seconds to import are imported by the commands that need them.
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +22,7 @@ from ._group import ReportingGroup
 from ._import_network import import_network
 from ._interpret import interpret
 from ._signals import INTERRUPTED, TERMINATED, end_now, end_on_signals
+from ._surroundings import prepare
 
 app = typer.Typer(
     name="dynboltz",
@@ -91,9 +91,7 @@ app.command()(sweep)
 
 def main() -> None:
     """Run the command line; compiled code is kept in the user's cache directory."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dynboltz"
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache / "jax"))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+    prepare()
     # Zarr reads chunks side by side; after an error at one, the others are given up.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     end_on_signals()

@@ -8,6 +8,7 @@ import numba
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from dynboltz._compiled import compiled
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import streams, uniform
 
@@ -113,7 +114,7 @@ def _thresholds(matrix: np.ndarray, messages: np.ndarray, n_labels: int) -> np.n
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True, parallel=True)
+@compiled(parallel=True)
 def _sample(first, thresholds, n_labels, states, samples):
     n_tuples = first.size
     n_drawn = thresholds.shape[1]
@@ -132,7 +133,7 @@ def _sample(first, thresholds, n_labels, states, samples):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _choose(cumulative, number):
     choice = 0
     while choice < cumulative.size - 1 and number >= cumulative[choice]:

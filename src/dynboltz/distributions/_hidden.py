@@ -19,6 +19,7 @@ import numba
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float64, Int32, Int64, UInt8
 
+from dynboltz._compiled import compiled
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import (
     WORD,
@@ -296,7 +297,7 @@ def _partners(
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True, parallel=True)
+@compiled(parallel=True)
 def _histogram_of_partners(visible, partners, histogram):
     n_offsets, n_units = partners.sites.shape
     for s in numba.prange(visible.shape[0]):
@@ -319,7 +320,7 @@ def _site_cells(tables, exists):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True, parallel=True)
+@compiled(parallel=True)
 def _histogram(visible, tables, weights, cells, histogram):
     for s in numba.prange(visible.shape[0]):
         workspace = make_workspace(tables, tables.anchors.size)

@@ -9,6 +9,7 @@ import numba
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from dynboltz._compiled import compiled
 from dynboltz.lattices import inlined
 
 
@@ -164,7 +165,7 @@ def n_occupied(labels):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True, parallel=True)
+@compiled(parallel=True)
 def add_patterns(positions, labels, tables, sums):
     """Add the monomials of all particles and pairs of patterns to `sums` [patterns, monomials]."""
     n_patterns, n_slots, dim = positions.shape
@@ -179,7 +180,7 @@ def add_patterns(positions, labels, tables, sums):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True, parallel=True)
+@compiled(parallel=True)
 def add_insertions(positions, labels, points, species, tables, sums):
     """Add what a particle at each of `points` [patterns, points, dim] would add to its pattern.
 

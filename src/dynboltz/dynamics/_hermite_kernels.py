@@ -7,9 +7,11 @@ from typing import no_type_check
 import numba
 import numpy as np
 
+from dynboltz._compiled import compiled
+
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _one_dimension(local, side, factors, slopes):
     """Basis functions [vertex, dof] along one axis, and their derivatives by the position."""
     inner = min(max(local, 0.0), 1.0)
@@ -28,7 +30,7 @@ def _one_dimension(local, side, factors, slopes):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _multiply(factors, slopes, dim, axis_of_slope, basis):
     """Products [vertex, dof] of the functions along all axes; along one axis their slopes."""
     basis[0, 0] = 1.0
@@ -46,7 +48,7 @@ def _multiply(factors, slopes, dim, axis_of_slope, basis):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _locate(theta, f, tables, factors, slopes, rows):
     """Fill in basis functions and rows of the cell around a point; -1 for a missing vertex.
 
@@ -86,7 +88,7 @@ def _locate(theta, f, tables, factors, slopes, rows):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _evaluate(theta, tables, u, work, derivative, all_rows):
     """Value of the field at a point and the rows around it; returns whether all are there."""
     factors, slopes, bases, _, own = work
@@ -114,7 +116,7 @@ def _evaluate(theta, tables, u, work, derivative, all_rows):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _pull_back(theta, source, tables, u, work, gradient, pulled):
     """Add (dF/du)^T source to `gradient`, and set `pulled` to (dF/dtheta)^T source."""
     factors, slopes, bases, rows, own = work
@@ -144,7 +146,7 @@ def _pull_back(theta, source, tables, u, work, gradient, pulled):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _workspace(max_dim, n_coefficients):
     """Factors and slopes along the axes, basis functions and their slopes, rows, one output."""
     corners = 1 << max_dim
@@ -158,7 +160,7 @@ def _workspace(max_dim, n_coefficients):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _place(i, theta, size, tableau, points, stages):
     """Fill in the point of a stage, given the slopes of those before it."""
     points[i] = theta
@@ -168,7 +170,7 @@ def _place(i, theta, size, tableau, points, stages):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True, parallel=True)
+@compiled(parallel=True)
 def solve_steps(first, sizes, tables, u, tableau, path, rows, complete):
     """Fill `path` [batch, steps + 1, coefficients]; `complete` [batch, steps] lacks no vertices.
 
@@ -194,7 +196,7 @@ def solve_steps(first, sizes, tables, u, tableau, path, rows, complete):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def first_changed(tables, before, u, rows, first):
     """Set `first` to the number of steps of each path that stay as they were with `before`.
 
@@ -220,7 +222,7 @@ def first_changed(tables, before, u, rows, first):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _stays(rows, n, step, changed, dims, key_pointers):
     """Whether no vertex around the stages of a step has changed; missing ones have not."""
     for stage in range(rows.shape[2]):
@@ -233,7 +235,7 @@ def _stays(rows, n, step, changed, dims, key_pointers):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True, parallel=True)
+@compiled(parallel=True)
 def pull_back_steps(path, sizes, cotangents, tables, u, tableau, gradients):
     """Add to `gradients` [groups, dofs] what cotangents at every point of the path pull back to.
 

@@ -10,6 +10,7 @@ import numba
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from dynboltz._compiled import compiled
 from dynboltz.particles import Box, PointPatterns
 
 _DIRECTIONS = 256
@@ -75,7 +76,7 @@ def pair_counts(
     return found.reshape(*patterns.batch, *found.shape[1:])
 
 
-@numba.njit(cache=True, nogil=True, parallel=True)
+@compiled(parallel=True)
 @no_type_check
 def _count(positions, labels, places, periods, edges, found):
     for row in numba.prange(len(labels)):

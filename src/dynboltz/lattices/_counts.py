@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Int64, Shaped, UInt64
 
 from dynboltz._arguments import checked
+from dynboltz._compiled import compiled
 from dynboltz._typing import AnyArray
 
 from ._lattice import Lattice
@@ -74,7 +75,7 @@ class CountTables(NamedTuple):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def make_workspace(tables, block):
     """Return the scratch arrays that `count_terms` needs, one set a thread.
 
@@ -89,7 +90,7 @@ def make_workspace(tables, block):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _fill_padded(state, row_sites, row, cells):
     length, below, above = row[0], row[1], row[2]
     width = below + length + above
@@ -107,7 +108,7 @@ def _fill_padded(state, row_sites, row, cells):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _pack_plane(padded, species, plane, first_word):
     low = np.uint64(0x7F7F7F7F7F7F7F7F)
     high = np.uint64(0x8080808080808080)
@@ -124,7 +125,7 @@ def _pack_plane(padded, species, plane, first_word):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _count_ones(word):
     word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
     pairs = np.uint64(0x3333333333333333)
@@ -134,7 +135,7 @@ def _count_ones(word):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def pack_state(states, tables, workspace):
     """Pack one state, `states` [layers, sites], into the bit planes of the workspace."""
     padded, planes, _ = workspace
@@ -148,7 +149,7 @@ def pack_state(states, tables, workspace):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def fill_rows(start, tables, workspace):
     """Fill the rows of the workspace from word `start` on; return the number of words."""
     _, planes, rows = workspace
@@ -172,7 +173,7 @@ def fill_rows(start, tables, workspace):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def count_terms(states, tables, workspace, counts):
     """Add the number of times that each term holds in `states` [layers, sites] to `counts`."""
     pack_state(states, tables, workspace)
@@ -193,7 +194,7 @@ def count_terms(states, tables, workspace, counts):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True, parallel=True)
+@compiled(parallel=True)
 def _count_batch(states, tables, n_blocks, counts):
     n_states = states.shape[1]
     for block in numba.prange(n_blocks):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import no_type_check
 
-import numba
 import numpy as np
+
+from dynboltz._compiled import compiled
 
 from ._random import next_uint64, uniform
 
@@ -31,7 +32,7 @@ EDGES = _edges()
 HEIGHTS = np.exp(-(EDGES**2) / 2)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def normal(state):
     """Draw a normally distributed float64 of mean 0 and variance 1.
@@ -52,7 +53,7 @@ def normal(state):
             return x
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _beyond(state):
     """Draw from the tail by rejection from an exponential (Marsaglia 1964, Technometrics 6)."""

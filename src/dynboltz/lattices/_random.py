@@ -11,11 +11,11 @@ import math
 from collections.abc import Iterator
 from typing import no_type_check
 
-import numba
 import numpy as np
 from jaxtyping import UInt64
 
 from dynboltz._arguments import check_memory, check_range, checked
+from dynboltz._compiled import compiled
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MASK_32 = np.uint64(0xFFFFFFFF)
@@ -99,13 +99,13 @@ def _mix(words: UInt64[np.ndarray, " words"]) -> UInt64[np.ndarray, " words"]:
     return words ^ (words >> np.uint64(31))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _rotate_left(word, distance):
     return (word << np.uint64(distance)) | (word >> np.uint64(64 - distance))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def advance(s0, s1, s2, s3):
     """Return 64 random bits and the four words of the next state.
@@ -121,7 +121,7 @@ def advance(s0, s1, s2, s3):
     return result, s0, s1, s2 ^ shifted, _rotate_left(s3, 45)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def next_uint64(state):
     """Draw 64 random bits and advance `state` [4]."""
@@ -129,14 +129,14 @@ def next_uint64(state):
     return result
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def uniform(state):
     """Draw a float64 in [0, 1), a multiple of 2^-53."""
     return np.float64(next_uint64(state) >> np.uint64(11)) * _UNIT_53
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def bounded(state, n):
     """Draw an int64 in {0, ..., n - 1}, each equally likely, for 1 <= n < 2^32.
@@ -153,7 +153,7 @@ def bounded(state, n):
     return np.int64(product >> np.uint64(32))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def exponential(state):
     """Draw an exponentially distributed float64 of mean 1."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import no_type_check
 
-import numba
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._compiled import compiled
 from dynboltz.lattices import child_seeds, numbered_generators, streams, uniform
 
 from ._box import Box
@@ -57,7 +57,7 @@ def random_particles(
     return _patterns(rows * np.array(box.lengths, dtype=np.float64), box, species, counts)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _fill(rows, random):
     for row in range(rows.shape[0]):

@@ -44,7 +44,7 @@ def write_report(directory: Path) -> Path:
     path = directory / "report.html"
     temporary = directory / ".report.html.partial"
     try:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

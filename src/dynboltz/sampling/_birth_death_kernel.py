@@ -9,6 +9,7 @@ import numba
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._compiled import compiled
 from dynboltz.distributions import (
     fill_squared_distances,
     pair_energy,
@@ -61,7 +62,7 @@ class _Chain(NamedTuple):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True, _nrt=False)  # pyright: ignore[reportCallIssue]
+@compiled(_nrt=False)  # pyright: ignore[reportCallIssue]
 def _energy(point, species, n, skip, chain, tables):
     """Energy of a particle at `point` among `n` others, but for the one in the slot `skip`."""
     coefficients, labels, squared = chain.coefficients, chain.labels, chain.squared
@@ -174,7 +175,7 @@ def _propose(chain, n, proposals, log_measure, tables):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _run_chain(positions, labels, coefficients, tables, proposals, n_proposals, random):
     """Fill the records of one chain; return when it had no slot left, or -1."""
     n_records, n_slots, dim = positions.shape
@@ -210,7 +211,7 @@ def _run_chain(positions, labels, coefficients, tables, proposals, n_proposals, 
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True, parallel=True)
+@compiled(parallel=True)
 def run_chains(positions, labels, coefficients, tables, proposals, n_proposals, random, full):
     """Fill `positions` and `labels` [records, chains, slots] behind the first record.
 

@@ -9,6 +9,7 @@ import numba
 import numpy as np
 from jaxtyping import Float, Shaped, UInt8, UInt64
 
+from dynboltz._compiled import compiled
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import bounded, streams
@@ -71,7 +72,7 @@ def start_random(
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True, parallel=True)
+@compiled(parallel=True)
 def _fill_at_random(states, n_labels, exists, random):
     """Draw all units [layers, chains, sites] with the streams of their chains."""
     n_layers, n_chains, n_sites = states.shape

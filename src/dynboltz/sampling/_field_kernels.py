@@ -17,6 +17,7 @@ from typing import no_type_check
 import numba
 import numpy as np
 
+from dynboltz._compiled import compiled
 from dynboltz.lattices import advance
 
 from ._field_tables import STRIDE
@@ -28,7 +29,7 @@ _LABEL = np.uint32(STRIDE - 1)
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True, parallel=True)
+@compiled(parallel=True)
 def fill_entries(theta, gibbs, tables, entries):
     """Alias tables for each row of `theta` and each code, one entry a column."""
     for row in numba.prange(theta.shape[0]):
@@ -51,7 +52,7 @@ def fill_entries(theta, gibbs, tables, entries):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _fill_columns(shares, entries, place):
     """Divide the draws of each column between its label and an alias.
 
@@ -71,7 +72,7 @@ def _fill_columns(shares, entries, place):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _extremes(shares):
     """Labels with the fewest and the most draws."""
     fewest, most = 0, 0
@@ -82,7 +83,7 @@ def _extremes(shares):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _add_up(codes, fields, partners, first, stop):
     """Codes of the cells from `first` to `stop`, four partners at a time."""
     total = codes[first:stop]
@@ -103,7 +104,7 @@ def _add_up(codes, fields, partners, first, stop):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _seen(fields, partners, place, first, stop):
     """What the cells from `first` to `stop` see of one partner."""
     places, shifts = partners
@@ -111,7 +112,7 @@ def _seen(fields, partners, place, first, stop):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _label(draw, entries, code):
     """Label by the alias table that begins at `code`."""
     entry = entries[np.uint64(code) + np.uint64(draw & _LABEL)]
@@ -119,7 +120,7 @@ def _label(draw, entries, code):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _draw(codes, positions, entries, increments, field, words):
     """Draw the units at some cells; two draws of 32 bits are made of 64 random bits."""
     s0, s1, s2, s3 = words
@@ -140,7 +141,7 @@ def _draw(codes, positions, entries, increments, field, words):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _derive(fields, layer, positions, tables):
     """Bring the further fields of a layer, and the margins of all, up to date with the first."""
     first = tables.layer_fields[layer]
@@ -154,7 +155,7 @@ def _derive(fields, layer, positions, tables):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _copy(field, cells, sources):
     """Let cells of the margin repeat others."""
     for m in range(np.uint64(cells.size)):
@@ -162,7 +163,7 @@ def _copy(field, cells, sources):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _sweep(fields, codes, entries, tables, words):
     for b in range(tables.blocks.shape[0]):
         layer, start, end, first, stop = tables.blocks[b]
@@ -178,7 +179,7 @@ def _sweep(fields, codes, entries, tables, words):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def sweep_chain(records, entries, tables, n_sweeps, random):
     """Fill `records` [layers, records, sites] of a chain behind the first, `n_sweeps` apart.
 

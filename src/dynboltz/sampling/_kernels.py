@@ -14,6 +14,7 @@ import numba
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from dynboltz._compiled import compiled
 from dynboltz.lattices import advance
 
 _UNIT_53 = 2.0**-53
@@ -38,7 +39,7 @@ class Conditionals(NamedTuple):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _accumulate(fields):
     """Replace the fields of the species by the probabilities of all labels below each of them."""
     largest = 0.0
@@ -56,7 +57,7 @@ def _accumulate(fields):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def tabulate_code(theta, tables, first, probabilities):
     """Fill in the probabilities of all labels below each species, for one code.
 
@@ -71,7 +72,7 @@ def tabulate_code(theta, tables, first, probabilities):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True, parallel=True)
+@compiled(parallel=True)
 def fill_thresholds(theta, tables, by_code, thresholds):
     """Cumulative probabilities for each row of `theta` and each code of the layers chosen."""
     for row in numba.prange(theta.shape[0]):
@@ -86,7 +87,7 @@ def fill_thresholds(theta, tables, by_code, thresholds):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _update_by_code(cells, block, increments, thresholds, words):
     """Update the units of a block; their codes say where their thresholds are."""
     units, neighbours, fields = block
@@ -108,7 +109,7 @@ def _update_by_code(cells, block, increments, thresholds, words):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _update_by_products(cells, block, rule, tables, words):
     """Update the units of a block; their fields are summed product by product."""
     units, neighbours, fields = block
@@ -137,7 +138,7 @@ def _update_by_products(cells, block, rule, tables, words):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _sweep_blocks(cells, conditionals, row, tables, words):
     """Update every block once."""
     theta, thresholds = conditionals.theta[row], conditionals.thresholds[row]
@@ -158,7 +159,7 @@ def _sweep_blocks(cells, conditionals, row, tables, words):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True, parallel=True)
+@compiled(parallel=True)
 def sweep_chains(records, conditionals, tables, n_sweeps, random):
     """Fill `records` [layers, records, chains, sites] behind the first, `n_sweeps` apart.
 

@@ -8,6 +8,8 @@ import numba
 import numpy as np
 from jaxtyping import Int64, UInt16, UInt32, UInt64
 
+from dynboltz._compiled import compiled
+
 from ._field_kernels import sweep_chain
 from ._field_tables import STRIDE
 from ._lanes import LANES, advance_lanes, copy_row, draw_unit
@@ -41,7 +43,7 @@ class _Chains(NamedTuple):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _draw_block(chains, cells, starts, partners, entries, own):
     """Draw the units at some cells; two draws of 32 bits are made of 64 random bits."""
     bits = np.empty(LANES, dtype=np.uint64)
@@ -59,7 +61,7 @@ def _draw_block(chains, cells, starts, partners, entries, own):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _copy_margins(fields, layer, tables):
     """Let the cells of the margins of the fields of a layer repeat others."""
     for f in range(tables.layer_fields[layer], tables.layer_fields[layer + 1]):
@@ -70,7 +72,7 @@ def _copy_margins(fields, layer, tables):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _sweep(chains, entries, tables):
     """Update every block once."""
     for b in range(tables.blocks.shape[0]):
@@ -84,7 +86,7 @@ def _sweep(chains, entries, tables):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _begin(records, rows, n_entries, tables, random):
     """Chains as their first records and their streams say."""
     n_layers, _, n_chains, n_sites = records.shape
@@ -112,7 +114,7 @@ def _begin(records, rows, n_entries, tables, random):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _record(fields, records, tables):
     """Write down what the units of all chains hold."""
     n_layers, n_chains, n_sites = records.shape
@@ -125,7 +127,7 @@ def _record(fields, records, tables):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _sweep_lanes(records, rows, entries, tables, n_sweeps, random):
     """Fill the records of as many chains as there are lanes, or fewer."""
     chains = _begin(records, rows, entries.shape[1], tables, random)
@@ -138,7 +140,7 @@ def _sweep_lanes(records, rows, entries, tables, n_sweeps, random):
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True, parallel=True)
+@compiled(parallel=True)
 def sweep_fields(records, entries, tables, n_sweeps, random):
     """Fill `records` [layers, records, chains, sites] behind the first, `n_sweeps` apart.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from typing import NamedTuple, no_type_check
 
-import numba
 import numpy as np
 from jaxtyping import Bool, Int64, UInt32
 
+from dynboltz._compiled import compiled
 from dynboltz.distributions import LatticeModel
 
 from ._codes import Codes
@@ -145,7 +145,7 @@ def _blocks(
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _colour(neighbours):
     """Greedy colouring: each unit gets the lowest colour that no neighbour before it has."""
     colours = np.full(neighbours.shape[0], -1, dtype=np.int64)

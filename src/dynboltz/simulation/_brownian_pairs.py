@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple, no_type_check
 
-import numba
 import numpy as np
 
+from dynboltz._compiled import compiled
 from dynboltz.lattices import bounded, inlined, uncounted, uniform
 
 from ._brownian_motion import inside, move, separation
@@ -34,7 +34,7 @@ class Workspace(NamedTuple):
     used: np.ndarray
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def make_pair_workspace(n_cells, n_slots):
     """Empty cells and unused particles."""
@@ -155,7 +155,7 @@ def _close_gaps(cloud, n):
     return kept
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def react_in_pairs(cloud, n, duration, pairs, grid, workspace, events):
     """Let pairs react in random order, each particle at most once.

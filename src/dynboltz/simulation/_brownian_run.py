@@ -11,6 +11,7 @@ from typing import no_type_check
 import numba
 import numpy as np
 
+from dynboltz._compiled import compiled
 from dynboltz.lattices import uncounted
 
 from ._brownian_motion import Cloud, diffuse
@@ -20,7 +21,7 @@ from ._brownian_tables import CellGrid, PairTable
 from ._tables import ReactionTable
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _react(cloud, n, duration, order, alone, paired, workspace, events):
     """Let reactions happen, those of single particles first where `order` is even."""
@@ -46,7 +47,7 @@ def _record(cloud, n, out_positions, out_labels):
             out_positions[slot, axis] = cloud.positions[slot, axis]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _run_replica(cloud, n, schedule, alone, paired, out_positions, out_labels):
     """Simulate one replica; return the number of records that were reached."""
@@ -67,7 +68,7 @@ def _run_replica(cloud, n, schedule, alone, paired, out_positions, out_labels):
     return steps.size
 
 
-@numba.njit(cache=True, nogil=True, parallel=True)
+@compiled(parallel=True)
 @no_type_check
 def run_brownian(
     positions,

@@ -14,6 +14,7 @@ from typing import NamedTuple, no_type_check
 import numba
 import numpy as np
 
+from dynboltz._compiled import compiled
 from dynboltz.lattices import advance, exponential, inlined, uniform
 
 from ._particles import FLAG, SPECIES, find_reaction, populate, site_event
@@ -168,7 +169,7 @@ def _step(population, n, mark, tables):
     return n, mark ^ FLAG
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _run_replica(initial, replica, random, tables, records):
     scratch = make_scratch(records, initial.size)
@@ -180,7 +181,7 @@ def _run_replica(initial, replica, random, tables, records):
         record(population.state, replica, time, records, scratch)
 
 
-@numba.njit(cache=True, nogil=True, parallel=True)
+@compiled(parallel=True)
 @no_type_check
 def run_collision(
     initial,

@@ -12,6 +12,7 @@ from typing import NamedTuple, no_type_check
 import numba
 import numpy as np
 
+from dynboltz._compiled import compiled
 from dynboltz.lattices import bounded, exponential, inlined, uniform
 
 from ._particles import find_reaction, populate, remove, site_event
@@ -111,7 +112,7 @@ def _evolve(population, n, tables):
             n = _bond_event(population, n, tables)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _run_replica(initial, replica, random, tables, records):
     scratch = make_scratch(records, initial.size)
@@ -122,7 +123,7 @@ def _run_replica(initial, replica, random, tables, records):
         record(population.state, replica, time, records, scratch)
 
 
-@numba.njit(cache=True, nogil=True, parallel=True)
+@compiled(parallel=True)
 @no_type_check
 def run_continuous_time(
     initial,

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, no_type_check
 
-import numba
 import numpy as np
 
+from dynboltz._compiled import compiled
 from dynboltz.lattices import bounded, inlined, uniform
 
 from ._tables import MOST, REGULAR
@@ -40,7 +40,7 @@ class Population(NamedTuple):
     random: np.ndarray
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def populate(initial, with_slots, random):
     """Make the population of an initial state; return it and its number of particles."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, no_type_check
 
-import numba
 import numpy as np
 
+from dynboltz._compiled import compiled
 from dynboltz.lattices import BLOCK, CountTables, count_terms, make_workspace
 
 from ._particles import SPECIES
@@ -30,7 +30,7 @@ class Records(NamedTuple):
     moments: np.ndarray
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def make_scratch(records, n_sites):
     """Return the arrays that `record` needs, one set a replica."""
@@ -39,7 +39,7 @@ def make_scratch(records, n_sites):
     return snapshot, counts, make_workspace(records.tables, BLOCK)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def record(state, replica, time, records, scratch):
     """Record one state."""
@@ -55,7 +55,7 @@ def record(state, replica, time, records, scratch):
         records.moments[replica, time, moment] = counts[moment] / state.size
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _strip(state, species):
     for site in range(species.size):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, no_type_check
 
-import numba
 import numpy as np
 
+from dynboltz._compiled import compiled
 from dynboltz.lattices import Lattice
 from dynboltz.reactions import Reaction, ReactionNetwork
 
@@ -70,7 +70,7 @@ def neighbour_table(lattice: Lattice) -> NeighbourTable:
     return NeighbourTable(sites, counts, offsets)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _compact(neighbours, sites, counts):
     """Move the neighbours of each site inside the lattice to the front, and count them."""
@@ -81,7 +81,7 @@ def _compact(neighbours, sites, counts):
                 counts[site] += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _mark_regular(sites, offsets, counts):
     for site in range(sites.shape[0]):

@@ -83,7 +83,8 @@ def write_json(path: Path | str, obj: Any) -> None:
     path = Path(path)
     text = json.dumps(plain_json(obj, path), indent=2, ensure_ascii=False, allow_nan=False)
     with replacing_file(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+        # Names of files that are no text: escapes that JSON reads back.
+        temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def read_json(path: Path | str) -> Any:
