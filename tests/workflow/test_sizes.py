@@ -11,7 +11,7 @@ from dynboltz.dynamics import HermiteField, HermiteGrid
 from dynboltz.experiments import shipped_experiments
 from dynboltz.lattices import Lattice
 from dynboltz.workflow import ExperimentError, load_experiment, run
-from dynboltz.workflow._sizes import _n_vertices, check_sizes
+from dynboltz.workflow._sizes import STAGES, _n_vertices, check_sizes
 
 GIB = 2**30
 
@@ -25,12 +25,7 @@ def small(monkeypatch):
 CHAIN = [
     (["lattice.shape = [1000000]", "kernel.n_steps = 100"], "lattice.shape", "one simulation of"),
     (["initial.replicas = 100000000"], "initial.replicas", "the initial states of 100000000"),
-    (["initial.train = 100000000"], "initial.replicas", "of 100000002 initial conditions"),
-    (
-        ["initial.train = 1000000", "kernel.n_steps = 1000"],
-        "models.visible.learning.warm_start",
-        "the metric of 2 coefficients at 1001000000 snapshots",
-    ),
+    (["initial.train = 100000000"], "initial.replicas", "the initial states of 100000002"),
 ]
 PLANE = [
     (["evaluation.samples = 100000000"], "evaluation.samples", "100000000 states of the 16 sites"),
@@ -59,10 +54,10 @@ PAIRS = [
 ]
 
 
-def refused(path, changes, field, what):
+def refused(path, changes, field, what, stages=STAGES):
     experiment = load_experiment(path, overrides=changes)
     with pytest.raises(ExperimentError) as caught:
-        check_sizes(experiment)
+        check_sizes(experiment, stages)
     message = str(caught.value)
     assert f"{path}, `{field}`: {what}" in message
     assert "would need at least" in message
@@ -72,6 +67,12 @@ def refused(path, changes, field, what):
 @pytest.mark.parametrize(("changes", "field", "what"), CHAIN)
 def test_settings_of_a_chain_that_need_too_much_are_named(tiny, small, changes, field, what):
     refused(tiny, changes, field, what)
+
+
+def test_metrics_of_all_snapshots_are_counted(tiny, small):
+    changes = ["initial.train = 10000", "kernel.n_steps = 1000"]
+    what = "the metric of 2 coefficients at 10010000 snapshots"
+    refused(tiny, changes, "models.visible.learning.warm_start", what, ["train"])
 
 
 @pytest.mark.parametrize(("changes", "field", "what"), PLANE)
@@ -140,7 +141,7 @@ def test_five_arguments_are_refused_before_anything_runs(five, tmp_path, monkeyp
 
 def test_vertices_are_counted_as_the_field_allocates_them():
     names = ("b.A", "J.A.A", "K.A.A.A")
-    grid = HermiteGrid(names, (0.5, 1.0, 0.7), (0.1, 0, 0), (-2.0,) * 3, (2.0,) * 3, "linear")
+    grid = HermiteGrid(names, (0.5, 1.0, 0.7), (0.1, 0.0, 0.0), (-2.0,) * 3, (2.0,) * 3, "linear")
     points = np.random.default_rng(1).uniform(-3, 3, (40, 3))
     field = HermiteField.zeros(names, dict.fromkeys(names, grid)).allocate(points)
     assert _n_vertices(grid, points) == field.functions[0].n_allocated
