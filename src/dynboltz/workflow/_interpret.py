@@ -197,7 +197,7 @@ def _entropic(experiment: Experiment, name: str) -> tuple[tuple[Candidate, ...],
         raise ValueError("entropic matching is for periodic lattices.")
     plan = experiment.plans[name]
     if not plan.is_solvable:
-        where = "" if experiment.lattice.dim == 1 else f", not of {experiment.lattice.dim} axes"
+        where = "" if experiment.lattice.dim == 1 else f", not of {experiment.lattice.dim} axes,"
         raise ValueError(
             "what each reaction does is known for models with an exact solution, those of chains"
             f"{where} whose terms are of short range."
