@@ -1,7 +1,8 @@
 """Sizes that settings imply, compared with the memory before anything runs.
 
-What is counted is there for certain: the least that a stage holds at a time. Nothing that would
-run is refused.
+What is counted is the least that a stage holds at a time, so that what would run is not refused.
+Only the cells that a warm start needs are estimated, from the initial conditions where they are
+known; it counts them again before it allocates anything.
 """
 
 from __future__ import annotations
