@@ -19,7 +19,7 @@ nb_execution_mode = "off"
 default_role = "code"
 napoleon_google_docstring = False
 napoleon_use_ivar = True
-# Sections "Returns" name values, whose types are in the signature; as types they would be looked up.
+# Sections "Returns" name values, whose types are in the signature; they are no names of types.
 napoleon_use_rtype = False
 napoleon_attr_annotations = False
 autodoc_member_order = "bysource"

@@ -17,6 +17,25 @@ def memory() -> int:
     return installed if limit == resource.RLIM_INFINITY else min(installed, limit)
 
 
-def gigabytes(n_bytes: int) -> str:
+def gigabytes(n_bytes: float | int) -> str:
     """Bytes in words."""
     return f"{n_bytes / 2**30:.3g} GiB" if n_bytes < 2**80 else "more than 2**80 bytes"
+
+
+def check_size(what: str, n_bytes: float | int, advice: str) -> None:
+    """Raise `ValueError` if something is larger than the memory.
+
+    Parameters
+    ----------
+    what
+        What would be allocated, the beginning of the message.
+    n_bytes
+        Bytes that it needs at least.
+    advice
+        What to change.
+    """
+    if n_bytes > memory():
+        raise ValueError(
+            f"{what} would need at least {gigabytes(n_bytes)} of memory, more than the "
+            f"{gigabytes(memory())} there are; {advice}."
+        )

@@ -267,6 +267,21 @@ def test_errors_of_solutions():
     assert errors.to_records()[1]["relative"] is None
 
 
+def test_solutions_that_grow_without_bound_are_refused():
+    # e^(5 t): 1e217 at the end, whose square is not a number of double precision.
+    field = FunctionField(NAMES, lambda theta, _: 5.0 * theta)
+    with pytest.raises(FloatingPointError, match="grows without bound"):
+        trajectory_errors(
+            field, np.ones((2, 11, 2)), np.linspace(0, 100, 11), method="rk4", substeps=40
+        )
+
+
+def test_progress_is_told_equation_by_equation(trajectories):
+    told = []
+    project(FIELD, trajectories, CANDIDATES, max_terms=2, progress=told.append)
+    assert told == [{"step": step, "total": 2} for step in range(3)]
+
+
 def test_text_latex_and_records(trajectories):
     projection = project(FIELD, trajectories, CANDIDATES)
     assert projection.to_text().startswith("d/dt x = -0.5 x + 0.25 exp(y)\n  x")
@@ -291,6 +306,7 @@ def test_text_latex_and_records(trajectories):
         ({"candidates": [constant(), constant()]}, "several candidates are named 1"),
         ({"candidates": [Candidate("f", lambda t: t[:1])]}, r"'f': .* got shape \(1,\)"),
         ({"candidates": [Candidate("f", lambda t: jnp.log(t[0]))]}, "'f' is not finite at"),
+        ({"candidates": [Candidate("f", lambda t: 1e200 + t[0])]}, "'f' is larger than 1e"),
         ({"field": FunctionField(NAMES, lambda t, _: t / 0)}, "the field is not finite"),
         ({"reference": Candidate("r", lambda t: t / 0)}, "reference 'r' is not finite"),
         ({"trajectories": np.zeros((1, 3, 2))}, "two or more initial conditions.* got 1"),

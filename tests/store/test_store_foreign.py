@@ -139,7 +139,10 @@ def test_a_wrong_integer_says_why(tmp_path, value, reason):
         ({"state": np.zeros((1, 3, 4), complex)}, "whole numbers, got the type complex128"),
         ({"state": np.array([[["A"]]])}, "whole numbers, got the type <U1"),
         ({"state": np.zeros((1, 3, 1), int)}, "a periodic axis needs at least 2 sites"),
-        ({"states": np.zeros((1, 3, 4), int)}, "`state`: holds no such array, only none"),
+        (
+            {"states": np.zeros((1, 3, 4), int)},
+            "`state`: holds no such array, only states; save the states under the name `state`",
+        ),
         ({"state": states(), "time": [0, 1]}, "`time`: has 2 entries; `state` has 3 times"),
         ({"state": states(), "time": [0, 2, 1]}, "`time`: must be finite and increase"),
         ({"state": states(), "time": [0, 1, np.nan]}, "`time`: must be finite"),

@@ -134,6 +134,11 @@ def test_a_derivative_may_depend_on_some_coefficients(tiny):
         ("models.visible.learning.steps = -1", "models.visible.learning.steps", "got -1"),
         ("models.visible.fit.start.x = 1.0", "models.visible.fit", "names 'x'"),
         ("models.visible.learning.learning_rate.x = 1.0", "models.visible.learning", "names 'x'"),
+        (
+            "models.visibel.learning.steps = 3",
+            "models",
+            "no model 'visibel' to change; there are visible. Did you mean `models.visible`?",
+        ),
         ("models.mean_field.terms = []", "models.mean_field.terms", "at least 1 item"),
     ],
 )

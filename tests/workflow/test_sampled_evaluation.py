@@ -133,6 +133,17 @@ def test_a_plane_is_evaluated_by_short_runs(plane, tmp_path):
     assert metrics["pairs"]["metastable_times"] == []
     assert metrics["pairs"]["short_run"].keys() == {"means_rel_rms", "neighbours_rel_rms"}
     assert set(metrics) == {*RESERVED, "pairs"} - {"mean_field"}
+    # Read as equations: what each reaction does is known for chains only.
+    result = CliRunner().invoke(app, ["interpret", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert "d/dt b.A = " in result.stdout
+    assert "interpret pairs 2/2 equations" in result.stderr
+    (note,) = [line for line in result.stderr.splitlines() if "left out" in line]
+    assert note == (
+        "pairs: The candidates of kind `reactions` are left out: what each reaction does is known "
+        "for models with an exact solution, those of chains, not of 2 axes, whose terms are of "
+        "short range."
+    )
     again = evaluated(load_experiment(plane), tmp_path / "again")
     assert again["models"] == metrics["models"]
 

@@ -14,6 +14,8 @@ def check_file(path: Path, suffixes: Sequence[str], *, overwrite: bool) -> None:
     """Raise `ValueError` for a file that cannot be written, or must not be replaced."""
     if path.suffix not in suffixes:
         raise ValueError(f"{path}, `--out`: must end in {' or '.join(suffixes)}.")
+    if path.is_dir():
+        raise ValueError(f"{path}, `--out`: is a directory; give the name of a file.")
     if path.exists() and not overwrite:
         raise ValueError(
             f"{path}, `--out`: is there already; give another name, or --overwrite to replace it."

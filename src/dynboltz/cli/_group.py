@@ -33,7 +33,14 @@ class ReportingGroup(TyperGroup):
             raise typer.Exit(TERMINATED if ended else INTERRUPTED) from None
         except BrokenPipeError:
             raise  # the reader of the output has enough: click ends quietly
-        except (ValueError, ArithmeticError, OSError, RuntimeError, AssertionError) as error:
+        except (
+            ValueError,
+            ArithmeticError,
+            OSError,
+            MemoryError,
+            RuntimeError,
+            AssertionError,
+        ) as error:
             message = _message(error)
             if message is None or ctx.params.get("debug"):
                 raise
@@ -51,6 +58,9 @@ def _message(error: Exception) -> str | None:
         )
     if isinstance(error, (ValueError, ArithmeticError, OSError)):
         return str(error)
+    # JAX raises a RuntimeError where an array is too large for the memory of its device.
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+        return _of_memory(error)
     return _missing_device()  # for which JAX raises either of the others
 
 
@@ -71,3 +81,15 @@ def _missing_device() -> str | None:
             f"installed for it. Unset {name}, or set it to cpu."
         )
     return None
+
+
+def _of_memory(error: Exception) -> str:
+    """Say that memory was short: in the words of the function that asked for it, or in general."""
+    from dynboltz._memory import gigabytes, memory  # noqa: PLC0415
+
+    known = str(error) if type(error).__module__.startswith("dynboltz.") else ""
+    return known or (
+        f"more memory was needed than the {gigabytes(memory())} there are. Choose a smaller "
+        "lattice or box, fewer replicas, initial conditions, records or chains, fewer terms, or "
+        "larger cells; with --debug (before the command) the traceback says what was too large."
+    )

@@ -21,8 +21,8 @@ cross-validation over initial conditions. Nothing is said about other points.
 Kinds of candidates, for --candidates, separated by commas:
 
 reactions: what hops and each reaction would do by entropic matching; the weights are effective
-rates, beside those of the simulator. For visible models of chains, the continuous-time kernel and
-periodic lattices; left out, with a line that says why, elsewhere.
+rates, beside those of the simulator. For visible models of periodic chains and the continuous-time
+kernel; left out, with a line that says why, elsewhere, as in two and three dimensions.
 
 constant, linear, quadratic, exponentials: 1, the coefficients, their products, and e to each.
 
@@ -63,6 +63,8 @@ def interpret(
     )
     from dynboltz.workflow import interpret as interpret_model  # noqa: PLC0415
 
+    from ._show import progress_display  # noqa: PLC0415
+
     kinds = [kind.strip() for kind in candidates.split(",") if kind.strip()]
     check_kinds(kinds)
     results = ResultDirectory(directory)
@@ -73,15 +75,20 @@ def interpret(
             "`interpret` is for lattices."
         )
     found: list[Any] = []
-    for name in [model] if model is not None else experiment.plans:
-        one = interpret_model(experiment, results, name, kinds=kinds, max_terms=max_terms)
-        found.append(one)
+    with progress_display(directory) as progress:
+        for name in [model] if model is not None else experiment.plans:
+            found.append(
+                interpret_model(
+                    experiment, results, name, kinds=kinds, max_terms=max_terms, progress=progress
+                )
+            )
+    for one in found:
         for note in one.notes:
-            typer.echo(f"{name}: {note}", err=True)
+            typer.echo(f"{one.model}: {note}", err=True)
         if as_latex:
-            typer.echo(f"% {name}\n{one.projection.to_latex()}")
+            typer.echo(f"% {one.model}\n{one.projection.to_latex()}")
         elif not as_json:
-            typer.echo(f"{name}, at {_points(one)}:")
+            typer.echo(f"{one.model}, at {_points(one)}:")
             typer.echo(one.projection.to_text())
             typer.echo(_solutions(one))
     if as_json:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from dynboltz._memory import check_size
 from dynboltz._numbers import check_precision
 from dynboltz._typing import AnyArray
 
@@ -42,8 +43,9 @@ class TransferMatrix(AbstractSolution):
     ------
     ValueError
         If the lattice is not a chain, if a term belongs to one place, if the chain is shorter than
-        a window, if hidden units are coupled with each other, or if a window has more than 65536
-        states; by the methods, if JAX is in single precision.
+        a window, if hidden units are coupled with each other, if a window has more than 65536
+        states, or if the matrix is larger than the memory; by the methods, if JAX is in single
+        precision.
     """
 
     def __init__(self, model: LatticeModel) -> None:
@@ -73,6 +75,13 @@ class TransferMatrix(AbstractSolution):
                 f"{self.n_labels}^{self.window} states, more than {MAX_WINDOWS}; use sampled "
                 "moments for this model."
             )
+        n_tuples = self.n_labels ** (self.window - 1)
+        check_size(
+            f"TransferMatrix: a matrix between {n_tuples} states of {self.window - 1} sites, its "
+            "power and its derivative",
+            3 * 8 * n_tuples**2,
+            "use sampled moments for this model, or terms of shorter range",
+        )
         windows = digits(self.n_labels - 1, self.window)
         self._visible = _visible_counts(model, hidden, windows)
         self._hidden = [_hidden_codes(model, layer, windows) for layer in hidden]

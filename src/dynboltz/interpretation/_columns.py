@@ -16,6 +16,8 @@ from dynboltz.dynamics import AbstractVectorField
 
 from ._candidate import Candidate
 
+LARGEST = 1e100
+"""Values whose squares, and sums of them, are numbers."""
 Points = Float64[np.ndarray, "_ coefficients"]
 """Of one trajectory, or of all one after the other."""
 
@@ -55,7 +57,7 @@ def columns(
     Raises
     ------
     ValueError
-        If a value is not finite.
+        If a value is not finite, or too large for its square to be.
     """
     points = np.concatenate([np.asarray(trajectory) for trajectory in trajectories])
     values = np.array([_candidate_values(candidate, points) for candidate in candidates])
@@ -91,10 +93,12 @@ def _values(function: Callable[[Array], Any], points: Float[Array, "points coeff
 
 
 def _check_finite(what: str, values: Points, points: Points) -> None:
-    wrong = ~np.isfinite(values).all(axis=1)
+    # The negation holds for NaN as well.
+    wrong = ~(np.abs(values) < LARGEST).all(axis=1)
     if wrong.any():
         first = points[wrong.argmax()]
+        size = "not finite" if not np.isfinite(values).all() else f"larger than {LARGEST:g}"
         raise ValueError(
-            f"project: {what} is not finite at {wrong.sum()} of {len(points)} points, first at "
+            f"project: {what} is {size} at {wrong.sum()} of {len(points)} points, first at "
             f"theta = {np.array2string(first, precision=4)}; leave the candidate or points out."
         )

@@ -40,7 +40,7 @@ def _passed(factors: Factors) -> Iterator[Support]:
         return
     columns, target = factors.columns, factors.target / scale
     n = columns.shape[1]
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
         # A path that ends early because nothing is left to explain is complete.
         warnings.simplefilter("ignore")
         pursuit = orthogonal_mp(columns, target, n_nonzero_coefs=n, return_path=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -28,6 +29,7 @@ def project(
     *,
     max_terms: int | None = None,
     reference: Candidate | None = None,
+    progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> Projection:
     r"""Write a vector field as a sum of few candidates, where its solutions go.
 
@@ -53,6 +55,8 @@ def project(
         Largest number of terms of an equation; by default that of the candidates.
     reference
         A field to compare with, such as that of entropic matching, by its relative difference.
+    progress
+        Called before the first equation and after each, with `step` and `total`.
 
     Returns
     -------
@@ -74,10 +78,12 @@ def project(
     weights = values.weights()
     magnitudes = root_mean_square(values.field, weights)
     differences = _differences(values, reference, paths, weights)
-    equations = [
-        _equation(name, k, values, candidates, max_terms, float(magnitudes.max()), differences[k])
-        for k, name in enumerate(field.coefficients)
-    ]
+    report, total = progress or (lambda _: None), len(field.coefficients)
+    report({"step": 0, "total": total})
+    equations, largest = [], float(magnitudes.max())
+    for k, name in enumerate(field.coefficients):
+        equations.append(_equation(name, k, values, candidates, max_terms, largest, differences[k]))
+        report({"step": k + 1, "total": total})
     name = None if reference is None else reference.name
     return Projection(tuple(equations), len(paths), len(values.field), name)
 

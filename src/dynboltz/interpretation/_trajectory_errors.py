@@ -79,13 +79,17 @@ def trajectory_errors(
     ValueError
         As `dynboltz.dynamics.integrate`.
     FloatingPointError
-        If a solution of the field is not finite.
+        If a solution of the field is not finite, or so large that its square is not.
     """
     found = np.asarray(
         integrate(field, trajectories[:, 0], times, method=method, substeps=substeps)
     )
+    with np.errstate(over="ignore"):
+        error = np.sqrt(np.mean((found - trajectories) ** 2, axis=(0, 1)))
+    if not np.all(np.isfinite(error)):
+        raise FloatingPointError("trajectory_errors: a solution of the field grows without bound.")
     return TrajectoryErrors(
         field.coefficients,
-        np.sqrt(np.mean((found - trajectories) ** 2, axis=(0, 1))),
+        error,
         np.sqrt(np.mean((trajectories - trajectories[:, :1]) ** 2, axis=(0, 1))),
     )

@@ -31,7 +31,7 @@ from ._warm_start import MEMORY, VelocityPrior, warm_start
 
 _FEWEST_POINTS, _MOST_POINTS = 500, 5000
 """Where velocities are expected; between these, one for every second snapshot."""
-_PRIOR_REACH = 1.0
+PRIOR_REACH = 1.0
 """How far from the trajectories velocities are expected, in cells."""
 _LARGEST_VELOCITY = 1.2
 """Of those expected there, in units of the largest difference quotient of the trajectories."""
@@ -40,8 +40,8 @@ _JUDGING_SWEEPS = 30
 _NOTHING_EXPECTED = (
     "learn: the velocity prior {!r} has no point left around the trajectories, since all "
     "velocities that it expects there are larger than those of the trajectories, or cannot be "
-    "reached by the model: the coefficients hardly move, or the law that it found does not hold. Learning goes on "
-    "without the prior. If the data are not in a steady state, give more replicas or initial "
+    "reached by the model: the coefficients hardly move, or the law that it found does not hold. "
+    "Learning goes on without the prior. If the data are not in a steady state, give more replicas or initial "
     'conditions that differ; `velocity_prior = "none"` leaves the prior out.'
 )
 
@@ -318,6 +318,11 @@ def _matched_velocities(
     return points, velocities
 
 
+def prior_points(n_initial: int, n_times: int) -> int:
+    """Number of points where velocities are expected."""
+    return int(np.clip(n_initial * n_times // 2, _FEWEST_POINTS, _MOST_POINTS))
+
+
 def _points_around(
     field: HermiteField,
     theta: Float64[np.ndarray, "initial_conditions times coefficients"],
@@ -331,10 +336,10 @@ def _points_around(
     random = np.random.default_rng(seed)
     n_initial, n_times, n_coefficients = theta.shape
     early = max(2, n_times // 20)
-    third = int(np.clip(n_initial * n_times // 2, _FEWEST_POINTS, _MOST_POINTS)) // 3
+    third = prior_points(n_initial, n_times) // 3
     times = np.concatenate([random.integers(0, last, third) for last in (2, early, n_times)])
     near = theta[random.integers(0, n_initial, len(times)), np.minimum(times, n_times - 1)]
     cells = np.ones(n_coefficients)
     for function in field.functions:
         cells[field.arguments(function)] = function.grid.cell
-    return near + _PRIOR_REACH * cells * random.uniform(-1, 1, near.shape)
+    return near + PRIOR_REACH * cells * random.uniform(-1, 1, near.shape)

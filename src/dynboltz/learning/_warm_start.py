@@ -11,8 +11,9 @@ import scipy.linalg.blas
 from jaxtyping import Array, Float, Float64
 from scipy import sparse
 
+from dynboltz._memory import check_size
 from dynboltz._numbers import check_finite, check_precision
-from dynboltz.dynamics import HermiteBasis, HermiteField
+from dynboltz.dynamics import HermiteBasis, HermiteField, HermiteGrid
 
 from ._parameters import Parameters, dof_units, parameters, with_parameters
 from ._roughness import roughness
@@ -21,6 +22,9 @@ from ._times import integral_weights, representative_times
 
 _TINY = 1e-9
 """Ridge that keeps degrees of freedom which nothing determines at zero, relative to the trace."""
+_MATRICES = 4
+"""Dense matrices of all unknowns at a time: bending energy, two parts of the normal equations, and
+the factors."""
 MEMORY = 10
 """Time steps for which an error of the velocities at prior points is said to last."""
 
@@ -94,9 +98,12 @@ def warm_start(
     Raises
     ------
     ValueError
-        If a coefficient or a metric is not finite, or JAX is in single precision.
+        If a coefficient or a metric is not finite, JAX is in single precision, or the
+        least-squares problem is larger than the memory.
     """
     check_precision("warm_start")
+    for function in field.functions:
+        check_least_squares(function.grid, len(function.keys))
     check_finite("warm_start", "`theta`", theta, ("initial condition", "time", "coefficient"))
     check_finite("warm_start", "`metric`", metric, ("initial condition", "time", "row", "column"))
     chosen = representative_times(len(times))
@@ -126,6 +133,26 @@ def warm_start(
             values[:, :, output] = solution.reshape(n_vertices, n_dofs)
         solved.append(jnp.asarray(values))
     return with_parameters(field, tuple(solved))
+
+
+def check_least_squares(grid: HermiteGrid, n_vertices: int) -> None:
+    """Raise `ValueError` if the least-squares problem of some vertices is beyond the memory.
+
+    Parameters
+    ----------
+    grid
+        Their grid.
+    n_vertices
+        Number of vertices.
+    """
+    n_unknowns = n_vertices * 2**grid.dim
+    check_size(
+        f"the warm start of a function of {grid.dim} arguments ({', '.join(grid.arguments)}) at "
+        f"{n_vertices} vertices, with {n_unknowns} unknowns,",
+        _MATRICES * 8 * n_unknowns**2,
+        "choose larger cells (`cell`), fewer `arguments` of each function, or "
+        "`warm_start = false` in `learning`",
+    )
 
 
 def field_values(

@@ -53,7 +53,10 @@ def read_npz(
     arrays = _npz_arrays(path)
     if "state" not in arrays:
         raise StoreError(
-            path, f"holds no such array, only {', '.join(arrays) or 'none'}.", key="`state`"
+            path,
+            f"holds no such array, only {', '.join(_npz_names(path)) or 'none'}; save the states "
+            "under the name `state`.",
+            key="`state`",
         )
     names = _names(path, arrays["species"]) if "species" in arrays else None
     return foreign_trajectories(
@@ -88,6 +91,12 @@ def _npz_arrays(path: Path, wanted: Sequence[str] = (*ARRAYS, "species")) -> dic
             names = [name for name in wanted if name in archive]
             check_memory(path, sum(_declared_bytes(archive, name) for name in names))
             return {name: _array(path, archive, name) for name in names}
+
+
+def _npz_names(path: Path) -> list[str]:
+    """Names of all arrays of an archive."""
+    with path.open("rb") as file, decoding(path, "a NumPy archive without pickles"):
+        return list(np.load(file, allow_pickle=False).files)
 
 
 def _declared_bytes(archive: np.lib.npyio.NpzFile, name: str) -> int:

@@ -11,7 +11,6 @@ import numpy as np
 import xarray as xr
 
 from dynboltz.closures import entropic_matching
-from dynboltz.distributions import LatticeModel
 from dynboltz.interpretation import (
     Candidate,
     Projection,
@@ -32,6 +31,7 @@ from ._evaluate import KIND
 from ._experiment import Experiment
 from ._fingerprint import metrics_fingerprint
 from ._parts import PARTS
+from ._progress import Progress, silent
 from ._stored import read_current
 from ._train import load_model
 from ._visited import unvisited
@@ -92,6 +92,7 @@ def interpret(
     *,
     kinds: Sequence[str] = DEFAULT_KINDS,
     max_terms: int | None = None,
+    progress: Progress = silent,
 ) -> Interpretation:
     """Write the right-hand sides of a learned model as sums of few candidates.
 
@@ -112,6 +113,8 @@ def interpret(
         `"exponentials"`.
     max_terms
         Largest number of terms of an equation.
+    progress
+        Called before the first equation and after each.
 
     Raises
     ------
@@ -131,13 +134,18 @@ def interpret(
         last = predicted.attrs["learned_until"] * (1 + 1e-9)
         theta = {part: _theta(predicted, part, last) for part in PARTS}
         visited = [path[~unvisited(learned.field, path)] for path in theta["train"]]
-        candidates, reference, notes = _candidates(experiment, learned.model, kinds)
+        candidates, reference, notes = _candidates(experiment, name, kinds)
+
+        def report(step: dict[str, Any]) -> None:
+            progress({**step, "stage": "interpret", "model": name, "unit": "equations"})
+
         projection = project(
             learned.field,
             [path for path in visited if len(path)],
             candidates,
             max_terms=max_terms,
             reference=reference,
+            progress=report,
         )
         times = experiment.times[: theta["train"].shape[1]]
         errors = {part: _errors(learned, projection, theta[part], times) for part in PARTS}
@@ -159,7 +167,7 @@ def _theta(predicted: xr.Dataset, part: str, last: float) -> np.ndarray:
 
 
 def _candidates(
-    experiment: Experiment, model: LatticeModel, kinds: Sequence[str]
+    experiment: Experiment, name: str, kinds: Sequence[str]
 ) -> tuple[list[Candidate], Candidate | None, list[str]]:
     """Candidates, entropic matching to compare with, and what was left out.
 
@@ -167,28 +175,34 @@ def _candidates(
     """
     found: list[Candidate] = []
     reference, notes = None, []
+    coefficients = experiment.plans[name].model.coefficients
     if REACTIONS in kinds:
         try:
-            fields, reference = _entropic(experiment, model)
+            fields, reference = _entropic(experiment, name)
             found += fields
         except ValueError as reason:
             notes.append(f"The candidates of kind `{REACTIONS}` are left out: {reason}")
     for kind, make in KINDS.items():
-        found += make(model.coefficients) if kind in kinds else ()
+        found += make(coefficients) if kind in kinds else ()
     if not found:
         raise ValueError(f"{' '.join(notes)} Offer others, such as --candidates constant,linear.")
     return found, reference, notes
 
 
-def _entropic(
-    experiment: Experiment, model: LatticeModel
-) -> tuple[tuple[Candidate, ...], Candidate]:
+def _entropic(experiment: Experiment, name: str) -> tuple[tuple[Candidate, ...], Candidate]:
     kernel = experiment.kernel
     if not isinstance(kernel, ContinuousTimeKernel):
         raise ValueError("entropic matching is for the continuous-time kernel.")
     if experiment.lattice.boundary != "periodic":
         raise ValueError("entropic matching is for periodic lattices.")
-    field = entropic_matching(model, experiment.network, hop_rate=kernel.hop_rate)
+    plan = experiment.plans[name]
+    if not plan.is_solvable:
+        where = "" if experiment.lattice.dim == 1 else f", not of {experiment.lattice.dim} axes,"
+        raise ValueError(
+            "what each reaction does is known for models with an exact solution, those of chains"
+            f"{where} whose terms are of short range."
+        )
+    field = entropic_matching(plan.model, experiment.network, hop_rate=kernel.hop_rate)
     return reaction_fields(field, experiment.network), Candidate("entropic matching", field)
 
 

@@ -16,6 +16,8 @@ from ._errors import ExperimentError
 from ._schema import ExperimentTable, Table
 from ._toml import dotted
 
+DESCRIBES_MODEL = {"terms", "elements"}
+"""What every model has, on lattices and in boxes: a change with one of them is a new model."""
 MAX_PROBLEMS = 5
 
 AnyTable = TypeVar("AnyTable", bound=Table)
@@ -34,11 +36,27 @@ def read_raw(
                 f"{', '.join(presets) or 'none'}.{did_you_mean(preset, presets)}"
             )
         raw = merged(raw, presets[preset])
+    models = raw.get("models")
     for override in overrides:
         raw = merged(raw, _parse_override(override))
+    _check_new_models(path, models, raw.get("models"))
     if seed is not None:
         raw["seed"] = seed
     return raw
+
+
+def _check_new_models(path: Path, old: Any, new: Any) -> None:
+    """Raise `ExperimentError` if a change is of a model that neither it nor the file describes."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return
+    for name, table in new.items():
+        known = name in old or not isinstance(table, dict)
+        if not known and not table.keys() & DESCRIBES_MODEL:
+            near = did_you_mean(dotted(("models", name)), [dotted(("models", n)) for n in old])
+            raise ExperimentError(
+                f"{path}, `models`: there is no model {name!r} to change; there are "
+                f"{', '.join(old)}.{near}"
+            )
 
 
 def checked(path: Path, raw: dict[str, Any], table: type[AnyTable]) -> AnyTable:

@@ -9,6 +9,7 @@ from ._directory import claim
 from ._load import AnyExperiment
 from ._lock import only_writer
 from ._progress import Progress, silent
+from ._sizes import check_sizes
 from ._stages import evaluate, fit, report, simulate, train
 
 
@@ -42,9 +43,10 @@ def run(
     Raises
     ------
     ExperimentError, StoreError
-        If the directory belongs to other settings, another process writes there, or the disk
-        refuses.
+        If the settings need more memory than there is, the directory belongs to other settings,
+        another process writes there, or the disk refuses.
     """
+    check_sizes(experiment)
     directory = claim(experiment, out, overwrite=overwrite)
     with only_writer(directory.path):
         simulate(experiment, directory, overwrite=overwrite, progress=progress)

@@ -18,6 +18,7 @@ from ._progress import Progress, silent
 from ._schema import StoreInitial
 from ._shard import WHOLE, Shard
 from ._simulate import import_trajectories
+from ._sizes import check_sizes
 from .continuous import _evaluate as _box_evaluate
 from .continuous import _fit as _box_fit
 from .continuous import _report as _box_report
@@ -108,8 +109,8 @@ def simulate(
     Raises
     ------
     ExperimentError
-        If a file of given trajectories has changed since it was read, or shards of given
-        trajectories are asked for.
+        If a file of given trajectories has changed since it was read, shards of given trajectories
+        are asked for, or the settings need more memory than there is.
     StoreError
         If there are trajectories of another experiment, given trajectories do not fit, or the disk
         refuses.
@@ -124,6 +125,7 @@ def simulate(
         with only_writer(directory.path):
             import_trajectories(experiment, directory, overwrite=overwrite)
         return
+    check_sizes(experiment, ["simulate"])
     stages = stages_of(experiment)
     with only_writer(directory.path):
         simulate_missing(
@@ -155,6 +157,7 @@ def fit(
     StoreError
         If trajectories are missing, incomplete, damaged or of another experiment.
     """
+    check_sizes(experiment, ["fit"])
     with only_writer(directory.path):
         stages_of(experiment).fit(experiment, directory, progress=progress)
 
@@ -178,6 +181,7 @@ def train(
     ExperimentError, StoreError
         If fits or trajectories are missing or of other settings.
     """
+    check_sizes(experiment, ["train"])
     with only_writer(directory.path):
         stages_of(experiment).train(experiment, directory, progress=progress)
 
@@ -208,6 +212,7 @@ def evaluate(
     OutsideBoxError
         If a prediction leaves a box with `outside = "error"`.
     """
+    check_sizes(experiment, ["evaluate"])
     with only_writer(directory.path):
         return stages_of(experiment).evaluate(experiment, directory, progress=progress)
 
