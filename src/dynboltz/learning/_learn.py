@@ -41,8 +41,8 @@ _NOTHING_EXPECTED = (
     "learn: the velocity prior {!r} has no point left around the trajectories, since all "
     "velocities that it expects there are larger than those of the trajectories, or cannot be "
     "reached by the model: the coefficients hardly move, or the law that it found does not hold. "
-    "Learning goes on without the prior. If the data are not in a steady state, give more replicas or initial "
-    'conditions that differ; `velocity_prior = "none"` leaves the prior out.'
+    "Learning goes on without the prior. If the data are not in a steady state, give more replicas "
+    'or initial conditions that differ; `velocity_prior = "none"` leaves the prior out.'
 )
 
 

@@ -346,8 +346,8 @@ def _warn_of(best: _Best, criterion: Criterion, n_steps: int, stopped: str | Non
     elif best.step == 0:
         warn(
             f"learn: none of the {n_steps} optimisation steps improved on the start of the "
-            f"training (its {measure} over the training set is {best.first:.3g} per site, that after "
-            f"the last step {best.last:.3g}); the start is returned. {remedy}",
+            f"training (its {measure} over the training set is {best.first:.3g} per site, that "
+            f"after the last step {best.last:.3g}); the start is returned. {remedy}",
             LearningWarning,
         )
     elif best.last > best.first:
