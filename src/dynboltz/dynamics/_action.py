@@ -8,12 +8,14 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 
 Rule = Literal["left", "trapezoid"]
 Window = tuple[int | Int[Array, ""], int | Int[Array, ""]]
 
 
+@checked
 def time_weights(
     times: Float[AnyArray, " times"], rule: Rule = "left", *, window: Window | None = None
 ) -> Float[AnyArray, " times"]:
@@ -57,6 +59,7 @@ def time_weights(
 
 
 @final
+@checked
 class L2(eqx.Module):
     r"""Penalty $\lambda_r \int dt \sum_k (\theta_k(t) - \bar\theta_k(t))^2$ of the action.
 
@@ -76,7 +79,7 @@ class L2(eqx.Module):
     """
 
     strength: float = eqx.field(static=True)
-    target: Float[AnyArray, ...]
+    target: Float[AnyArray, "..."]
 
     def __check_init__(self) -> None:
         if not self.strength >= 0:

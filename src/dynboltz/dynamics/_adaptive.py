@@ -7,9 +7,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import checked
+
 from ._base import AbstractVectorField
 
 
+@checked
 def solve_adaptive(
     field: AbstractVectorField,
     theta0: Float[Array, "*batch coefficients"],

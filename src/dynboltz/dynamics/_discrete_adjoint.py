@@ -9,12 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import checked
+
 from ._base import AbstractVectorField
 from ._integrate import Method, check_finite, check_method, check_times, solve
 
 Field = TypeVar("Field", bound=AbstractVectorField)
 
 
+@checked
 def discrete_adjoint(
     field: Field,
     theta0: Float[Array | np.ndarray, "*batch coefficients"],

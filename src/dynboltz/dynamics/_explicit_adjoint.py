@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
+from dynboltz._arguments import checked
+
 from ._action import L2, Rule, time_weights
 from ._base import AbstractVectorField
 from ._integrate import check_finite, check_times
@@ -44,6 +46,7 @@ class ExplicitAdjoint(NamedTuple):
     d_theta0: Float[Array, "*batch coefficients"]
 
 
+@checked
 def explicit_adjoint(
     field: AbstractVectorField,
     theta: Float[Array | np.ndarray, "*batch times coefficients"],

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from dynboltz._arguments import checked
+
 from ._hermite_basis import hermite_basis
 from ._hermite_grid import HermiteGrid
 
@@ -31,6 +33,7 @@ class HermiteBasis(NamedTuple):
 
 
 @final
+@checked
 class HermiteFunction(eqx.Module):
     r"""Continuously differentiable piecewise polynomials $F_o(x) = \sum_l u_{l,o} f_l(x)$.
 

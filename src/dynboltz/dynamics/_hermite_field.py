@@ -14,12 +14,15 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
+from dynboltz._arguments import checked
+
 from ._base import AbstractVectorField, check_inside
 from ._hermite import HermiteBasis, HermiteFunction
 from ._hermite_grid import HermiteGrid
 
 
 @final
+@checked
 class HermiteField(AbstractVectorField):
     r"""Right-hand sides $F_k(\theta; u_k) = \sum_l u_{k,l} f_l(\theta)$ of finite elements.
 

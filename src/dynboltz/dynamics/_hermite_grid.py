@@ -11,12 +11,15 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from dynboltz._arguments import checked
+
 Outside = Literal["error", "clamp", "linear"]
 
 _WHOLE = 1e-9  # a box edge this close to a vertex, in cells, is meant to be that vertex
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class HermiteGrid:
     """Hypercubic cells in the space of some coefficients, inside a box.

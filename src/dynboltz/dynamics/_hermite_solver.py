@@ -7,6 +7,8 @@ from typing import NamedTuple, final
 import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64
 
+from dynboltz._arguments import checked
+
 from ._hermite_field import HermiteField
 from ._hermite_kernels import first_changed, pull_back_steps, solve_steps
 from ._runge_kutta import TABLEAUS, FixedMethod
@@ -84,6 +86,7 @@ class _Solved(NamedTuple):
 
 
 @final
+@checked
 class HermiteSolver:
     r"""Fixed-step solutions of $d\theta/dt = F(\theta; u)$, and their discrete adjoint.
 

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import checked
+
 from ._base import AbstractVectorField
 from ._runge_kutta import step_sizes
 
@@ -32,6 +34,7 @@ _WEIGHTS = np.array(
 )
 
 
+@checked
 def solve_implicit(
     field: AbstractVectorField,
     theta0: Float[Array, "*batch coefficients"],

@@ -11,6 +11,8 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import checked
+
 from ._adaptive import solve_adaptive
 from ._base import AbstractVectorField, OutsideBoxError, outside_limits, outside_message
 from ._runge_kutta import FixedMethod, solve_fixed
@@ -18,6 +20,7 @@ from ._runge_kutta import FixedMethod, solve_fixed
 Method = FixedMethod | diffrax.AbstractSolver
 
 
+@checked
 def integrate(
     field: AbstractVectorField,
     theta0: Float[Array | np.ndarray, "*batch coefficients"],
@@ -129,6 +132,7 @@ def _check_start(field: AbstractVectorField, theta0: np.ndarray, times: np.ndarr
     check_times(times, "integrate")
 
 
+@checked
 def check_solution(field: AbstractVectorField, theta: np.ndarray, times: np.ndarray) -> None:
     """Raise for the earliest entry that is outside the limits of the field or not finite."""
     bad = ~np.isfinite(theta)

@@ -8,8 +8,11 @@ from typing import final
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import checked
+
 
 @final
+@checked
 @dataclass(frozen=True)
 class ExponentialWithin:
     r"""$f = \exp(\sum_i a_i y_i)$ up to a distance, zero beyond, an entry of a dictionary.
@@ -36,6 +39,7 @@ class ExponentialWithin:
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class CorrelationWithin:
     r"""$f = \exp(\sum_i a_i y_i)\, (e^{-\nu_p(r)} - 1)$ up to a distance, zero beyond.

@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import checked
+
 from ._base import AbstractVectorField
 from ._parameter_gradient import parameter_gradient
 
@@ -33,6 +35,7 @@ TABLEAUS: dict[FixedMethod, Tableau] = {
 }
 
 
+@checked
 def solve_fixed(
     field: AbstractVectorField,
     theta0: Float[Array, "*batch coefficients"],

@@ -11,11 +11,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import checked
+
 ScalarFunction = Callable[[Float[Array, " species"]], Float[Array, ""]]
 r"""$F^{(s)}(\nu)$ of the values $\nu_\alpha$ of all species at a point, a PyTree."""
 
 
 @final
+@checked
 class Constant(eqx.Module):
     r"""$F(\nu) = c$.
 
@@ -33,6 +36,7 @@ class Constant(eqx.Module):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Exponential:
     r"""$f(\nu) = \exp(\sum_\alpha a_\alpha \nu_\alpha)$, an entry of a dictionary.
@@ -51,6 +55,7 @@ class Exponential:
 
 
 @final
+@checked
 class Dictionary(eqx.Module):
     r"""$F(\nu) = \sum_i c_i f_i(\nu)$ with known functions $f_i$.
 
@@ -83,6 +88,7 @@ class Dictionary(eqx.Module):
 
 
 @final
+@checked
 class HermiteCurve(eqx.Module):
     r"""$F(\nu) = f(\nu_\alpha)$, cubic on each element and once differentiable.
 
@@ -152,6 +158,7 @@ class HermiteCurve(eqx.Module):
 
 
 @final
+@checked
 class Positive(eqx.Module):
     r"""$F(\nu) = \exp f(\nu) > 0$, for diffusion, which must not be negative.
 
@@ -169,6 +176,7 @@ class Positive(eqx.Module):
 
 
 @final
+@checked
 class Conserving(eqx.Module):
     r"""$F_2 = \partial F_1 / \partial \nu_\alpha - F_1$, with which transport conserves particles.
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from dynboltz._arguments import checked
+
 
 class EnsembleMoments(NamedTuple):
     """Moments of simulated ensembles.
@@ -23,6 +25,7 @@ class EnsembleMoments(NamedTuple):
     standard_error: Float64[np.ndarray, "initial_conditions times moments"]
 
 
+@checked
 def ensemble_moments(
     moments: Float64[np.ndarray, "replicas times moments"],
     initial_condition: Int64[np.ndarray, " replicas"],
@@ -42,16 +45,19 @@ def ensemble_moments(
     Raises
     ------
     ValueError
-        If an initial condition has a single replica.
+        If there is no replica, or an initial condition has a single one.
     """
     numbers, counts = np.unique(initial_condition, return_counts=True)
+    if not counts.size:
+        raise ValueError("ensemble_moments: `moments` has no replica; at least two are needed.")
     if counts.min() < 2:
         raise ValueError(
             f"ensemble_moments: initial condition {numbers[counts.argmin()]} has one replica; at "
             "least two are needed for a standard error."
         )
     groups = [moments[initial_condition == number] for number in numbers]
-    return EnsembleMoments(
-        np.array([group.mean(axis=0) for group in groups]),
-        np.array([group.std(axis=0, ddof=1) / np.sqrt(len(group)) for group in groups]),
-    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        return EnsembleMoments(
+            np.array([group.mean(axis=0) for group in groups]),
+            np.array([group.std(axis=0, ddof=1) / np.sqrt(len(group)) for group in groups]),
+        )

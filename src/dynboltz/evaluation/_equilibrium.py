@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Shaped
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import Lattice, Term, TermCounter, check_states
@@ -46,6 +47,7 @@ class EquilibriumMoments(NamedTuple):
     metastable: Bool[np.ndarray, " times"]
 
 
+@checked
 def equilibrium_moments(
     model: LatticeModel,
     theta: Float64[np.ndarray, "times coefficients"],

@@ -10,17 +10,20 @@ import numba
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from dynboltz._arguments import checked
 from dynboltz.particles import Box, PointPatterns
 
 _DIRECTIONS = 256
 _RADII = 32
 
 
+@checked
 def species_pairs(species: Sequence[str]) -> list[tuple[str, str]]:
     """All unordered pairs of species, those of a species with itself included."""
     return list(itertools.combinations_with_replacement(species, 2))
 
 
+@checked
 def independent_pairs(
     number: Float64[np.ndarray, "*batch species"],
 ) -> Float64[np.ndarray, "*batch pairs"]:
@@ -28,15 +31,26 @@ def independent_pairs(
 
     $\tfrac12 \langle N_\alpha \rangle^2$ of a species with itself, else
     $\langle N_\alpha \rangle \langle N_\beta \rangle$: for Poisson numbers.
+
+    Raises
+    ------
+    ValueError
+        If there is no species.
     """
+    if not number.shape[-1]:
+        raise ValueError(
+            f"independent_pairs: `number` must have at least one species, got shape {number.shape}."
+        )
     places = range(number.shape[-1])
-    products = [
-        number[..., a] * number[..., b] * (0.5 if a == b else 1.0)
-        for a, b in itertools.combinations_with_replacement(places, 2)
-    ]
+    with np.errstate(over="ignore", invalid="ignore"):
+        products = [
+            number[..., a] * number[..., b] * (0.5 if a == b else 1.0)
+            for a, b in itertools.combinations_with_replacement(places, 2)
+        ]
     return np.stack(products, axis=-1)
 
 
+@checked
 def pair_counts(
     patterns: PointPatterns, edges: Float64[np.ndarray, " edges"]
 ) -> Int64[np.ndarray, "*batch pairs bins"]:
@@ -94,6 +108,7 @@ def _count(positions, labels, places, periods, edges, found):
                     found[row, places[kinds[i] - 1, kinds[j] - 1], place] += 1
 
 
+@checked
 def uniform_pair_share(
     box: Box, edges: Float64[np.ndarray, " edges"]
 ) -> Float64[np.ndarray, " bins"]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._arguments import checked
 from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import Lattice, Term, TermCounter, child_seeds
 from dynboltz.sampling import GibbsSampler, advance, start_random
@@ -31,6 +32,7 @@ class ShortRunMoments(NamedTuple):
     standard_error: Float64[np.ndarray, "... terms"]
 
 
+@checked
 def sampled_prediction(
     model: LatticeModel,
     theta: Float64[np.ndarray, "... coefficients"],

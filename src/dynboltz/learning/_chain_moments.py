@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import child_seeds, numbered_seed
 from dynboltz.sampling import Chains, GibbsSampler, advance, start_random
@@ -19,6 +20,7 @@ from ._replica_summaries import replica_summaries
 
 
 @final
+@checked
 class ChainMoments:
     """Moments of the model after some sweeps from random units, or from persistent chains.
 

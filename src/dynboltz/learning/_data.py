@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64, Shaped, UInt8
 
+from dynboltz._arguments import checked
 from dynboltz._numbers import check_finite
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import ClampedStatistics, LatticeModel
@@ -82,6 +83,7 @@ def read_states(
     )
 
 
+@checked
 def summarise(
     clamped: ClampedStatistics, states: Shaped[AnyArray, "replicas times sites"]
 ) -> Float64[np.ndarray, "times features"]:

@@ -13,6 +13,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Float64
 
+from dynboltz._arguments import checked
 from dynboltz.dynamics import AbstractVectorField
 
 from ._static import Progress
@@ -52,6 +53,7 @@ class LikelihoodSource(Protocol):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class GaussNewtonSettings:
     """How to descend.
@@ -138,6 +140,7 @@ class _Problem(NamedTuple):
         return self.solution(self.field_with(u), eta[None])[0]
 
 
+@checked
 def gauss_newton(
     field: AbstractVectorField,
     initial: Float64[np.ndarray, "initial_conditions coefficients"],

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._arguments import checked
 from dynboltz._numbers import check_finite, check_precision
 from dynboltz._warnings import LearningWarning, collected, warn
 from dynboltz.distributions import LatticeModel, TransferMatrix, in_batches
@@ -46,6 +47,7 @@ _NOTHING_EXPECTED = (
 )
 
 
+@checked
 def learn(
     model: LatticeModel,
     grids: Mapping[str, HermiteGrid],

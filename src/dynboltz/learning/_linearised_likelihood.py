@@ -9,11 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 
 from ._gauss_newton import Local
 
 
+@checked
 class Linearised(NamedTuple):
     r"""Where the likelihood of every snapshot was looked at, and what was seen.
 
@@ -50,6 +52,7 @@ class Linearised(NamedTuple):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class LinearisedLikelihood:
     r"""Second-order expansion of the negative log likelihood of each snapshot.

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
+from dynboltz._arguments import checked
 from dynboltz._numbers import check_finite, check_precision
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import ClampedStatistics, LatticeModel, TransferMatrix, in_batches
@@ -38,6 +39,7 @@ _FEASIBLE = 1e-4
 """Largest error [per site] of moments that a model is said to reach."""
 
 
+@checked
 class MomentRegression(NamedTuple):
     """Velocities of what a model sees of the data as linear functions of pattern means.
 
@@ -106,6 +108,7 @@ class MomentRegression(NamedTuple):
         return thetas[kept], velocity[kept]
 
 
+@checked
 def fit_moment_regression(
     solution: TransferMatrix,
     theta: Float64[np.ndarray, "initial_conditions times coefficients"],
@@ -159,6 +162,7 @@ def fit_moment_regression(
     return MomentRegression(solution, extended, np.array(matrix))
 
 
+@checked
 def pattern_terms(model: LatticeModel, window: int) -> tuple[Term, ...]:
     """Terms of all patterns of occupied sites within a window, mirror images once.
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import jax.scipy.linalg
 from jaxtyping import Array, Bool, Float, Int
 
+from dynboltz._arguments import checked
 from dynboltz.distributions import AbstractSolution, ClampedStatistics
 
 _FIRST_DAMPING = 1e-3
@@ -46,6 +47,7 @@ class _State(NamedTuple):
     done: Bool[Array, ""]
 
 
+@checked
 def natural_gradient_fit(
     solution: AbstractSolution,
     clamped: ClampedStatistics,

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import AbstractSolution, ClampedStatistics
 from dynboltz.lattices import child_seeds, numbered_seed
@@ -62,6 +63,7 @@ class MomentSource(Protocol):
         ...
 
 
+@checked
 class ExactMoments:
     """Exact moments of both phases.
 
@@ -102,6 +104,7 @@ def _differences(solution, clamped, theta, summaries):
     return jax.vmap(jax.vmap(jax.value_and_grad(divergence)))(theta, summaries)
 
 
+@checked
 class SampledMoments:
     """Moments by contrastive divergence.
 

@@ -7,6 +7,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float64, Shaped
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import ClampedStatistics, LatticeModel
 from dynboltz.sampling import Chains, GibbsSampler
@@ -15,6 +16,7 @@ HIDDEN_SWEEPS = 10
 """Sweeps over hidden layers that are coupled with each other, given the visible one."""
 
 
+@checked
 def clamped_statistics(model: LatticeModel) -> ClampedStatistics | None:
     """Exact averages over the hidden units, or nothing if they are coupled with each other."""
     try:
@@ -24,6 +26,7 @@ def clamped_statistics(model: LatticeModel) -> ClampedStatistics | None:
 
 
 @final
+@checked
 class HiddenAverage:
     r"""Statistics of visible states, averaged over the hidden units, $\mathrm{E}[s(v, h) \mid v]$.
 

@@ -8,6 +8,7 @@ from typing import NamedTuple, final
 import numpy as np
 from jaxtyping import Float, Float64
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import PointProcessModel
 from dynboltz.particles import PointPatterns
@@ -31,6 +32,7 @@ class PointLook(NamedTuple):
 
 
 @final
+@checked
 class PointMoments:
     """Moments of a point process along solutions, by chains that go on from look to look.
 

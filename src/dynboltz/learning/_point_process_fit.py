@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._arguments import checked
 from dynboltz.distributions import PointProcessModel
 from dynboltz.lattices import child_seeds
 from dynboltz.particles import PointPatterns
@@ -30,6 +31,7 @@ MEMORY = 0.9
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class PointFitSettings:
     """How the coefficients of a point process are learned from chains.
@@ -72,6 +74,7 @@ class PointFitSettings:
             raise ValueError(f"PointFitSettings: `chains` must be at least 2, got {self.chains}.")
 
 
+@checked
 def fit_point_process(
     model: PointProcessModel,
     patterns: PointPatterns,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._arguments import checked
 from dynboltz.distributions import PointProcessModel
 from dynboltz.elements import FunctionSpace
 
@@ -13,6 +14,7 @@ _TOLERANCE = 1e-12
 """Of the decrease that a step promises, relative to the number of particles."""
 
 
+@checked
 def fit_poisson(
     model: PointProcessModel,
     means: Float64[np.ndarray, "snapshots coefficients"],

@@ -8,12 +8,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import checked
 from dynboltz.distributions import PoissonSolution
 
 from ._gauss_newton import Local
 
 
 @final
+@checked
 class PoissonLikelihood:
     r"""Negative log likelihood of replicas of a Poisson process, exact.
 

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float64, Int64
 
+from dynboltz._arguments import checked
 from dynboltz.distributions import PointProcessModel
 from dynboltz.lattices import child_seeds, numbered_seed
 from dynboltz.particles import Box, PointPatterns
@@ -48,6 +49,7 @@ class _Insertions(NamedTuple):
     weight: float
 
 
+@checked
 def fit_pseudolikelihood(
     model: PointProcessModel,
     patterns: PointPatterns,

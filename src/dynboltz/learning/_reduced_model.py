@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64, UInt8
 
+from dynboltz._arguments import checked
 from dynboltz._numbers import check_finite, check_precision
 from dynboltz.distributions import (
     LatticeModel,
@@ -30,6 +31,7 @@ from ._settings import Method
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class ReducedModel:
     r"""A Boltzmann distribution whose coefficients obey learned differential equations.
@@ -151,6 +153,7 @@ class ReducedModel:
         return np.array(grid), np.array(places)
 
 
+@checked
 def reduced_model_dataset(learned: ReducedModel) -> xr.Dataset:
     """A learned model as a labelled dataset that holds numbers and text only."""
     model = learned.model
@@ -187,6 +190,7 @@ def _specified(term: Term) -> dict[str, Any]:
     return {"name": term.name, "products": term.products, **place}
 
 
+@checked
 def load_reduced_model(dataset: xr.Dataset) -> ReducedModel:
     """The learned model of a dataset made by `reduced_model_dataset`."""
     specification = json.loads(dataset.attrs["specification"])

@@ -12,11 +12,13 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float64
 
+from dynboltz._arguments import checked
 from dynboltz.dynamics import AbstractVectorField
 
 from ._gauss_newton import LikelihoodSource, Solution
 
 
+@checked
 def robust_covariance(
     field: AbstractVectorField,
     initial: Float64[np.ndarray, "initial_conditions coefficients"],

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64, Int
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.dynamics import HermiteFunction
 
@@ -16,6 +17,7 @@ _VALUE = np.array([[1.0, 0, -3, 2], [0, 1, -2, 1], [0, 0, 3, -2], [0, 0, -1, 1]]
 """Cubic Hermite polynomials on the unit cell, ascending powers: value and slope at 0, then at 1."""
 
 
+@checked
 class Roughness(NamedTuple):
     r"""Bending energy of a function, in units of its cells.
 
@@ -50,6 +52,7 @@ class Roughness(NamedTuple):
         return total
 
 
+@checked
 def roughness(function: HermiteFunction) -> Roughness:
     """The bending energy of a function with its present vertices."""
     grid = function.grid

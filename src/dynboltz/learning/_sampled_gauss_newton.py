@@ -11,6 +11,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float64
 
+from dynboltz._arguments import checked
 from dynboltz.distributions import PointProcessModel
 from dynboltz.dynamics import AbstractVectorField
 from dynboltz.particles import PointPatterns
@@ -29,6 +30,7 @@ MEMORY = 0.8
 _LARGEST_DAMPING = 1e6
 
 
+@checked
 def sampled_gauss_newton(
     field: AbstractVectorField,
     initial: Float64[np.ndarray, "initial_conditions coefficients"],

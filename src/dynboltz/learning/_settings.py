@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, final, get_args
 
+from dynboltz._arguments import checked
+
 FitMoments = Literal["exact", "contrastive-divergence", "persistent"]
 FitOptimiser = Literal["natural", "adam", "sgd"]
 TrainingMoments = Literal["exact", "gibbs", "contrastive-divergence", "short-run", "persistent"]
@@ -15,6 +17,7 @@ Method = Literal["euler", "heun", "rk4"]
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class FitSettings:
     """How the coefficients of single snapshots are learned.
@@ -92,6 +95,7 @@ class FitSettings:
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class LearningSettings:
     """How the right-hand sides of the differential equations are learned (Algorithm 1).

@@ -11,6 +11,7 @@ import numpy as np
 import optax
 from jaxtyping import Float64, Shaped
 
+from dynboltz._arguments import checked
 from dynboltz._numbers import check_finite, check_precision
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import (
@@ -50,6 +51,7 @@ def starting_point(
     return np.array([float(settings.start.get(name, 0.0)) for name in model.coefficients])
 
 
+@checked
 def fit_initial(
     model: LatticeModel,
     summaries: Float64[np.ndarray, "snapshots features"],
@@ -99,6 +101,7 @@ def fit_initial(
     return np.asarray(_descend(solution, clamped, targets, jnp.asarray(start), settings))
 
 
+@checked
 def fit_initial_sampled(
     model: LatticeModel,
     states: Shaped[AnyArray, "snapshots replicas sites"],
@@ -158,6 +161,7 @@ def fit_initial_sampled(
     return np.asarray(theta)
 
 
+@checked
 def fit_trajectories(
     model: LatticeModel,
     data: TrainingData,

@@ -15,6 +15,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Float64
 
+from dynboltz._arguments import checked
 from dynboltz._numbers import check_precision
 from dynboltz._warnings import LearningWarning, warn
 from dynboltz.dynamics import (
@@ -55,6 +56,7 @@ class Window(NamedTuple):
     last: int
 
 
+@checked
 class Penalties(NamedTuple):
     """What is added to the action, given the field.
 
@@ -84,6 +86,7 @@ class Penalties(NamedTuple):
         return total + self.prior.value(field_values(field, self.bases, values))
 
 
+@checked
 def window_at(settings: LearningSettings, step: int, n_times: int) -> Window:
     """The window of an optimisation step; it stops when it reaches the last time."""
     if settings.window is None:
@@ -93,6 +96,7 @@ def window_at(settings: LearningSettings, step: int, n_times: int) -> Window:
     return Window(first, first + width)
 
 
+@checked
 def train(
     field: HermiteField,
     data: TrainingData,

@@ -11,6 +11,7 @@ import scipy.linalg.blas
 from jaxtyping import Array, Float, Float64
 from scipy import sparse
 
+from dynboltz._arguments import checked
 from dynboltz._numbers import check_finite, check_precision
 from dynboltz.dynamics import HermiteBasis, HermiteField
 
@@ -25,6 +26,7 @@ MEMORY = 10
 """Time steps for which an error of the velocities at prior points is said to last."""
 
 
+@checked
 class VelocityPrior(NamedTuple):
     r"""Velocities expected at some points.
 
@@ -56,6 +58,7 @@ class VelocityPrior(NamedTuple):
         return 0.5 * self.duration**2 * jnp.mean(squares)
 
 
+@checked
 def warm_start(
     field: HermiteField,
     times: Float64[np.ndarray, " times"],

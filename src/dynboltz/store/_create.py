@@ -12,6 +12,8 @@ import xarray as xr
 import zarr
 from zarr.storage import LocalStore
 
+from dynboltz._arguments import checked
+
 from ._chunks import balanced_chunks, codecs
 from ._errors import StoreError
 from ._files import new_directory, os_errors
@@ -21,6 +23,7 @@ from ._seal import seal
 from ._trajectory_store import FORMAT, NO_STATE, VERSION, TrajectoryStore
 
 
+@checked
 def create_trajectories(
     path: Path | str,
     *,
@@ -179,6 +182,7 @@ def create_data(
     )
 
 
+@checked
 def write_trajectories(
     trajectories: xr.Dataset, path: Path | str, *, block_replicas: int | None = None
 ) -> TrajectoryStore:

@@ -11,6 +11,8 @@ from typing import Any, TextIO
 import numpy as np
 import xarray as xr
 
+from dynboltz._arguments import checked
+
 from ._errors import StoreError
 from ._files import replacing_file
 from ._particle_layout import load_patterns
@@ -18,6 +20,7 @@ from ._particle_layout import load_patterns
 AXIS_COUNT = 3
 
 
+@checked
 def export_extended_xyz(trajectories: xr.Dataset, path: Path | str, *, replica: int) -> None:
     """Write one replica of trajectories as an extended XYZ file, a frame a recorded time.
 

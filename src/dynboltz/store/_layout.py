@@ -10,11 +10,14 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64, Integer, UInt8
 
+from dynboltz._arguments import checked
+
 from ._errors import StoreError
 
 AXES = ("x", "y", "z")
 
 
+@checked
 def trajectories_dataset(
     state: UInt8[np.ndarray, "replicas times ..."],
     moments: Float64[np.ndarray, "replicas times moments"],

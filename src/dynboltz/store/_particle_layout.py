@@ -10,12 +10,14 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64, Integer
 
+from dynboltz._arguments import checked
 from dynboltz.particles import Box, PointPatterns
 
 from ._errors import StoreError
 from ._layout import AXES
 
 
+@checked
 def particles_dataset(
     patterns: PointPatterns,
     times: Float64[np.ndarray, " times"],
@@ -70,6 +72,7 @@ def particles_dataset(
     )
 
 
+@checked
 def load_patterns(trajectories: xr.Dataset) -> PointPatterns:
     """Patterns of a dataset in the layout of `particles_dataset`, checked.
 
