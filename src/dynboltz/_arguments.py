@@ -100,6 +100,15 @@ def _checked_function(function: Callable[..., Any], owner: type | None) -> Calla
         fitted, named = plan[0].fit(args, kwargs)
         try:
             return function(*fitted, **named)
+        except jax.errors.JAXTypeError as error:
+            if not any(map(is_traced, jax.tree.leaves((args, kwargs)))):
+                raise
+            raised = TypeError(
+                f"{plan[0].where(args)}: an argument is traced by JAX (within jax.jit, jax.grad or "
+                "jax.vmap), but its values are needed here. Call it outside of compiled code."
+            )
+            raised.__cause__ = error
+            raise raised
         except MemoryError as error:
             cause = error
         if isinstance(cause, OutOfMemoryError):
@@ -110,6 +119,39 @@ def _checked_function(function: Callable[..., Any], owner: type | None) -> Calla
         ) from cause
 
     return call
+
+
+def fitted(where: str, name: str, value: Any, annotation: Any, sizes: Sizes | None = None) -> Any:
+    """Return a part of an argument, compared with an annotation as `checked` does with arguments.
+
+    Parameters
+    ----------
+    where
+        The public function, for the message.
+    name
+        What the message calls the part: `data.times`.
+    value
+        What was given.
+    annotation
+        What it must be.
+    sizes
+        Sizes of axes by name, to which those of the value are added.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `checked`.
+    """
+    rule = rule_of(annotation)
+    if rule is None:
+        return value
+    try:
+        return rule(value, {} if sizes is None else sizes)
+    except Misfit as misfit:
+        raised = misfit.kind(
+            f"{where}: `{name}{misfit.place}` must {misfit.must}, got {misfit.given}."
+        )
+    raise raised
 
 
 def check_range(

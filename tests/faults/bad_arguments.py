@@ -298,7 +298,9 @@ def foreign(error: BaseException, names: set[str]) -> str | None:  # noqa: PLR09
     if dis.opname[code.co_code[trace.tb_lasti]] != "RAISE_VARARGS":
         return f"raised within {place}"
     own = type(error).__module__.startswith("dynboltz")
-    if not own and not isinstance(error, ValueError | TypeError | OSError | MemoryError):
+    if not own and not isinstance(
+        error, ValueError | TypeError | OSError | MemoryError | FloatingPointError
+    ):
         return f"a {type(error).__name__} at {place}"
     if isinstance(error, StoreError):
         return None  # names the file

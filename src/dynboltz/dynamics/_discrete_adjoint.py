@@ -67,7 +67,7 @@ def discrete_adjoint(
         `integrate`.
     """
     where = "discrete_adjoint"
-    check_method(method, substeps, where)
+    check_method(method, substeps, where, rtol, atol)
     check_times(times, where)
     check_finite(where, theta0=theta0, cotangents=cotangents)
     arrays = (jnp.asarray(array) for array in (theta0, times, cotangents))

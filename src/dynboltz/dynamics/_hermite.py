@@ -69,6 +69,10 @@ class HermiteFunction(eqx.Module):
     keys: Int[Array, " vertices"]
     u: Float[Array, "vertices dofs outputs"]
 
+    @property
+    def _axis_entries(self) -> dict[str, tuple[str, ...]]:
+        return {"arguments": self.grid.arguments, "outputs": self.outputs}
+
     def __check_init__(self) -> None:
         expected = (len(self.keys), 2**self.grid.dim, len(self.outputs))
         if self.u.shape != expected:
@@ -145,8 +149,8 @@ class HermiteFunction(eqx.Module):
         """
         if x.dtype != self.u.dtype:
             raise TypeError(
-                f"HermiteFunction: the coefficients are {x.dtype}, but the degrees of freedom are "
-                f"{self.u.dtype}. Convert one of them."
+                f"HermiteFunction: the coefficients are {x.dtype}, but the degrees of freedom of "
+                f"the field are {self.u.dtype}. Convert one of them, `theta.astype(...)`."
             )
         rows, weights = self.basis(x)
         return weights.reshape(-1) @ self.u[rows].reshape(-1, len(self.outputs))

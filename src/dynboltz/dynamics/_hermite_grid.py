@@ -85,6 +85,10 @@ class HermiteGrid:
             )
 
     @property
+    def _axis_entries(self) -> dict[str, tuple[str, ...]]:
+        return {"arguments": self.arguments}
+
+    @property
     def dim(self) -> int:
         """Number of arguments."""
         return len(self.arguments)

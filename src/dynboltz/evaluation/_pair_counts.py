@@ -73,7 +73,7 @@ def pair_counts(
     ValueError
         If edges do not increase from 0 or more.
     """
-    if len(edges) < 2 or edges[0] < 0 or np.any(np.diff(edges) <= 0):
+    if not (len(edges) > 1 and edges[0] >= 0 and np.all(edges[1:] > edges[:-1])):
         raise ValueError(f"pair_counts: `edges` must increase from 0 or more, got {edges}.")
     box, n_species = patterns.box, len(patterns.species)
     lengths = np.array(box.lengths, dtype=np.float64)
@@ -123,10 +123,26 @@ def uniform_pair_share(
         The box.
     edges
         Edges of the bins [length].
+
+    Raises
+    ------
+    ValueError
+        If there are less than two edges, or they are not finite.
     """
+    if len(edges) < 2 or not np.all(np.isfinite(edges)):
+        raise ValueError(
+            f"uniform_pair_share: `edges` must be two or more finite distances, got {edges}."
+        )
     radii, weights = np.polynomial.legendre.leggauss(_RADII)
     width = np.diff(edges)[:, None]
     distances = edges[:-1, None] + width * (radii + 1) / 2
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _pair_share(box, width, distances, weights)
+
+
+def _pair_share(
+    box: Box, width: np.ndarray, distances: np.ndarray, weights: np.ndarray
+) -> Float64[np.ndarray, " bins"]:
     sphere = {1: 2.0, 2: 2 * np.pi, 3: 4 * np.pi}[box.dim]
     shell = sphere * distances ** (box.dim - 1) * weights * width / 2
     return np.sum(shell * _overlap(box, distances), axis=1) / box.volume

@@ -68,6 +68,7 @@ class Monomial(eqx.Module):
 
     def __call__(self, theta: Float[Array, " coefficients"]) -> Float[Array, ""]:
         """Value at one point."""
+        _check_place(theta, max(self.places, default=-1))
         value = jnp.ones((), theta.dtype)
         for place in self.places:
             value = value * theta[place]
@@ -82,7 +83,17 @@ class Exponential(eqx.Module):
 
     def __call__(self, theta: Float[Array, " coefficients"]) -> Float[Array, ""]:
         """Value at one point."""
+        _check_place(theta, self.place)
         return jnp.exp(theta[self.place])
+
+
+def _check_place(theta: Float[Array, " coefficients"], place: int) -> None:
+    """Raise `ValueError` if there is no such coefficient; JAX would take the last one."""
+    if place >= len(theta):
+        raise ValueError(
+            f"Candidate: `theta` must have {place + 1} or more coefficients, those that the "
+            f"candidate was made for, got {len(theta)}."
+        )
 
 
 def _monomial(names: tuple[str, ...], places: tuple[int, ...]) -> Candidate:

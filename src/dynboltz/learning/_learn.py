@@ -116,7 +116,16 @@ def learn(
         also the `notes` of the model.
     """
     check_precision("learn")
-    check_data("learn", data)
+    data = check_data("learn", data, model.coefficients)
+    if len(data.times) < 2:
+        raise ValueError("learn: `data.times` must hold two or more times, got one.")
+    snapshots = (len(data.initial), len(data.times))
+    for name, array in (("theta", theta), ("metric", metric)):
+        if array is not None and array.shape[:2] != snapshots:
+            raise ValueError(
+                f"learn: `{name}` must have an entry for each initial condition and time of "
+                f"`data`, {snapshots}, got shape {array.shape}."
+            )
     if theta is not None:
         axes = ("initial condition", "time", "coefficient")
         check_finite("learn", "`theta`", theta, axes)

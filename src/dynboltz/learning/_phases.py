@@ -46,6 +46,10 @@ class HiddenAverage:
         self.clamped = clamped_statistics(sampler.model)
         self._sampler = sampler
 
+    @property
+    def _axis_entries(self) -> dict[str, tuple[str, ...]]:
+        return {"coefficients": self.model.coefficients}
+
     def of_states(
         self,
         theta: Float64[np.ndarray, "rows coefficients"],
@@ -99,4 +103,9 @@ class HiddenAverage:
 def _group_means(
     values: Float64[np.ndarray, "states features"], n_groups: int
 ) -> Float64[np.ndarray, "groups features"]:
+    if n_groups < 1 or not len(values) or len(values) % n_groups:
+        raise ValueError(
+            f"HiddenAverage: the {len(values)} states must be equal groups, one or more states for "
+            f"each of the {n_groups} rows of `theta` or `n_groups`."
+        )
     return values.reshape(n_groups, -1, values.shape[-1]).mean(axis=1)

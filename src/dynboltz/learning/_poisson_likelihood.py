@@ -52,6 +52,12 @@ class PoissonLikelihood:
             Mean statistics of the replicas, totals over the box.
         """
         solution = self._solution
+        n_coefficients = sum(space.size for space in solution.model.spaces.values())
+        if theta.shape[1] != n_coefficients:
+            raise ValueError(
+                f"PoissonLikelihood: `theta` must have shape (times, {n_coefficients}), one entry "
+                f"a coefficient of the model, got {theta.shape}."
+            )
 
         def at_time(theta: Array, mean: Array) -> Local:
             divergence = jnp.dot(theta, mean) + solution.log_partition(theta)

@@ -112,7 +112,7 @@ def fit_trajectories_sampled(
         raise ValueError(
             "fit_trajectories_sampled: `data.states` is needed to read states; got None."
         )
-    check_data("fit_trajectories_sampled", data)
+    data = check_data("fit_trajectories_sampled", data, model.coefficients)
     fit = _SnapshotFit(GibbsSampler(model), settings)
     n_initial, n_times = len(data.initial), len(data.times)
     theta = np.tile(data.initial[:, None], (1, n_times, 1))

@@ -89,6 +89,11 @@ def fit_initial(
     check_finite("fit_initial", "`summaries`", summaries, ("snapshot", "feature"))
     solution = TransferMatrix(model) if solution is None else solution
     clamped = ClampedStatistics(model)
+    if not len(summaries) or summaries.shape[1] != clamped.n_features:
+        raise ValueError(
+            f"fit_initial: `summaries` must have shape (snapshots, {clamped.n_features}), the "
+            f"features of `model`, with one snapshot or more; got {summaries.shape}."
+        )
     start = starting_point(model, settings)
     if settings.optimiser == "natural":
 
@@ -196,11 +201,17 @@ def fit_trajectories(
         If a number of the data is not finite, or JAX is in single precision.
     """
     check_precision("fit_trajectories")
-    check_data("fit_trajectories", data)
+    data = check_data("fit_trajectories", data, model.coefficients)
     solution = TransferMatrix(model) if solution is None else solution
     clamped = ClampedStatistics(model)
 
-    assert data.summaries is not None
+    if data.summaries is None:
+        raise ValueError("fit_trajectories: `data.summaries` is needed, see `summarise`; got None.")
+    if data.summaries.shape[2] != clamped.n_features:
+        raise ValueError(
+            f"fit_trajectories: `data.summaries` must have {clamped.n_features} features, those of "
+            f"`model`, got shape {data.summaries.shape}."
+        )
     initial, later = jnp.asarray(data.initial), jnp.asarray(data.summaries[:, 1:])
     theta = _follow(solution, clamped, later, initial, settings.prior_strength, settings.steps)
     return np.concatenate([data.initial[:, None], np.asarray(theta)], axis=1)

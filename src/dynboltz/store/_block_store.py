@@ -45,7 +45,7 @@ class BlockStore:
     DATA: ClassVar[tuple[str, ...]]
 
     def __init__(self, path: Path, attrs: dict[str, Any]) -> None:
-        self.path = path
+        self.path = path = Path(path)
         self.attrs = attrs
         self._arrays = {name: open_array(path, name, "r+") for name in self.DATA}
         self.n_replicas = self._arrays[self.DATA[0]].shape[0]

@@ -15,6 +15,7 @@ from dynboltz._arguments import checked
 
 from ._errors import StoreError
 from ._files import replacing_file
+from ._layout import check_trajectories
 from ._particle_layout import load_patterns
 
 AXIS_COUNT = 3
@@ -45,6 +46,10 @@ def export_extended_xyz(trajectories: xr.Dataset, path: Path | str, *, replica: 
         If there is no such replica, or the file cannot be written.
     """
     path = Path(path)
+    if "state" in trajectories:
+        check_trajectories(path, trajectories)
+    else:
+        load_patterns(trajectories)
     n_replicas = trajectories.sizes["replica"]
     if not 0 <= replica < n_replicas:
         raise StoreError(path, f"there is no replica {replica}; there are 0 to {n_replicas - 1}.")

@@ -182,7 +182,7 @@ def discard_damaged_blocks(path: Path | str) -> list[int]:
 @checked
 def is_block_store(path: Path) -> bool:
     """Whether a store is one that is written block by block, as far as it says."""
-    return _format(path) in RESUME
+    return _format(Path(path)) in RESUME
 
 
 def _attributes(path: Path) -> dict[str, Any]:
