@@ -103,12 +103,10 @@ def _checked_function(function: Callable[..., Any], owner: type | None) -> Calla
         except jax.errors.JAXTypeError as error:
             if not any(map(is_traced, jax.tree.leaves((args, kwargs)))):
                 raise
-            raised = TypeError(
+            raise TypeError(
                 f"{plan[0].where(args)}: an argument is traced by JAX (within jax.jit, jax.grad or "
                 "jax.vmap), but its values are needed here. Call it outside of compiled code."
-            )
-            raised.__cause__ = error
-            raise raised
+            ) from error
         except MemoryError as error:
             cause = error
         if isinstance(cause, OutOfMemoryError):
@@ -149,9 +147,14 @@ def fitted(where: str, name: str, value: Any, annotation: Any, sizes: Sizes | No
         return rule(value, {} if sizes is None else sizes)
     except Misfit as misfit:
         raised = misfit.kind(
-            f"{where}: `{name}{misfit.place}` must {misfit.must}, got {misfit.given}."
+            f"{where}: `{name}{misfit.place}` must {misfit.must}, got {misfit.given}"
+            f"{_stop(misfit.given)}"
         )
     raise raised
+
+
+def _stop(sentence: str) -> str:
+    return "" if sentence.endswith("?") else "."
 
 
 def check_range(
@@ -218,8 +221,8 @@ class _Plan(NamedTuple):
         except Misfit as misfit:
             where = self.where(args)
             message = (
-                f"{where}: `{name}{misfit.place}` must {misfit.must}, got {misfit.given}."
-                f"{self._hint(value, misfit, args)}"
+                f"{where}: `{name}{misfit.place}` must {misfit.must}, got {misfit.given}"
+                f"{_stop(misfit.given)}{self._hint(value, misfit, args)}"
             )
             raised = misfit.kind(message)
         raise raised
@@ -448,7 +451,9 @@ def _one_of(allowed: tuple[Any, ...], value: Any, sizes: Sizes) -> Any:
     near = did_you_mean(value, map(str, allowed)) if isinstance(value, str) else ""
     listed = [repr(one) for one in allowed]
     must = " or ".join([", ".join(listed[:-1]), listed[-1]] if listed[1:] else listed)
-    raise Misfit(f"be {must}", shown(value) + near.rstrip("?"), near=bool(near), kind=ValueError)
+    raise Misfit(
+        f"be {must}", shown(value) + ("." + near if near else ""), near=bool(near), kind=ValueError
+    )
 
 
 def _or_none(rule: Rule) -> Rule:
@@ -658,7 +663,9 @@ class _ArrayRule(NamedTuple):
 
     def _check_shape(self, array: Any, value: Any, sizes: Sizes) -> None:
         shape = tuple(array.shape)
-        if _fits(self.dims, shape, sizes):
+        known = dict(sizes)
+        if _fits(self.dims, shape, known):
+            sizes.update(known)
             return
         wanted = _shape_text(self.dims, sizes)
         entries = [

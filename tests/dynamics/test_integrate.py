@@ -154,7 +154,7 @@ def test_impossible_arguments_are_refused():
         integrate(LOGISTIC, START, times[::-1].copy())
     with pytest.raises(ValueError, match=r"`theta0` must be finite, entry \(1,\)"):
         integrate(LOGISTIC, np.array([0.0, np.nan]), times)
-    with pytest.raises(ValueError, match="last axis of `theta0` must have 2 entries"):
+    with pytest.raises(ValueError, match=r"`theta0` must have shape .*a, b"):
         integrate(LOGISTIC, np.zeros(3), times)
 
 
@@ -172,12 +172,12 @@ def test_any_pytree_can_hold_the_parameters():
 
 
 def test_gradients_through_integrate_are_pointed_at_solve_fixed():
-    times = np.array([0.0, 0.1, 0.2])
+    times, learned = np.array([0.0, 0.1, 0.2]), FunctionField(("a", "b"), logistic, jnp.array(2.0))
     for traced in (jax.grad, jax.jit):
         with pytest.raises(TypeError, match=r"integrate: .* traced by JAX .* use `solve_fixed`"):
             traced(lambda theta: jnp.sum(integrate(LOGISTIC, theta, times)))(jnp.asarray(START))
     with pytest.raises(TypeError, match=r"integrate: .*`field`.* traced by JAX"):
-        eqx.filter_grad(lambda field: jnp.sum(integrate(field, START, times)))(LOGISTIC)
+        eqx.filter_grad(lambda field: jnp.sum(integrate(field, START, times)))(learned)
     gradient = jax.grad(lambda theta: jnp.sum(solve_fixed(LOGISTIC, theta, jnp.asarray(times))))
     assert np.all(np.isfinite(gradient(jnp.asarray(START))))
 

@@ -156,7 +156,10 @@ def test_settings_that_make_no_sense_are_refused():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"initial": np.zeros((2, 8))}, r"`data` must have 2 entries along their first axis"),
+        (
+            {"initial": np.zeros((2, 8))},
+            r"all arrays of `data` must have 2 entries along their first axis",
+        ),
         ({"initial": np.zeros(8)}, r"`initial` must have shape \(initial_conditions, .*\(8,\)"),
         ({"weights": np.ones(3)}, r"`solution` must give shape \(3, 3, 8\)"),
         ({"solution": lambda field, theta: theta}, r"`solution` must give shape \(3, 6, 8\)"),

@@ -88,7 +88,7 @@ class L2(eqx.Module):
     def __check_init__(self) -> None:
         if not 0 <= self.strength < math.inf:
             raise ValueError(
-                f"L2: `strength` must be finite and not negative, got {self.strength}."
+                f"L2: `strength` must not be negative, and finite, got {self.strength}."
             )
 
     def penalty(

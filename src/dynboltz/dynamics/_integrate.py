@@ -74,7 +74,7 @@ def integrate(
     check_method(method, substeps, where, rtol, atol)
     check_untraced(where, field, theta0, times)
     theta0, times = jnp.asarray(theta0), jnp.asarray(times)
-    _check_start(field, np.asarray(theta0), np.asarray(times))
+    _check_start(np.asarray(theta0), np.asarray(times))
     options = {"method": method, "substeps": substeps, "rtol": rtol, "atol": atol}
     theta = _compiled_solve(field, theta0, times, **options)
     check_solution(field, np.asarray(theta), np.asarray(times))
@@ -142,20 +142,7 @@ def check_times(times: Array | np.ndarray, where: str) -> None:
         raise ValueError(f"{where}: `times` must be two or more increasing times, got {times}.")
 
 
-def check_last_axis(
-    where: str, name: str, theta: np.ndarray | Array, field: AbstractVectorField
-) -> None:
-    """Raise `ValueError` unless the last axis of an array is that of the coefficients."""
-    n = len(field.coefficients)
-    if theta.ndim < 1 or theta.shape[-1] != n:
-        raise ValueError(
-            f"{where}: the last axis of `{name}` must have {n} entries, the coefficients "
-            f"{field.coefficients}, got shape {theta.shape}."
-        )
-
-
-def _check_start(field: AbstractVectorField, theta0: np.ndarray, times: np.ndarray) -> None:
-    check_last_axis("integrate", "theta0", theta0, field)
+def _check_start(theta0: np.ndarray, times: np.ndarray) -> None:
     check_finite("integrate", theta0=theta0)
     check_times(times, "integrate")
 

@@ -64,12 +64,12 @@ class ChainMoments:
     ) -> None:
         for name, value in (("chains", chains), ("sweeps", sweeps), ("replicas", replicas or 1)):
             check_range("ChainMoments", name, value, least=1)
+        if data.states is None and (data.summaries is None or replicas is not None):
+            raise ValueError("ChainMoments: `data.states` is needed to read states; got None.")
         data = check_data("ChainMoments", data, sampler.model.coefficients)
         self._sampler, self._data = sampler, data
         self._average = HiddenAverage(sampler)
         self._summaries = data.summaries if replicas is None else None
-        if data.states is None and self._summaries is None:
-            raise ValueError("ChainMoments: `data.states` is needed to read states; got None.")
         self._replicas = min(replicas or data.n_replicas, data.n_replicas)
         self._chains, self._sweeps = chains, sweeps
         self._kept = _KeptChains(sampler, data, chains) if persistent else None

@@ -116,22 +116,6 @@ def learn(
         also the `notes` of the model.
     """
     check_precision("learn")
-    data = check_data("learn", data, model.coefficients)
-    if len(data.times) < 2:
-        raise ValueError("learn: `data.times` must hold two or more times, got one.")
-    snapshots = (len(data.initial), len(data.times))
-    for name, array in (("theta", theta), ("metric", metric)):
-        if array is not None and array.shape[:2] != snapshots:
-            raise ValueError(
-                f"learn: `{name}` must have an entry for each initial condition and time of "
-                f"`data`, {snapshots}, got shape {array.shape}."
-            )
-    if theta is not None:
-        axes = ("initial condition", "time", "coefficient")
-        check_finite("learn", "`theta`", theta, axes)
-    if metric is not None:
-        axes = ("initial condition", "time", "row", "column")
-        check_finite("learn", "`metric`", metric, axes)
     if settings.moments == "gibbs" and not model.is_visible:
         raise ValueError(
             'LearningSettings: `moments = "gibbs"` is for visible models; use '
@@ -163,6 +147,22 @@ def _learn(
     progress: Progress | None,
     checkpoint: Checkpoint | None,
 ) -> ReducedModel:
+    data = check_data("learn", data, model.coefficients)
+    if len(data.times) < 2:
+        raise ValueError("learn: `data.times` must hold two or more times, got one.")
+    snapshots = (len(data.initial), len(data.times))
+    for name, array in (("theta", theta), ("metric", metric)):
+        if array is not None and array.shape[:2] != snapshots:
+            raise ValueError(
+                f"learn: `{name}` must have an entry for each initial condition and time of "
+                f"`data`, {snapshots}, got shape {array.shape}."
+            )
+    if theta is not None:
+        axes = ("initial condition", "time", "coefficient")
+        check_finite("learn", "`theta`", theta, axes)
+    if metric is not None:
+        axes = ("initial condition", "time", "row", "column")
+        check_finite("learn", "`metric`", metric, axes)
     sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
     for_points, for_samples, for_order, for_judge = sequence.spawn(4)
     report = progress or (lambda _: None)

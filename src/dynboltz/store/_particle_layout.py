@@ -94,11 +94,13 @@ def load_patterns(trajectories: xr.Dataset) -> PointPatterns:
     """
     attrs = trajectories.attrs
     missing = [key for key in ("species", "box_lengths", "boundary") if key not in attrs]
-    missing += [name for name in ("position", "label") if name not in trajectories]
-    if missing:
+    arrays = [name for name in ("position", "label") if name not in trajectories]
+    if missing or arrays:
+        kind = "attribute" if missing else "variable"
         raise ValueError(
-            f"load_patterns: `trajectories` has no {', '.join(missing)}. Particle trajectories are "
-            "made by `particles_dataset`, `open_particles` and the readers of foreign files."
+            f"load_patterns: `trajectories` has no {kind} {', '.join(missing or arrays)}. Particle "
+            "trajectories are made by `particles_dataset`, `open_particles` and the readers of "
+            "foreign files."
         )
     lengths, species = np.ravel(attrs["box_lengths"]), attrs["species"]
     if lengths.dtype.kind not in "iuf" or isinstance(species, str) or np.ndim(species) != 1:
