@@ -191,7 +191,7 @@ def test_moments_match_the_enumerated_product_distribution(lattice):
 def test_moments_of_every_time_are_computed():
     densities = np.array(list(itertools.product([0.1, 0.4], repeat=2)))
     moments = mean_field_moments(
-        densities, neighbour_moments("AB", 1, max_order=2), Lattice((9,)), "AB"
+        densities, neighbour_moments(["A", "B"], 1, max_order=2), Lattice((9,)), ["A", "B"]
     )
     a, b = densities.T
     np.testing.assert_allclose(moments.T, [a, b, a * a, 2 * a * b, b * b], rtol=1e-12)
@@ -228,4 +228,4 @@ def test_bad_input_is_refused(arguments, options, message):
 
 def test_moments_refuse_densities_of_other_species():
     with pytest.raises(ValueError, match=r"shape \(times, 1\), got \(2, 3\)"):
-        mean_field_moments(np.ones((2, 3)), neighbour_moments("A", 1), RING, "A")
+        mean_field_moments(np.ones((2, 3)), neighbour_moments(["A"], 1), RING, ["A"])

@@ -210,3 +210,25 @@ def test_the_size_of_the_box_does_not_matter():
     for part, expected in zip(gradient, other_gradient, strict=True):
         # Positions in a larger box are rounded to 1e-14 of a cell.
         np.testing.assert_allclose(part, expected, rtol=0, atol=1e-12)
+
+
+def test_shapes_that_do_not_fit_are_refused_before_the_kernels():
+    """Kernels do not look: a wrong shape would read and write elsewhere in the memory."""
+    field = HermiteField.zeros(NAMES, grids()).allocate(np.zeros((1, 4)))
+    solver, theta = HermiteSolver(field), np.zeros((2, 4))
+    parts = tuple(np.asarray(function.u) for function in field.functions)
+    u = solver.flatten(parts)
+    with pytest.raises(ValueError, match=r"HermiteSolver.flatten: `parts` must have the shapes"):
+        solver.flatten(parts[::-1])
+    with pytest.raises(ValueError, match=r"HermiteSolver.solve: `u` must have shape \(\d+,\)"):
+        solver.solve(u[1:], theta, TIMES)
+    with pytest.raises(ValueError, match=r"HermiteSolver.solve: .* must have 4 entries"):
+        solver.solve(u, theta[:, :3], TIMES)
+    with pytest.raises(ValueError, match=r"HermiteSolver.solve: `times` must hold one time"):
+        solver.solve(u, theta, TIMES[:0])
+    path = solver.solve(u, theta, TIMES)
+    cotangents = np.zeros((2, len(TIMES), 4))
+    with pytest.raises(ValueError, match=r"pull_back: `first` and `times` must lie within `path`"):
+        solver.pull_back(u, path, 1, TIMES, cotangents)
+    with pytest.raises(ValueError, match=r"pull_back: `cotangents` must have a row for each"):
+        solver.pull_back(u, path, 0, TIMES, cotangents[:1])

@@ -18,7 +18,10 @@ from dynboltz.dynamics import (
     HermiteGrid,
     OutsideBoxError,
     integrate,
+    solve_adaptive,
     solve_fixed,
+    solve_implicit,
+    time_weights,
 )
 
 
@@ -151,7 +154,7 @@ def test_impossible_arguments_are_refused():
         integrate(LOGISTIC, START, times[::-1].copy())
     with pytest.raises(ValueError, match=r"`theta0` must be finite, entry \(1,\)"):
         integrate(LOGISTIC, np.array([0.0, np.nan]), times)
-    with pytest.raises(ValueError, match="last axis of `theta0` must have 2 entries"):
+    with pytest.raises(ValueError, match=r"`theta0` must have shape .*a, b"):
         integrate(LOGISTIC, np.zeros(3), times)
 
 
@@ -166,3 +169,53 @@ def test_any_pytree_can_hold_the_parameters():
     field = FunctionField(("a", "b"), lambda theta, network: network(theta), network)
     theta = integrate(field, START, np.array([0.0, 0.5]))
     np.testing.assert_allclose(theta[1], START + 0.5 * network(jnp.asarray(START)), rtol=1e-14)
+
+
+def test_gradients_through_integrate_are_pointed_at_solve_fixed():
+    times, learned = np.array([0.0, 0.1, 0.2]), FunctionField(("a", "b"), logistic, jnp.array(2.0))
+    for traced in (jax.grad, jax.jit):
+        with pytest.raises(TypeError, match=r"integrate: .* traced by JAX .* use `solve_fixed`"):
+            traced(lambda theta: jnp.sum(integrate(LOGISTIC, theta, times)))(jnp.asarray(START))
+    with pytest.raises(TypeError, match=r"integrate: .*`field`.* traced by JAX"):
+        eqx.filter_grad(lambda field: jnp.sum(integrate(field, START, times)))(learned)
+    gradient = jax.grad(lambda theta: jnp.sum(solve_fixed(LOGISTIC, theta, jnp.asarray(times))))
+    assert np.all(np.isfinite(gradient(jnp.asarray(START))))
+
+
+def test_lists_of_numbers_are_arrays():
+    times = np.array([0.0, 0.1, 0.2])
+    expected = integrate(LOGISTIC, START, times)
+    np.testing.assert_array_equal(integrate(LOGISTIC, START.tolist(), times.tolist()), expected)
+    np.testing.assert_array_equal(solve_fixed(LOGISTIC, START.tolist(), times.tolist()), expected)
+    np.testing.assert_array_equal(time_weights([0, 1, 3]), [1.0, 2.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("theta0", "times", "message"),
+    [
+        (START[:1], [0.0, 1.0], r"integrate: `theta0` must have shape .*\(a, b\), got \(1,\)"),
+        (START, [0.0], r"integrate: `times` must be two or more increasing times"),
+        (START, [0.0, np.inf], r"integrate: `times` must be two or more increasing times"),
+        (START, [[0.0, 1.0]], r"integrate: `times` must have shape \(times,\), got \(1, 2\)"),
+        (["a", "b"], [0.0, 1.0], r"integrate: `theta0` must hold real numbers, got texts"),
+        (None, [0.0, 1.0], r"integrate: `theta0` must be an array of real numbers, got None"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_words_of_the_package(theta0, times, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        integrate(LOGISTIC, theta0, times)
+
+
+def test_solvers_for_compiled_code_compare_shapes():
+    times = jnp.array([0.0, 0.1])
+    for solve, options in (
+        (solve_fixed, {"method": "rk4"}),
+        (solve_implicit, {"operator": -jnp.eye(2)}),
+        (solve_adaptive, {"solver": diffrax.Tsit5(), "rtol": 1e-3, "atol": 1e-3}),
+    ):
+        with pytest.raises(ValueError, match=r"`theta0` must have shape .*\(a, b\), got \(3,\)"):
+            jax.jit(lambda theta, s=solve, o=options: s(LOGISTIC, theta, times, **o))(jnp.ones(3))
+    with pytest.raises(ValueError, match=r"solve_fixed: `substeps` must be at least 1, got 0"):
+        solve_fixed(LOGISTIC, jnp.asarray(START), times, substeps=0)
+    with pytest.raises(ValueError, match=r"solve_implicit: `times` must hold 2 or more times"):
+        solve_implicit(LOGISTIC, jnp.asarray(START), times[:1], operator=-jnp.eye(2))

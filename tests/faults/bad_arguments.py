@@ -32,6 +32,7 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 import dynboltz
+from dynboltz.store import StoreError
 
 SOURCE = str(Path(dynboltz.__file__).parent)
 LONGEST_CALL = 30  # seconds, with compilation on a busy machine
@@ -297,8 +298,12 @@ def foreign(error: BaseException, names: set[str]) -> str | None:  # noqa: PLR09
     if dis.opname[code.co_code[trace.tb_lasti]] != "RAISE_VARARGS":
         return f"raised within {place}"
     own = type(error).__module__.startswith("dynboltz")
-    if not own and not isinstance(error, ValueError | TypeError | OSError | MemoryError):
+    if not own and not isinstance(
+        error, ValueError | TypeError | OSError | MemoryError | FloatingPointError
+    ):
         return f"a {type(error).__name__} at {place}"
+    if isinstance(error, StoreError):
+        return None  # names the file
     if not any(word in str(error).lower() for word in _words(names)):
         return f"names none of {sorted(names)}, at {place}"
     return None

@@ -151,3 +151,31 @@ def test_settings_that_make_no_sense_are_refused():
         GaussNewtonSettings(damping=0.0)
     with pytest.raises(ValueError, match="`n_replicas` must be positive, got 0"):
         PoissonLikelihood(SOLUTION, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"initial": np.zeros((2, 8))},
+            r"all arrays of `data` must have 2 entries along their first axis",
+        ),
+        ({"initial": np.zeros(8)}, r"`initial` must have shape \(initial_conditions, .*\(8,\)"),
+        ({"weights": np.ones(3)}, r"`solution` must give shape \(3, 3, 8\)"),
+        ({"solution": lambda field, theta: theta}, r"`solution` must give shape \(3, 6, 8\)"),
+        ({"solution": lambda field, theta: field.no_such}, r"`solution` must map the field and"),
+        ({"solution": len}, r"`solution` must be a function of 2 arguments"),
+        ({"source": None}, r"`source` must be a LikelihoodSource"),
+    ],
+)
+def test_arguments_that_do_not_fit_one_another_are_refused(change, message):
+    arguments = {
+        "field": field(0.05, 0.05, 0.0),
+        "initial": np.zeros((3, 8)),
+        "solution": solution,
+        "source": LIKELIHOOD,
+        "data": jnp.zeros((3, 6, 8)),
+        "weights": np.ones(len(TIMES)),
+    }
+    with pytest.raises((TypeError, ValueError), match=f"gauss_newton: {message}"):
+        gauss_newton(**arguments | change)

@@ -153,3 +153,29 @@ def test_a_steady_state_is_learned_without_a_velocity_prior_and_this_is_said():
     with pytest.warns(LearningWarning, match="the velocity prior 'entropic-matching' has no point"):
         learned = learn(model, GRID, steady, settings, matching=matching)
     np.testing.assert_allclose(learned.predict(np.zeros((1, 1)), TIMES), 0.0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"times": TIMES[:1]}, r"`data.summaries` must have shape \(2, 1, features\)"),
+        ({"times": TIMES[::-1]}, r"`data.times` increase"),
+        ({"initial": np.zeros(2)}, r"`data.initial` must have shape \(initial_conditions, 1\)"),
+        ({"initial": np.zeros((3, 1))}, r"`data.summaries` must have shape \(3, 31, features\)"),
+        ({"summaries": "none"}, r"`data.summaries` must be .*, got 'none'"),
+        ({"summaries": None}, r"`data.summaries` is needed"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused(change, message):
+    settings = LearningSettings(steps=1, velocity_prior="none")
+    wrong = data(np.array([0.0, 1.0]))._replace(**change)
+    with pytest.raises((TypeError, ValueError), match=message):
+        learn(MODEL, GRID, wrong, settings)
+
+
+def test_lists_of_numbers_are_data():
+    settings = LearningSettings(steps=1, velocity_prior="none", warm_start=False)
+    arrays = data(np.array([0.0, 1.0]))
+    lists = TrainingData(*(array.tolist() for array in arrays[:3]))
+    expected, found = (learn(MODEL, GRID, own, settings).history for own in (arrays, lists))
+    np.testing.assert_array_equal(found["moment_error"], expected["moment_error"])

@@ -26,9 +26,9 @@ def _annotations_are_not_run() -> Iterator[None]:
     [
         (
             {"moments": "gibbs"},
-            r"`moments` must be one of \('exact', 'contrastive-divergence', 'persistent'\), got",
+            r"`moments` must be 'exact', 'contrastive-divergence' or 'persistent', got",
         ),
-        ({"optimiser": "newton"}, r"`optimiser` must be one of .*'natural'.* got 'newton'"),
+        ({"optimiser": "newton"}, r"`optimiser` must be .*'natural'.* got 'newton'"),
         ({"learning_rate": 0.0}, "`learning_rate` must be positive, got 0.0"),
         ({"learning_rate": NAN}, "`learning_rate` must be positive, got nan"),
         ({"steps": 0}, "`steps` must be positive, got 0"),
@@ -55,9 +55,9 @@ def test_fit_settings_refuse(options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"moments": "cd"}, "`moments` must be one of .*'gibbs'.*'persistent'.* got 'cd'"),
-        ({"optimiser": "natural"}, r"`optimiser` must be one of \('adam', 'sgd'\), got 'natural'"),
-        ({"method": "rk45"}, r"`method` must be one of \('euler', 'heun', 'rk4'\), got 'rk45'"),
+        ({"moments": "cd"}, "`moments` must be .*'gibbs'.*'persistent'.* got 'cd'"),
+        ({"optimiser": "natural"}, r"`optimiser` must be 'adam' or 'sgd', got 'natural'"),
+        ({"method": "rk45"}, r"`method` must be 'euler', 'heun' or 'rk4', got 'rk45'"),
         ({"batch": 0}, "`batch` must be positive, got 0"),
         ({"replicas": -1}, "`replicas` must be positive, got -1"),
         ({"chains": 0}, "`chains` must be positive, got 0"),

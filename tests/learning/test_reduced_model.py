@@ -165,3 +165,46 @@ def test_round_trip_through_the_store(tmp_path, model):
     start = np.random.default_rng(1).uniform(-1, 1, (4, len(rates)))
     times = np.linspace(0, 1, 7)
     assert before.predict(start, times).tobytes() == after.predict(start, times).tobytes()
+
+
+def test_lists_of_numbers_are_arrays(learned):
+    times = [0.0, 0.1, 0.25]
+    expected = learned.predict(START, np.array(times))
+    np.testing.assert_array_equal(learned.predict(START.tolist(), times), expected)
+    terms = neighbour_moments(["A"], 1, 2)
+    np.testing.assert_array_equal(
+        learned.moments(START.tolist(), terms), learned.moments(START, terms)
+    )
+
+
+@pytest.mark.parametrize(
+    ("theta0", "message"),
+    [
+        (START[0], r"`theta0` must have shape \(initial_conditions, 2\), .*, got \(2,\)"),
+        (START[:, :1], r"`theta0` must have shape \(initial_conditions, 2\), .*, got \(2, 1\)"),
+        ([[1.0, 2.0], [3.0]], r"`theta0` must be an array of real numbers, with rows of one"),
+    ],
+)
+def test_coefficients_of_another_shape_are_refused(learned, theta0, message):
+    with pytest.raises((TypeError, ValueError), match=f"ReducedModel.predict: {message}"):
+        learned.predict(theta0, np.array([0.0, 0.1]))
+
+
+def test_predictions_that_take_too_many_steps_are_refused(learned):
+    with pytest.raises(ValueError, match=r"ReducedModel.predict: `times` .* take 1e\+10 steps"):
+        learned.predict(START, [0.0, 1e9])
+
+
+def test_datasets_that_are_no_models_are_refused(learned):
+    dataset = reduced_model_dataset(learned)
+    for wrong in (dataset.drop_vars("u_0"), dataset.assign_attrs(specification="{}"), dataset[[]]):
+        with pytest.raises(ValueError, match=r"load_reduced_model: `dataset` must be one that"):
+            load_reduced_model(wrong)
+
+
+def test_models_need_the_field_of_their_coefficients(learned):
+    other = decaying(LatticeModel.from_names(RING, ["A"], ["b.A"]), RATES[:1]).field
+    with pytest.raises(ValueError, match=r"ReducedModel: `field` must have the coefficients of"):
+        ReducedModel(MODEL, other, STEP)
+    with pytest.raises(ValueError, match=r"ReducedModel: `time_step` must be positive"):
+        ReducedModel(MODEL, learned.field, 0.0)

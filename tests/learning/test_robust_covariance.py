@@ -71,7 +71,7 @@ def test_the_covariance_is_that_of_weighted_least_squares():
 
 
 def test_every_initial_condition_has_its_replicas():
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="`replicas` must be one set for each of the 2 initial"):
         robust_covariance(
             Drift(0.3),
             np.zeros((2, 1)),

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._arguments import checked
 from dynboltz.dynamics import AbstractVectorField, FunctionField
 from dynboltz.moments import AbstractMoment, MomentEquations
 
@@ -18,6 +19,7 @@ from ._solve import ClosurePrediction, solve_closed
 M = TypeVar("M", bound=AbstractMoment)
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Closure(Generic[M]):
     """Moment equations with closed right-hand sides.

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import checked
 from dynboltz.distributions import AbstractSolution, Enumeration, LatticeModel, TransferMatrix
 from dynboltz.dynamics import AbstractVectorField, unlimited
 from dynboltz.reactions import ReactionNetwork
@@ -20,6 +21,7 @@ from ._metric import mean_drift, solve_metric
 
 
 @final
+@checked
 class EntropicMatching(AbstractVectorField):
     r"""Right-hand side $F(\theta) = G(\theta)^{-1} \langle \mathcal{L}^\dagger s \rangle_\theta$.
 
@@ -61,6 +63,7 @@ class EntropicMatching(AbstractVectorField):
         return unlimited(self)
 
 
+@checked
 def entropic_matching(
     model: LatticeModel, network: ReactionNetwork, *, hop_rate: float | Mapping[str, float]
 ) -> EntropicMatching:

@@ -11,6 +11,7 @@ from typing import final, get_args
 import numpy as np
 from jaxtyping import Float64, Shaped
 
+from dynboltz._arguments import checked
 from dynboltz.lattices import Lattice, Term, TermCounter
 from dynboltz.moments import (
     Geometry,
@@ -34,6 +35,7 @@ MARGIN = 6
 
 
 @final
+@checked
 @dataclass(frozen=True, eq=False)
 class LatticeClosure(Closure[Moment]):
     """Closed equations of lattice moments; made by `lattice_closure`.
@@ -112,6 +114,7 @@ class LatticeClosure(Closure[Moment]):
         return self.factorisation.sites.affine(pattern)
 
 
+@checked
 def lattice_closure(
     network: ReactionNetwork,
     lattice: Lattice,

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from scipy.integrate import solve_ivp
 
+from dynboltz._arguments import checked
 from dynboltz.lattices import Lattice, Product, Term, TermCounter
 from dynboltz.reactions import Reaction, ReactionNetwork
 
@@ -24,6 +25,7 @@ OFF_GRID = 1e-6
 """Largest distance of a recorded time from a whole number of steps, in steps."""
 
 
+@checked
 def mean_field(
     network: ReactionNetwork,
     lattice: Lattice,
@@ -98,6 +100,7 @@ def mean_field(
     return _steps(initial_densities, _whole_steps(times, dt), dt, local_kinetics, pair_kinetics)
 
 
+@checked
 def mean_field_moments(
     densities: Float64[np.ndarray, "times species"],
     terms: Sequence[Term],

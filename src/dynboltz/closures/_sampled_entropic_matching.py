@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
+from dynboltz._arguments import checked
 from dynboltz.distributions import LatticeModel
 from dynboltz.dynamics import AbstractVectorField, unlimited
 from dynboltz.lattices import TermCounter
@@ -21,6 +22,7 @@ from ._metric import mean_drift, solve_metric
 
 
 @final
+@checked
 class SampledEntropicMatching(AbstractVectorField):
     r"""Right-hand side $F(\theta) = G(\theta)^{-1} \langle \mathcal{L}^\dagger s \rangle_\theta$.
 
@@ -125,6 +127,7 @@ class ChainMoments:
         return fisher / model.lattice.n_sites, observed / model.lattice.n_sites
 
 
+@checked
 def sampled_entropic_matching(
     model: LatticeModel,
     network: ReactionNetwork,

@@ -11,6 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from scipy.integrate import LSODA
 
+from dynboltz._arguments import checked
+
 from ._requirements import ROUNDING, Requirements
 
 RELATIVE_TOLERANCE = 1e-10
@@ -23,6 +25,7 @@ Velocity = Callable[[Float64[np.ndarray, "batch moments"]], Float64[np.ndarray, 
 
 
 @final
+@checked
 @dataclass(frozen=True, eq=False)
 class ClosurePrediction:
     """Moments that a closure predicts.

@@ -9,6 +9,7 @@ from typing import final, get_args
 import numpy as np
 from jaxtyping import Float64, Shaped
 
+from dynboltz._arguments import checked
 from dynboltz.moments import MomentEquations, RawMoment, rate_constants, well_mixed_equations
 from dynboltz.reactions import ReactionNetwork
 
@@ -19,6 +20,7 @@ from ._requirements import NumberRequirements
 
 
 @final
+@checked
 @dataclass(frozen=True, eq=False)
 class WellMixedClosure(Closure[RawMoment]):
     """Closed equations of raw moments; made by `well_mixed_closure`."""
@@ -43,6 +45,7 @@ class WellMixedClosure(Closure[RawMoment]):
         return np.prod(numbers.astype(np.float64)[:, None] ** exponents, axis=2)
 
 
+@checked
 def well_mixed_closure(
     network: ReactionNetwork,
     order: int,

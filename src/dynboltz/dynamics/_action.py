@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, final, get_args
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
+from dynboltz._arguments import checked, is_traced
 from dynboltz._typing import AnyArray
 
 Rule = Literal["left", "trapezoid"]
 Window = tuple[int | Int[Array, ""], int | Int[Array, ""]]
 
 
+@checked
 def time_weights(
     times: Float[AnyArray, " times"], rule: Rule = "left", *, window: Window | None = None
 ) -> Float[AnyArray, " times"]:
@@ -41,10 +45,12 @@ def time_weights(
     Raises
     ------
     ValueError
-        If `rule` is unknown.
+        If `rule` is unknown, or a time is not finite.
     """
     if rule not in get_args(Rule):
         raise ValueError(f"time_weights: `rule` must be one of {get_args(Rule)}, got {rule!r}.")
+    if not is_traced(times) and not np.all(np.isfinite(times)):
+        raise ValueError(f"time_weights: `times` must be finite, got {times}.")
     xp = times.__array_namespace__()
     intervals = times[1:] - times[:-1]
     if window is not None:
@@ -57,6 +63,7 @@ def time_weights(
 
 
 @final
+@checked
 class L2(eqx.Module):
     r"""Penalty $\lambda_r \int dt \sum_k (\theta_k(t) - \bar\theta_k(t))^2$ of the action.
 
@@ -72,15 +79,17 @@ class L2(eqx.Module):
     Raises
     ------
     ValueError
-        If `strength` is negative.
+        If `strength` is negative or not finite, or, when it is used, `target` does not fit.
     """
 
     strength: float = eqx.field(static=True)
-    target: Float[AnyArray, ...]
+    target: Float[AnyArray, "*axes"]
 
     def __check_init__(self) -> None:
-        if not self.strength >= 0:
-            raise ValueError(f"L2: `strength` must not be negative, got {self.strength}.")
+        if not 0 <= self.strength < math.inf:
+            raise ValueError(
+                f"L2: `strength` must not be negative, and finite, got {self.strength}."
+            )
 
     def penalty(
         self,
@@ -121,4 +130,13 @@ class L2(eqx.Module):
         return 2 * self.strength * self._deviation(theta)
 
     def _deviation(self, theta: AnyArray) -> AnyArray:
+        shape = tuple(np.shape(self.target))
+        fits = all(
+            own in (1, other) for own, other in zip(shape[::-1], theta.shape[::-1], strict=False)
+        )
+        if len(shape) > theta.ndim or not fits:
+            raise ValueError(
+                f"L2: `target` must be one value, one for each coefficient or also for each time, "
+                f"got shape {shape} for `theta` of shape {theta.shape}."
+            )
         return theta - theta.__array_namespace__().broadcast_to(self.target, theta.shape)

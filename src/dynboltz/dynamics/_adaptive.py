@@ -5,11 +5,16 @@ from __future__ import annotations
 import diffrax
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import check_positive, checked, is_traced
+
 from ._base import AbstractVectorField
+from ._runge_kutta import check_fixed_grid
 
 
+@checked
 def solve_adaptive(
     field: AbstractVectorField,
     theta0: Float[Array, "*batch coefficients"],
@@ -21,8 +26,9 @@ def solve_adaptive(
 ) -> Float[Array, "*batch times coefficients"]:
     r"""Solve $d\theta/dt = F(\theta)$ with steps chosen by a PID controller.
 
-    Compiles and differentiates in reverse mode. Entries are infinite after the time where the
-    solver ran out of steps (4096) or diverged; nothing is checked, see `integrate`.
+    Compiles and differentiates in reverse mode, so that values of arrays are not checked, see
+    `integrate`. Entries are infinite after the time where the solver ran out of steps (4096) or
+    diverged.
 
     Parameters
     ----------
@@ -41,7 +47,18 @@ def solve_adaptive(
     -------
     theta
         Coefficients at all times, the first being `theta0`.
+
+    Raises
+    ------
+    ValueError
+        If there are less than two times, or a tolerance is not positive.
     """
+    where = "solve_adaptive"
+    check_fixed_grid(where, times)
+    check_positive(where, "rtol", rtol)
+    check_positive(where, "atol", atol)
+    if not is_traced(times) and not np.all(times[1:] > times[:-1]):
+        raise ValueError(f"{where}: `times` must increase, got {times}.")
     times = times.astype(theta0.dtype)
     term = diffrax.ODETerm(lambda t, theta, field: field(theta))
 

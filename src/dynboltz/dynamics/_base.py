@@ -8,6 +8,8 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import checked
+
 
 class OutsideBoxError(ValueError):
     """Coefficients lie where their vector field is not defined.
@@ -30,6 +32,10 @@ class AbstractVectorField(eqx.Module):
 
     coefficients: eqx.AbstractVar[tuple[str, ...]]
 
+    @property
+    def _axis_entries(self) -> dict[str, tuple[str, ...]]:
+        return {"coefficients": self.coefficients}
+
     @abc.abstractmethod
     def __call__(self, theta: Float[Array, " coefficients"]) -> Float[Array, " coefficients"]:
         r"""Time derivative $d\theta/dt$ [1/time] at one point; use `jax.vmap` for several."""
@@ -41,6 +47,7 @@ class AbstractVectorField(eqx.Module):
         """Lowest and highest allowed value of each coefficient, infinite where there is none."""
 
 
+@checked
 def unlimited(
     field: AbstractVectorField,
 ) -> tuple[Float[np.ndarray, " coefficients"], Float[np.ndarray, " coefficients"]]:

@@ -9,12 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import checked
+
 from ._base import AbstractVectorField
 from ._integrate import Method, check_finite, check_method, check_times, solve
 
 Field = TypeVar("Field", bound=AbstractVectorField)
 
 
+@checked
 def discrete_adjoint(
     field: Field,
     theta0: Float[Array | np.ndarray, "*batch coefficients"],
@@ -64,7 +67,7 @@ def discrete_adjoint(
         `integrate`.
     """
     where = "discrete_adjoint"
-    check_method(method, substeps, where)
+    check_method(method, substeps, where, rtol, atol)
     check_times(times, where)
     check_finite(where, theta0=theta0, cotangents=cotangents)
     arrays = (jnp.asarray(array) for array in (theta0, times, cotangents))

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
+from dynboltz._arguments import check_range, checked
+
 from ._action import L2, Rule, time_weights
 from ._base import AbstractVectorField
 from ._integrate import check_finite, check_times
@@ -44,6 +46,7 @@ class ExplicitAdjoint(NamedTuple):
     d_theta0: Float[Array, "*batch coefficients"]
 
 
+@checked
 def explicit_adjoint(
     field: AbstractVectorField,
     theta: Float[Array | np.ndarray, "*batch times coefficients"],
@@ -126,8 +129,7 @@ def _check_options(
         raise ValueError(
             f"explicit_adjoint: `method` must be one of {get_args(AdjointMethod)}, got {method!r}."
         )
-    if substeps < 1:
-        raise ValueError(f"explicit_adjoint: `substeps` must be at least 1, got {substeps}.")
+    check_range("explicit_adjoint", "substeps", substeps, least=1)
     if window is not None and not 0 <= window[0] < window[1] < n_times:
         raise ValueError(
             "explicit_adjoint: `window` must be two increasing indices of the "

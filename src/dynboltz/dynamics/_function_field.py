@@ -9,10 +9,13 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
+from dynboltz._arguments import checked
+
 from ._base import AbstractVectorField, unlimited
 
 
 @final
+@checked
 class FunctionField(AbstractVectorField):
     r"""Vector field $F(\theta; u)$ computed by a function of the user.
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
+from dynboltz._arguments import checked
 from dynboltz.elements import ElementSpace
 
 from ._base import AbstractVectorField, unlimited
@@ -19,6 +20,7 @@ from ._scalar_functions import Conserving, ScalarFunction
 
 
 @final
+@checked
 class Equation(eqx.Module):
     r"""Right-hand side of the equation of one species.
 
@@ -93,6 +95,7 @@ class Equation(eqx.Module):
 
 
 @final
+@checked
 class FunctionalField(AbstractVectorField):
     r"""Functional of Ernst et al. (2019), eq. (15), for single-particle interaction functions.
 

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from dynboltz._arguments import checked
+
 from ._hermite_basis import hermite_basis
 from ._hermite_grid import HermiteGrid
 
@@ -31,6 +33,7 @@ class HermiteBasis(NamedTuple):
 
 
 @final
+@checked
 class HermiteFunction(eqx.Module):
     r"""Continuously differentiable piecewise polynomials $F_o(x) = \sum_l u_{l,o} f_l(x)$.
 
@@ -65,6 +68,10 @@ class HermiteFunction(eqx.Module):
     outputs: tuple[str, ...] = eqx.field(static=True)
     keys: Int[Array, " vertices"]
     u: Float[Array, "vertices dofs outputs"]
+
+    @property
+    def _axis_entries(self) -> dict[str, tuple[str, ...]]:
+        return {"arguments": self.grid.arguments, "outputs": self.outputs}
 
     def __check_init__(self) -> None:
         expected = (len(self.keys), 2**self.grid.dim, len(self.outputs))
@@ -142,8 +149,8 @@ class HermiteFunction(eqx.Module):
         """
         if x.dtype != self.u.dtype:
             raise TypeError(
-                f"HermiteFunction: the coefficients are {x.dtype}, but the degrees of freedom are "
-                f"{self.u.dtype}. Convert one of them."
+                f"HermiteFunction: the coefficients are {x.dtype}, but the degrees of freedom of "
+                f"the field are {self.u.dtype}. Convert one of them, `theta.astype(...)`."
             )
         rows, weights = self.basis(x)
         return weights.reshape(-1) @ self.u[rows].reshape(-1, len(self.outputs))

@@ -14,12 +14,15 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
+from dynboltz._arguments import checked, is_traced
+
 from ._base import AbstractVectorField, check_inside
 from ._hermite import HermiteBasis, HermiteFunction
 from ._hermite_grid import HermiteGrid
 
 
 @final
+@checked
 class HermiteField(AbstractVectorField):
     r"""Right-hand sides $F_k(\theta; u_k) = \sum_l u_{k,l} f_l(\theta)$ of finite elements.
 
@@ -157,7 +160,7 @@ class HermiteField(AbstractVectorField):
         outside
             True where the field extrapolates, clamps or fails; also for points that are not finite.
         """
-        points = np.asarray(thetas)
+        points = _known_points("HermiteField.outside", thetas)
         lower, upper = (
             edge.astype(points.dtype)
             for edge in _common_box(self.coefficients, tuple(f.grid for f in self.functions))
@@ -187,7 +190,7 @@ class HermiteField(AbstractVectorField):
         ValueError
             If a coefficient is not finite.
         """
-        points = np.asarray(thetas)
+        points = _known_points("HermiteField.allocate", thetas)
         if not np.all(np.isfinite(points)):
             point, coefficient = np.argwhere(~np.isfinite(points))[0]
             raise ValueError(
@@ -221,6 +224,16 @@ class HermiteField(AbstractVectorField):
     def arguments(self, function: HermiteFunction) -> np.ndarray:
         """Positions of a function's arguments among the coefficients."""
         return np.array([self.coefficients.index(name) for name in function.grid.arguments])
+
+
+def _known_points(where: str, thetas: Array | np.ndarray) -> np.ndarray:
+    """Points on the host, or `TypeError` within compiled code, where cells cannot be counted."""
+    if is_traced(thetas):
+        raise TypeError(
+            f"{where}: `thetas` is traced by JAX (within jax.jit, jax.grad or jax.vmap); call it "
+            "before, with the points that will be visited."
+        )
+    return np.asarray(thetas)
 
 
 @functools.lru_cache(maxsize=64)

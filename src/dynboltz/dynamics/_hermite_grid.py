@@ -11,12 +11,15 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from dynboltz._arguments import checked
+
 Outside = Literal["error", "clamp", "linear"]
 
 _WHOLE = 1e-9  # a box edge this close to a vertex, in cells, is meant to be that vertex
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class HermiteGrid:
     """Hypercubic cells in the space of some coefficients, inside a box.
@@ -80,6 +83,10 @@ class HermiteGrid:
             raise ValueError(
                 f"HermiteGrid: `outside` must be one of {get_args(Outside)}, got {self.outside!r}."
             )
+
+    @property
+    def _axis_entries(self) -> dict[str, tuple[str, ...]]:
+        return {"arguments": self.arguments}
 
     @property
     def dim(self) -> int:

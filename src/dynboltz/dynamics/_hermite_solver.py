@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple, final
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32, Int64
+from jaxtyping import Bool, Float, Float64, Int32, Int64
+
+from dynboltz._arguments import check_range, checked
+from dynboltz._typing import AnyArray
 
 from ._hermite_field import HermiteField
 from ._hermite_kernels import first_changed, pull_back_steps, solve_steps
@@ -84,6 +87,7 @@ class _Solved(NamedTuple):
 
 
 @final
+@checked
 class HermiteSolver:
     r"""Fixed-step solutions of $d\theta/dt = F(\theta; u)$, and their discrete adjoint.
 
@@ -106,7 +110,9 @@ class HermiteSolver:
     def __init__(
         self, field: HermiteField, *, method: FixedMethod = "euler", substeps: int = 1
     ) -> None:
+        check_range("HermiteSolver", "substeps", substeps, least=1)
         self._tables = _tables(field)
+        self._n_coefficients = len(field.coefficients)
         self._shapes = [np.shape(function.u) for function in field.functions]
         self._substeps = substeps
         tableau = TABLEAUS[method]
@@ -116,8 +122,20 @@ class HermiteSolver:
             row[: len(factors)] = factors
         self._last: _Solved | None = None
 
-    def flatten(self, parts: tuple[np.ndarray, ...]) -> Float64[np.ndarray, " dofs"]:
-        """Arrays shaped like `u` of each function, one behind the other."""
+    def flatten(self, parts: tuple[Float[AnyArray, "_ _ _"], ...]) -> Float64[np.ndarray, " dofs"]:
+        """Arrays shaped like `u` of each function, one behind the other.
+
+        Raises
+        ------
+        ValueError
+            If the shapes are others.
+        """
+        shapes = [np.shape(part) for part in parts]
+        if shapes != self._shapes:
+            raise ValueError(
+                f"HermiteSolver.flatten: `parts` must have the shapes {self._shapes} of the "
+                f"degrees of freedom of each function, got {shapes}."
+            )
         return np.concatenate([np.asarray(part, dtype=np.float64).ravel() for part in parts])
 
     def solve(
@@ -136,7 +154,13 @@ class HermiteSolver:
             Coefficients at the first time.
         times
             Increasing times; one alone gives the start.
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not fit the field.
         """
+        self._check("solve", u, theta0, times)
         sizes = self._sizes(times)
         n_batch, n_steps, tables = len(theta0), len(sizes), self._tables
         steps = np.empty((n_batch, n_steps + 1, theta0.shape[1]))
@@ -176,7 +200,25 @@ class HermiteSolver:
         -------
         gradient
             Shaped like `u` of each function.
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not fit the field or the path.
         """
+        where = "pull_back"
+        self._check(where, u, cotangents, times)
+        n_needed = (first + len(times) - 1) * self._substeps + 1
+        if path.steps.shape[0] != len(cotangents) or path.steps.shape[2] != cotangents.shape[-1]:
+            raise ValueError(
+                f"HermiteSolver.{where}: `cotangents` must have a row for each of the "
+                f"{path.steps.shape[0]} solutions of `path`, got shape {cotangents.shape}."
+            )
+        if first < 0 or path.substeps != self._substeps or path.steps.shape[1] < n_needed:
+            raise ValueError(
+                f"HermiteSolver.{where}: `first` and `times` must lie within `path`, which has "
+                f"{path.steps.shape[1]} points; got first = {first} and {len(times)} times."
+            )
         sizes = self._sizes(times)
         start = first * self._substeps
         steps = np.ascontiguousarray(path.steps[:, start : start + len(sizes) + 1])
@@ -188,6 +230,24 @@ class HermiteSolver:
         ends = np.cumsum([np.prod(shape) for shape in self._shapes])[:-1]
         parts = np.split(total, ends.astype(int))
         return tuple(p.reshape(s) for p, s in zip(parts, self._shapes, strict=True))
+
+    def _check(
+        self, where: str, u: np.ndarray, rows: np.ndarray, times: Float64[np.ndarray, " times"]
+    ) -> None:
+        """Raise `ValueError` unless shapes fit the field: the kernels do not look."""
+        n_dofs = int(self._tables.u_pointers[-1])
+        if u.shape != (n_dofs,):
+            raise ValueError(
+                f"HermiteSolver.{where}: `u` must have shape ({n_dofs},), one entry a degree of "
+                f"freedom (see `flatten`), got {u.shape}."
+            )
+        if rows.shape[-1] != self._n_coefficients:
+            raise ValueError(
+                f"HermiteSolver.{where}: the last axis must have {self._n_coefficients} entries, "
+                f"one a coefficient, got shape {rows.shape}."
+            )
+        if not len(times):
+            raise ValueError(f"HermiteSolver.{where}: `times` must hold one time or more, got 0.")
 
     def _recall(
         self,

@@ -7,8 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import checked
+
 from ._base import AbstractVectorField
-from ._runge_kutta import step_sizes
+from ._runge_kutta import check_fixed_grid, step_sizes
 
 _GAMMA = 0.43586652150845900
 _STAGES = np.array(
@@ -32,6 +34,7 @@ _WEIGHTS = np.array(
 )
 
 
+@checked
 def solve_implicit(
     field: AbstractVectorField,
     theta0: Float[Array, "*batch coefficients"],
@@ -46,7 +49,7 @@ def solve_implicit(
     the matrix holds the stiff part of $\partial F / \partial \theta$ (L-stable if it is all of it).
     As the matrix is the same in all steps, one factorisation does for all, and differentiation
     costs no second derivatives of $F$. Compiles and differentiates in forward and reverse mode;
-    nothing is checked.
+    values of arrays are not checked.
 
     Parameters
     ----------
@@ -67,10 +70,20 @@ def solve_implicit(
     theta
         Coefficients at all times, the first being `theta0`.
 
+    Raises
+    ------
+    ValueError
+        If shapes do not fit the field, there are less than two times, or `substeps` is less than 1.
+
     References
     ----------
     Rang and Angermann (2005), BIT 45, 761: ROS34PW2.
     """
+    check_fixed_grid("solve_implicit", times, substeps)
+    if theta0.dtype.itemsize < 4:
+        raise TypeError(
+            f"solve_implicit: `theta0` must be of single or double precision, got {theta0.dtype}."
+        )
     times = times.astype(theta0.dtype)
     operator = jax.lax.stop_gradient(operator).astype(theta0.dtype)
     size = step_sizes(times, substeps)[0]

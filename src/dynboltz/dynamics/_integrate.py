@@ -6,10 +6,13 @@ from typing import get_args
 
 import diffrax
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
+
+from dynboltz._arguments import check_positive, check_range, checked, is_traced
 
 from ._adaptive import solve_adaptive
 from ._base import AbstractVectorField, OutsideBoxError, outside_limits, outside_message
@@ -18,6 +21,7 @@ from ._runge_kutta import FixedMethod, solve_fixed
 Method = FixedMethod | diffrax.AbstractSolver
 
 
+@checked
 def integrate(
     field: AbstractVectorField,
     theta0: Float[Array | np.ndarray, "*batch coefficients"],
@@ -57,6 +61,8 @@ def integrate(
 
     Raises
     ------
+    TypeError
+        If JAX traces an argument, as in `jax.grad` or `jax.jit`: those take `solve_fixed`.
     ValueError
         If an argument is not as described.
     OutsideBoxError
@@ -64,9 +70,11 @@ def integrate(
     FloatingPointError
         If the solution is not finite.
     """
-    check_method(method, substeps, "integrate")
+    where = "integrate"
+    check_method(method, substeps, where, rtol, atol)
+    check_untraced(where, field, theta0, times)
     theta0, times = jnp.asarray(theta0), jnp.asarray(times)
-    _check_start(field, np.asarray(theta0), np.asarray(times))
+    _check_start(np.asarray(theta0), np.asarray(times))
     options = {"method": method, "substeps": substeps, "rtol": rtol, "atol": atol}
     theta = _compiled_solve(field, theta0, times, **options)
     check_solution(field, np.asarray(theta), np.asarray(times))
@@ -92,15 +100,29 @@ def solve(
 _compiled_solve = eqx.filter_jit(solve)
 
 
-def check_method(method: Method, substeps: int, where: str) -> None:
-    """Raise `ValueError` for an unknown method or an impossible number of substeps."""
+def check_untraced(where: str, *arguments: object) -> None:
+    """Raise `TypeError` if JAX traces an array of an argument, whose values cannot be checked."""
+    if any(map(is_traced, jax.tree.leaves(arguments))):
+        raise TypeError(
+            f"{where}: an array of `field`, `theta0` or `times` is traced by JAX (within "
+            "jax.grad, jax.jit or jax.vmap), so that the solution cannot be checked. There use "
+            "`solve_fixed`, `solve_adaptive` or `solve_implicit`; `discrete_adjoint` gives "
+            "gradients at once."
+        )
+
+
+def check_method(
+    method: Method, substeps: int, where: str, rtol: float = 1.0, atol: float = 1.0
+) -> None:
+    """Raise `ValueError` for an unknown method, or impossible substeps or tolerances."""
     if not isinstance(method, diffrax.AbstractSolver) and method not in get_args(FixedMethod):
         raise ValueError(
             f"{where}: `method` must be one of {get_args(FixedMethod)} or a diffrax solver, got "
             f"{method!r}."
         )
-    if substeps < 1:
-        raise ValueError(f"{where}: `substeps` must be at least 1, got {substeps}.")
+    check_range(where, "substeps", substeps, least=1)
+    check_positive(where, "rtol", rtol)
+    check_positive(where, "atol", atol)
 
 
 def check_finite(where: str, **arrays: Array | np.ndarray) -> None:
@@ -115,21 +137,22 @@ def check_times(times: Array | np.ndarray, where: str) -> None:
     """Raise `ValueError` unless there are two or more increasing times; not in compiled code."""
     if isinstance(times, Tracer):
         return
-    if len(times) < 2 or not np.all(np.diff(np.asarray(times)) > 0):
+    known = np.asarray(times)
+    if len(known) < 2 or not np.all(known[1:] > known[:-1]) or not np.all(np.isfinite(known)):
         raise ValueError(f"{where}: `times` must be two or more increasing times, got {times}.")
 
 
-def _check_start(field: AbstractVectorField, theta0: np.ndarray, times: np.ndarray) -> None:
-    if theta0.shape[-1] != len(field.coefficients):
-        raise ValueError(
-            f"integrate: the last axis of `theta0` must have {len(field.coefficients)} entries, "
-            f"the coefficients {field.coefficients}, got shape {theta0.shape}."
-        )
+def _check_start(theta0: np.ndarray, times: np.ndarray) -> None:
     check_finite("integrate", theta0=theta0)
     check_times(times, "integrate")
 
 
-def check_solution(field: AbstractVectorField, theta: np.ndarray, times: np.ndarray) -> None:
+@checked
+def check_solution(
+    field: AbstractVectorField,
+    theta: Float[np.ndarray, "*batch times coefficients"],
+    times: Float[np.ndarray, " times"],
+) -> None:
     """Raise for the earliest entry that is outside the limits of the field or not finite."""
     bad = ~np.isfinite(theta)
     wrong = np.argwhere(np.moveaxis(bad | outside_limits(field, theta), -2, 0))

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
+from dynboltz._arguments import checked
 from dynboltz.elements import RadialSpace
 
 from ._base import AbstractVectorField, unlimited
@@ -21,6 +22,7 @@ from ._scalar_functions import ScalarFunction
 
 
 @final
+@checked
 class UniformEquation(eqx.Module):
     r"""Right-hand side of the interaction function of single particles, the same everywhere.
 
@@ -43,6 +45,7 @@ class UniformEquation(eqx.Module):
 
 
 @final
+@checked
 class PairField(AbstractVectorField):
     r"""Equations of $\nu_\alpha(t)$ and $\nu_{\alpha\beta}(r, t)$ in homogeneous isotropic space.
 

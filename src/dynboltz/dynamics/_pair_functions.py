@@ -8,8 +8,11 @@ from typing import final
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import checked
+
 
 @final
+@checked
 @dataclass(frozen=True)
 class ExponentialWithin:
     r"""$f = \exp(\sum_i a_i y_i)$ up to a distance, zero beyond, an entry of a dictionary.
@@ -30,12 +33,18 @@ class ExponentialWithin:
 
     def __call__(self, arguments: Float[Array, " arguments"]) -> Float[Array, ""]:
         """The value for some arguments."""
+        if len(arguments) != len(self.exponents) + 1:
+            raise ValueError(
+                f"ExponentialWithin: `arguments` must have {len(self.exponents) + 1} entries, one "
+                f"for each of the `exponents` and the distance, got {len(arguments)}."
+            )
         exponents = jnp.asarray(self.exponents, arguments.dtype)
         value = jnp.exp(jnp.dot(exponents, arguments[:-1]))
         return jnp.where(arguments[-1] < self.radius, value, jnp.zeros_like(value))
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class CorrelationWithin:
     r"""$f = \exp(\sum_i a_i y_i)\, (e^{-\nu_p(r)} - 1)$ up to a distance, zero beyond.
@@ -56,5 +65,10 @@ class CorrelationWithin:
 
     def __call__(self, arguments: Float[Array, " arguments"]) -> Float[Array, ""]:
         """The value for some arguments."""
+        if len(arguments) < 2:
+            raise ValueError(
+                "CorrelationWithin: `arguments` must have two or more entries, the last ones the "
+                f"pair function and the distance, got {len(arguments)}."
+            )
         factor = ExponentialWithin(self.exponents, self.radius)(arguments)
         return factor * jnp.expm1(-arguments[-2])

@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import check_memory, check_range, checked
+
 from ._base import AbstractVectorField
 from ._parameter_gradient import parameter_gradient
 
@@ -33,6 +35,7 @@ TABLEAUS: dict[FixedMethod, Tableau] = {
 }
 
 
+@checked
 def solve_fixed(
     field: AbstractVectorField,
     theta0: Float[Array, "*batch coefficients"],
@@ -43,11 +46,11 @@ def solve_fixed(
 ) -> Float[Array, "*batch times coefficients"]:
     r"""Solve $d\theta/dt = F(\theta)$ with fixed explicit steps; compiles and differentiates.
 
-    Nothing is checked, see `integrate`. Reverse-mode differentiation with respect to `field` and
-    `theta0` is that of the discrete steps, exact up to rounding. It stores one value of $\theta$
-    for each step and adds up the gradient of the field once at the end, over the whole batch; a
-    batch passed here therefore costs less than `jax.vmap` over this function. Differentiation with
-    respect to `times`, and forward mode, raise.
+    Values of arrays are not checked, see `integrate`. Reverse-mode differentiation with respect to
+    `field` and `theta0` is that of the discrete steps, exact up to rounding. It stores one value of
+    $\theta$ for each step and adds up the gradient of the field once at the end, over the whole
+    batch; a batch passed here therefore costs less than `jax.vmap` over this function.
+    Differentiation with respect to `times`, and forward mode, raise.
 
     Parameters
     ----------
@@ -66,11 +69,25 @@ def solve_fixed(
     -------
     theta
         Coefficients at all times, the first being `theta0`.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit the field, there is no time, or `substeps` is less than 1.
     """
+    check_fixed_grid("solve_fixed", times, substeps, fewest=1)
     flat = theta0.reshape(-1, theta0.shape[-1])
     times = times.astype(theta0.dtype)
     theta = _solve((field, flat), times=times, tableau=TABLEAUS[method], substeps=substeps)
     return jnp.moveaxis(theta, 0, 1).reshape(*theta0.shape[:-1], len(times), theta0.shape[-1])
+
+
+def check_fixed_grid(where: str, times: Array, substeps: int = 1, *, fewest: int = 2) -> None:
+    """Raise `ValueError` if times are too few or there are no substeps; values may be traced."""
+    check_range(where, "substeps", substeps, least=1)
+    check_memory(where, "substeps", substeps, 8 * substeps * len(times))
+    if len(times) < fewest:
+        raise ValueError(f"{where}: `times` must hold {fewest} or more times, got {len(times)}.")
 
 
 def step_sizes(times: Float[Array, " times"], substeps: int) -> Float[Array, " steps"]:

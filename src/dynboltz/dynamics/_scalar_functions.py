@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
@@ -11,11 +12,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import check_memory, check_range, checked
+
 ScalarFunction = Callable[[Float[Array, " species"]], Float[Array, ""]]
 r"""$F^{(s)}(\nu)$ of the values $\nu_\alpha$ of all species at a point, a PyTree."""
 
 
 @final
+@checked
 class Constant(eqx.Module):
     r"""$F(\nu) = c$.
 
@@ -33,6 +37,7 @@ class Constant(eqx.Module):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Exponential:
     r"""$f(\nu) = \exp(\sum_\alpha a_\alpha \nu_\alpha)$, an entry of a dictionary.
@@ -47,10 +52,16 @@ class Exponential:
 
     def __call__(self, nu: Float[Array, " species"]) -> Float[Array, ""]:
         """The value at `nu`."""
+        if len(nu) != len(self.exponents):
+            raise ValueError(
+                f"Exponential: `nu` must have {len(self.exponents)} entries, one for each of the "
+                f"`exponents`, got {len(nu)}."
+            )
         return jnp.exp(jnp.dot(jnp.asarray(self.exponents, nu.dtype), nu))
 
 
 @final
+@checked
 class Dictionary(eqx.Module):
     r"""$F(\nu) = \sum_i c_i f_i(\nu)$ with known functions $f_i$.
 
@@ -83,6 +94,7 @@ class Dictionary(eqx.Module):
 
 
 @final
+@checked
 class HermiteCurve(eqx.Module):
     r"""$F(\nu) = f(\nu_\alpha)$, cubic on each element and once differentiable.
 
@@ -109,7 +121,8 @@ class HermiteCurve(eqx.Module):
     species: int = eqx.field(static=True, default=0)
 
     def __check_init__(self) -> None:
-        if not self.lower < self.upper or len(self.u) < 2:
+        check_range("HermiteCurve", "species", self.species, least=0)
+        if not -math.inf < self.lower < self.upper < math.inf or len(self.u) < 2:
             raise ValueError(
                 "HermiteCurve: `lower` must be below `upper` and `u` have two or more vertices, "
                 f"got {self.lower}, {self.upper} and {len(self.u)}."
@@ -132,11 +145,14 @@ class HermiteCurve(eqx.Module):
         species
             Number of the species that the curve depends on.
         """
+        check_range("HermiteCurve.constant", "n_elements", n_elements, least=1)
+        check_memory("HermiteCurve.constant", "n_elements", n_elements, 16 * (n_elements + 1))
         u = jnp.zeros((n_elements + 1, 2)).at[:, 0].set(value)
         return cls(lower, upper, u, species)
 
     def __call__(self, nu: Float[Array, " species"]) -> Float[Array, ""]:
         """The value at `nu`."""
+        _check_species("HermiteCurve", self.species, nu)
         last = len(self.u) - 1
         scaled = (nu[self.species] - self.lower) * (last / (self.upper - self.lower))
         inside = jnp.clip(scaled, 0, last)
@@ -152,6 +168,7 @@ class HermiteCurve(eqx.Module):
 
 
 @final
+@checked
 class Positive(eqx.Module):
     r"""$F(\nu) = \exp f(\nu) > 0$, for diffusion, which must not be negative.
 
@@ -169,6 +186,7 @@ class Positive(eqx.Module):
 
 
 @final
+@checked
 class Conserving(eqx.Module):
     r"""$F_2 = \partial F_1 / \partial \nu_\alpha - F_1$, with which transport conserves particles.
 
@@ -186,7 +204,20 @@ class Conserving(eqx.Module):
     diffusion: ScalarFunction
     species: int = eqx.field(static=True)
 
+    def __check_init__(self) -> None:
+        check_range("Conserving", "species", self.species, least=0)
+
     def __call__(self, nu: Float[Array, " species"]) -> Float[Array, ""]:
         """The value at `nu`."""
+        _check_species("Conserving", self.species, nu)
         value, gradient = jax.value_and_grad(self.diffusion)(nu)
         return gradient[self.species] - value
+
+
+def _check_species(where: str, species: int, nu: Float[Array, " species"]) -> None:
+    """Raise `ValueError` if there is no such species; JAX would take another one."""
+    if species >= len(nu):
+        raise ValueError(
+            f"{where}: `nu` must have {species + 1} or more entries, since `species` is {species}; "
+            f"got {len(nu)}."
+        )

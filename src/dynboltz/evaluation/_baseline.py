@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._arguments import checked
 from dynboltz.closures import mean_field, mean_field_moments
 from dynboltz.lattices import Lattice, Term
 from dynboltz.reactions import ReactionNetwork
 from dynboltz.simulation import AbstractKernel, CollisionKernel
 
 
+@checked
 def mean_field_prediction(
     network: ReactionNetwork,
     lattice: Lattice,

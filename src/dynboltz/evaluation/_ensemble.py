@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from dynboltz._arguments import checked
+
 
 class EnsembleMoments(NamedTuple):
     """Moments of simulated ensembles.
@@ -23,6 +25,7 @@ class EnsembleMoments(NamedTuple):
     standard_error: Float64[np.ndarray, "initial_conditions times moments"]
 
 
+@checked
 def ensemble_moments(
     moments: Float64[np.ndarray, "replicas times moments"],
     initial_condition: Int64[np.ndarray, " replicas"],
@@ -38,11 +41,20 @@ def ensemble_moments(
         Moments of each replica, per site.
     initial_condition
         Number of the initial condition of each replica; the results are in ascending order.
+
+    Raises
+    ------
+    ValueError
+        If there is no replica.
     """
-    groups = [moments[initial_condition == number] for number in np.unique(initial_condition)]
-    return EnsembleMoments(
-        np.array([group.mean(axis=0) for group in groups]), np.array([*map(_error, groups)])
-    )
+    numbers = np.unique(initial_condition)
+    if not numbers.size:
+        raise ValueError("ensemble_moments: `moments` has no replica; at least one is needed.")
+    groups = [moments[initial_condition == number] for number in numbers]
+    with np.errstate(over="ignore", invalid="ignore"):
+        return EnsembleMoments(
+            np.array([group.mean(axis=0) for group in groups]), np.array([*map(_error, groups)])
+        )
 
 
 def _error(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Shaped
 
+from dynboltz._arguments import check_range, checked
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import Lattice, Term, TermCounter, check_states
@@ -46,6 +47,7 @@ class EquilibriumMoments(NamedTuple):
     metastable: Bool[np.ndarray, " times"]
 
 
+@checked
 def equilibrium_moments(
     model: LatticeModel,
     theta: Float64[np.ndarray, "times coefficients"],
@@ -78,10 +80,18 @@ def equilibrium_moments(
     Raises
     ------
     TypeError, ValueError
-        If the states do not fit the model.
+        If states, terms or lattices do not fit the model, there are no terms or less than two
+        chains of a kind, or the number of sweeps is negative.
     """
     shape = ("times", "chains", model.lattice.n_sites)
     where, species = "equilibrium_moments", model.species[0]
+    check_range(where, "n_sweeps", n_sweeps, least=0)
+    check_counted_on(where, model, counted_on)
+    if not terms or visible.shape[1] < 2 or not len(visible):
+        raise ValueError(
+            f"{where}: `visible` must have two or more chains of one or more times, and `terms` "
+            f"one term or more; got shape {visible.shape} and {len(terms)} terms."
+        )
     visible = check_states(where, visible, species, shape, argument="visible")
     sampler = GibbsSampler(model)
     counter = TermCounter(counted_on, model.species, terms)
@@ -110,6 +120,15 @@ def equilibrium_moments(
         r_hat=np.array([row.r_hat.max() for row in rows]),
         metastable=np.array([row.metastable for row in rows]),
     )
+
+
+def check_counted_on(where: str, model: LatticeModel, counted_on: Lattice) -> None:
+    """Raise `ValueError` if states of the model are no states of the lattice."""
+    if counted_on.shape != model.lattice.shape:
+        raise ValueError(
+            f"{where}: `counted_on` must have the shape of the model's lattice, "
+            f"{model.lattice.shape}, got {counted_on.shape}."
+        )
 
 
 def _values(

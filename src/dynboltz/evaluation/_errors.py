@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._arguments import checked
+
 
 class ErrorSummary(NamedTuple):
     """An error over time, and what it comes to.
@@ -24,6 +26,7 @@ class ErrorSummary(NamedTuple):
     time_max: Float64[np.ndarray, " moments"]
 
 
+@checked
 def root_mean_square_error(
     predicted: Float64[np.ndarray, "initial_conditions times moments"],
     simulated: Float64[np.ndarray, "_initial_conditions _times _moments"],
@@ -62,9 +65,12 @@ def root_mean_square_error(
             "root_mean_square_error: all moments must be finite. A prediction that is not has left "
             "the region where the model was trained."
         )
-    return np.sqrt(np.mean((predicted - simulated) ** 2, axis=0))
+    _check_any("root_mean_square_error", "predicted", predicted)
+    with np.errstate(over="ignore"):
+        return np.sqrt(np.mean((predicted - simulated) ** 2, axis=0))
 
 
+@checked
 def noise_floor(
     standard_error: Float64[np.ndarray, "initial_conditions times moments"],
 ) -> Float64[np.ndarray, "times moments"]:
@@ -77,15 +83,23 @@ def noise_floor(
     ----------
     standard_error
         Standard errors of the simulated means, per site.
+
+    Raises
+    ------
+    ValueError
+        If there is no initial condition.
     """
+    _check_any("noise_floor", "standard_error", standard_error)
     known = np.isfinite(standard_error)
-    squares = np.where(known, standard_error, 0.0) ** 2
+    with np.errstate(over="ignore"):
+        squares = np.where(known, standard_error, 0.0) ** 2
     count = known.sum(axis=0)
     mean = np.full(count.shape, np.nan)
     np.divide(squares.sum(axis=0), count, out=mean, where=count > 0)
     return np.sqrt(mean)
 
 
+@checked
 def error_summary(over_time: Float64[np.ndarray, "times moments"]) -> ErrorSummary:
     """Mean and maximum over time of an error.
 
@@ -93,5 +107,21 @@ def error_summary(over_time: Float64[np.ndarray, "times moments"]) -> ErrorSumma
     ----------
     over_time
         Error of each moment at each time, per site.
+
+    Raises
+    ------
+    ValueError
+        If there is no time.
     """
-    return ErrorSummary(over_time, over_time.mean(axis=0), over_time.max(axis=0))
+    _check_any("error_summary", "over_time", over_time)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return ErrorSummary(over_time, over_time.mean(axis=0), over_time.max(axis=0))
+
+
+def _check_any(where: str, name: str, values: np.ndarray) -> None:
+    """Raise `ValueError` if there is nothing to average over."""
+    if not len(values):
+        raise ValueError(
+            f"{where}: `{name}` must have at least one entry along its first axis, got shape "
+            f"{values.shape}."
+        )

@@ -7,7 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._arguments import checked
 
+
+@checked
 def jackknife(
     statistic: Callable[..., np.ndarray], *samples: Float64[np.ndarray, "replicas ..."]
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ import numba
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from dynboltz._arguments import checked
 from dynboltz._compiled import compiled
 from dynboltz.particles import Box, PointPatterns
 
@@ -17,11 +18,13 @@ _DIRECTIONS = 256
 _RADII = 32
 
 
+@checked
 def species_pairs(species: Sequence[str]) -> list[tuple[str, str]]:
     """All unordered pairs of species, those of a species with itself included."""
     return list(itertools.combinations_with_replacement(species, 2))
 
 
+@checked
 def independent_pairs(
     number: Float64[np.ndarray, "*batch species"],
 ) -> Float64[np.ndarray, "*batch pairs"]:
@@ -29,15 +32,26 @@ def independent_pairs(
 
     $\tfrac12 \langle N_\alpha \rangle^2$ of a species with itself, else
     $\langle N_\alpha \rangle \langle N_\beta \rangle$: for Poisson numbers.
+
+    Raises
+    ------
+    ValueError
+        If there is no species.
     """
+    if not number.shape[-1]:
+        raise ValueError(
+            f"independent_pairs: `number` must have at least one species, got shape {number.shape}."
+        )
     places = range(number.shape[-1])
-    products = [
-        number[..., a] * number[..., b] * (0.5 if a == b else 1.0)
-        for a, b in itertools.combinations_with_replacement(places, 2)
-    ]
+    with np.errstate(over="ignore", invalid="ignore"):
+        products = [
+            number[..., a] * number[..., b] * (0.5 if a == b else 1.0)
+            for a, b in itertools.combinations_with_replacement(places, 2)
+        ]
     return np.stack(products, axis=-1)
 
 
+@checked
 def pair_counts(
     patterns: PointPatterns, edges: Float64[np.ndarray, " edges"]
 ) -> Int64[np.ndarray, "*batch pairs bins"]:
@@ -60,7 +74,7 @@ def pair_counts(
     ValueError
         If edges do not increase from 0 or more.
     """
-    if len(edges) < 2 or edges[0] < 0 or np.any(np.diff(edges) <= 0):
+    if not (len(edges) > 1 and edges[0] >= 0 and np.all(edges[1:] > edges[:-1])):
         raise ValueError(f"pair_counts: `edges` must increase from 0 or more, got {edges}.")
     box, n_species = patterns.box, len(patterns.species)
     lengths = np.array(box.lengths, dtype=np.float64)
@@ -95,6 +109,7 @@ def _count(positions, labels, places, periods, edges, found):
                     found[row, places[kinds[i] - 1, kinds[j] - 1], place] += 1
 
 
+@checked
 def uniform_pair_share(
     box: Box, edges: Float64[np.ndarray, " edges"]
 ) -> Float64[np.ndarray, " bins"]:
@@ -109,10 +124,26 @@ def uniform_pair_share(
         The box.
     edges
         Edges of the bins [length].
+
+    Raises
+    ------
+    ValueError
+        If there are less than two edges, or they are not finite.
     """
+    if len(edges) < 2 or not np.all(np.isfinite(edges)):
+        raise ValueError(
+            f"uniform_pair_share: `edges` must be two or more finite distances, got {edges}."
+        )
     radii, weights = np.polynomial.legendre.leggauss(_RADII)
     width = np.diff(edges)[:, None]
     distances = edges[:-1, None] + width * (radii + 1) / 2
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _pair_share(box, width, distances, weights)
+
+
+def _pair_share(
+    box: Box, width: np.ndarray, distances: np.ndarray, weights: np.ndarray
+) -> Float64[np.ndarray, " bins"]:
     sphere = {1: 2.0, 2: 2 * np.pi, 3: 4 * np.pi}[box.dim]
     shell = sphere * distances ** (box.dim - 1) * weights * width / 2
     return np.sum(shell * _overlap(box, distances), axis=1) / box.volume

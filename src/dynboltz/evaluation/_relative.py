@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._arguments import checked
 from dynboltz.lattices import Term
 
 
+@checked
 def relative_rms(
     difference: Float64[np.ndarray, "initial_conditions times moments"],
     simulated: Float64[np.ndarray, "initial_conditions times moments"],
@@ -25,12 +27,24 @@ def relative_rms(
         Predicted minus simulated moments, or standard errors for the noise floor.
     simulated
         Simulated moments; infinite results mark those that are zero throughout.
+
+    Raises
+    ------
+    ValueError
+        If there is no initial condition or no time.
     """
-    mean = simulated.mean(axis=(0, 1))
-    rms = np.sqrt((difference**2).mean(axis=(0, 1)))
+    if 0 in simulated.shape[:2]:
+        raise ValueError(
+            "relative_rms: `simulated` must have one or more initial conditions and times, got "
+            f"shape {simulated.shape}."
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = simulated.mean(axis=(0, 1))
+        rms = np.sqrt((difference**2).mean(axis=(0, 1)))
     return np.divide(rms, mean, out=np.full_like(rms, np.inf), where=mean > 0)
 
 
+@checked
 def relative_summary(
     difference: Float64[np.ndarray, "initial_conditions times moments"],
     simulated: Float64[np.ndarray, "initial_conditions times moments"],
@@ -44,7 +58,17 @@ def relative_summary(
         As for `relative_rms`.
     terms
         The moments; those of order 1 are means, those of order 2 neighbours.
+
+    Raises
+    ------
+    ValueError
+        If there is not one term for each moment, or as `relative_rms`.
     """
+    if len(terms) != simulated.shape[-1]:
+        raise ValueError(
+            f"relative_summary: `terms` must be one for each of the {simulated.shape[-1]} moments "
+            f"of `simulated`, got {len(terms)}."
+        )
     errors = relative_rms(difference, simulated)
     orders = np.array([term.order for term in terms])
     groups = {"means_rel_rms": orders == 1, "neighbours_rel_rms": orders == 2}

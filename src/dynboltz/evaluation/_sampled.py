@@ -8,9 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._arguments import check_range, checked
 from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import Lattice, Term, TermCounter, child_seeds
 from dynboltz.sampling import GibbsSampler, advance, start_random
+
+from ._equilibrium import check_counted_on
 
 MAX_STATES = 1 << 26
 """Units of all layers of the chains that are sampled at once."""
@@ -31,6 +34,7 @@ class ShortRunMoments(NamedTuple):
     standard_error: Float64[np.ndarray, "... terms"]
 
 
+@checked
 def sampled_prediction(
     model: LatticeModel,
     theta: Float64[np.ndarray, "... coefficients"],
@@ -63,10 +67,19 @@ def sampled_prediction(
     seed
         Seed.
 
+    Raises
+    ------
+    ValueError
+        If there are no samples or a negative number of sweeps, or terms or lattices do not fit.
+
     References
     ----------
     Ernst et al. (2019), Sec. IV B, takes 100 samples after 25 sweeps.
     """
+    check_range("sampled_prediction", "n_samples", n_samples, least=1)
+    check_range("sampled_prediction", "n_sweeps", n_sweeps, least=0)
+    if counted_on is not None:
+        check_counted_on("sampled_prediction", model, counted_on)
     sampler = GibbsSampler(model)
     counter = TermCounter(counted_on or model.lattice, model.species, terms)
     rows = theta.reshape(-1, theta.shape[-1])
@@ -85,6 +98,8 @@ def sampled_prediction(
             error = counts.std(axis=1, ddof=1) / np.sqrt(n_samples) / model.lattice.n_sites
         errors.append(error)
     shape = (*theta.shape[:-1], len(terms))
+    if not means:
+        return ShortRunMoments(np.zeros(shape), np.zeros(shape))
     return ShortRunMoments(
         np.concatenate(means).reshape(shape), np.concatenate(errors).reshape(shape)
     )

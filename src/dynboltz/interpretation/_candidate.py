@@ -9,8 +9,11 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import checked
+
 
 @final
+@checked
 class Candidate(eqx.Module):
     r"""A named function $\phi(\theta)$ that a right-hand side may be made of.
 

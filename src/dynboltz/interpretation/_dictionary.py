@@ -11,6 +11,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import checked
+
 from ._candidate import Candidate
 
 
@@ -19,11 +21,13 @@ def constant() -> Candidate:
     return Candidate("1", Monomial(()), latex="1")
 
 
+@checked
 def linear(coefficients: Sequence[str]) -> tuple[Candidate, ...]:
     r"""The coefficients themselves: relaxation $\dot\theta_k = \dots + w_{kl} \theta_l$."""
     return monomials(coefficients, order=1)
 
 
+@checked
 def monomials(coefficients: Sequence[str], order: int) -> tuple[Candidate, ...]:
     r"""Products of 1 to `order` coefficients, lower orders first.
 
@@ -42,6 +46,7 @@ def monomials(coefficients: Sequence[str], order: int) -> tuple[Candidate, ...]:
     return tuple(_monomial(tuple(coefficients), chosen) for chosen in places)
 
 
+@checked
 def exponentials(coefficients: Sequence[str]) -> tuple[Candidate, ...]:
     r"""$e^{\theta_l}$ of each coefficient: activities and weights of bonds."""
     return tuple(
@@ -63,6 +68,7 @@ class Monomial(eqx.Module):
 
     def __call__(self, theta: Float[Array, " coefficients"]) -> Float[Array, ""]:
         """Value at one point."""
+        _check_place(theta, max(self.places, default=-1))
         value = jnp.ones((), theta.dtype)
         for place in self.places:
             value = value * theta[place]
@@ -77,7 +83,17 @@ class Exponential(eqx.Module):
 
     def __call__(self, theta: Float[Array, " coefficients"]) -> Float[Array, ""]:
         """Value at one point."""
+        _check_place(theta, self.place)
         return jnp.exp(theta[self.place])
+
+
+def _check_place(theta: Float[Array, " coefficients"], place: int) -> None:
+    """Raise `ValueError` if there is no such coefficient; JAX would take the last one."""
+    if place >= len(theta):
+        raise ValueError(
+            f"Candidate: `theta` must have {place + 1} or more coefficients, those that the "
+            f"candidate was made for, got {len(theta)}."
+        )
 
 
 def _monomial(names: tuple[str, ...], places: tuple[int, ...]) -> Candidate:

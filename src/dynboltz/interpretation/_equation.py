@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
+from dynboltz._arguments import checked
+
 from ._candidate import Candidate
 from ._dictionary import coefficient_latex
 
@@ -15,6 +17,7 @@ one in a thousand can then change them by as much as they are."""
 
 
 @final
+@checked
 @dataclass(frozen=True, eq=False)
 class WeightedTerm:
     """A term of an equation.
@@ -35,6 +38,7 @@ class WeightedTerm:
 
 
 @final
+@checked
 @dataclass(frozen=True, eq=False)
 class ProjectedEquation:
     r"""$F_k(\theta) \approx \sum_j w_{kj} \phi_j(\theta)$ for one coefficient.

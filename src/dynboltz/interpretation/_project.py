@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._arguments import checked
 from dynboltz.dynamics import AbstractVectorField
 
 from ._candidate import Candidate, check_candidates
@@ -22,6 +23,7 @@ NOTHING = 1e-9
 """Size of a right-hand side, over the largest one, below which it counts as zero."""
 
 
+@checked
 def project(
     field: AbstractVectorField,
     trajectories: Sequence[Points] | Float64[np.ndarray, "initial_conditions times coefficients"],

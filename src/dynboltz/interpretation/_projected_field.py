@@ -9,12 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import checked
 from dynboltz.dynamics import AbstractVectorField, unlimited
 
 from ._candidate import Candidate
 
 
 @final
+@checked
 class ProjectedField(AbstractVectorField):
     r"""Right-hand sides $F_k(\theta) = \sum_j w_{kj} \phi_j(\theta)$ of candidates.
 

@@ -8,12 +8,15 @@ from typing import Any, final
 import jax.numpy as jnp
 import numpy as np
 
+from dynboltz._arguments import checked
+
 from ._equation import ProjectedEquation
 from ._layout import projection_text
 from ._projected_field import ProjectedField
 
 
 @final
+@checked
 @dataclass(frozen=True, eq=False)
 class Projection:
     """A vector field as sums of few candidates, made by `project`.

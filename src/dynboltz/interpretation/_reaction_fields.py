@@ -6,12 +6,14 @@ import dataclasses
 
 import jax.numpy as jnp
 
+from dynboltz._arguments import checked
 from dynboltz.closures import EntropicMatching
 from dynboltz.reactions import ReactionNetwork, equation_text
 
 from ._candidate import Candidate
 
 
+@checked
 def reaction_fields(field: EntropicMatching, network: ReactionNetwork) -> tuple[Candidate, ...]:
     r"""The fields of hops and of each reaction as candidates, whose weights are effective rates.
 

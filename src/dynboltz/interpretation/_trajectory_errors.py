@@ -8,10 +8,12 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._arguments import checked
 from dynboltz.dynamics import AbstractVectorField, Method, integrate
 
 
 @final
+@checked
 @dataclass(frozen=True, eq=False)
 class TrajectoryErrors:
     """Distances between solutions from the same initial conditions.
@@ -53,6 +55,7 @@ class TrajectoryErrors:
         ]
 
 
+@checked
 def trajectory_errors(
     field: AbstractVectorField,
     trajectories: Float64[np.ndarray, "initial_conditions times coefficients"],

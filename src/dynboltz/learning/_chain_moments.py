@@ -8,17 +8,19 @@ from typing import final
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
+from dynboltz._arguments import check_range, checked
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import child_seeds, numbered_seed
 from dynboltz.sampling import Chains, GibbsSampler, advance, start_random
 
-from ._data import TrainingData, read_states
-from ._objective import MomentDifference, Selection
+from ._data import TrainingData, check_data, read_states
+from ._objective import MomentDifference, Selection, check_selected, restored
 from ._phases import HiddenAverage
 from ._replica_summaries import replica_summaries
 
 
 @final
+@checked
 class ChainMoments:
     """Moments of the model after some sweeps from random units, or from persistent chains.
 
@@ -60,11 +62,14 @@ class ChainMoments:
         persistent: bool,
         seed: np.random.SeedSequence,
     ) -> None:
+        for name, value in (("chains", chains), ("sweeps", sweeps), ("replicas", replicas or 1)):
+            check_range("ChainMoments", name, value, least=1)
+        if data.states is None and (data.summaries is None or replicas is not None):
+            raise ValueError("ChainMoments: `data.states` is needed to read states; got None.")
+        data = check_data("ChainMoments", data, sampler.model.coefficients)
         self._sampler, self._data = sampler, data
         self._average = HiddenAverage(sampler)
         self._summaries = data.summaries if replicas is None else None
-        if data.states is None and self._summaries is None:
-            raise ValueError("ChainMoments: `data.states` is needed to read states; got None.")
         self._replicas = min(replicas or data.n_replicas, data.n_replicas)
         self._chains, self._sweeps = chains, sweeps
         self._kept = _KeptChains(sampler, data, chains) if persistent else None
@@ -76,6 +81,9 @@ class ChainMoments:
         self, theta: Float[AnyArray, "initial_conditions times coefficients"], selection: Selection
     ) -> MomentDifference:
         """Differences at the coefficients `theta` of the selected snapshots."""
+        selection = check_selected("ChainMoments", theta, selection, self._data)
+        if not theta.size:
+            return MomentDifference(np.zeros(theta.shape), np.zeros(theta.shape[:2]))
         rows = np.asarray(theta).reshape(-1, theta.shape[-1])
         for_awake, for_start = child_seeds(numbered_seed(self._seed, self._calls), 2)
         self._calls += 1
@@ -89,6 +97,10 @@ class ChainMoments:
         difference = self._difference(rows, after, selection, for_awake)
         return MomentDifference(difference.reshape(theta.shape), np.full(theta.shape[:2], np.nan))
 
+    @property
+    def _axis_entries(self) -> dict[str, tuple[str, ...]]:
+        return {"coefficients": self._sampler.model.coefficients}
+
     def state(self) -> dict[str, np.ndarray]:
         """Number of calls so far, and the persistent chains."""
         kept = {} if self._kept is None else self._kept.state()
@@ -96,6 +108,7 @@ class ChainMoments:
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on as after that many calls, with those chains."""
+        state = restored("ChainMoments.restore", state, self.state())
         self._calls = int(state["calls"])
         if self._kept is not None:
             self._kept.restore(state)

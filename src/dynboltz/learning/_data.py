@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64, Shaped, UInt8
 
+from dynboltz._arguments import checked, fitted
 from dynboltz._numbers import check_finite
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import ClampedStatistics, LatticeModel
@@ -44,12 +46,35 @@ class TrainingData(NamedTuple):
     expect: Callable[[np.ndarray], None] | None = None
 
 
-def check_data(where: str, data: TrainingData) -> None:
-    """Raise `ValueError` if a number is not finite, in the name of a public function.
+def check_data(
+    where: str, data: TrainingData, coefficients: tuple[str, ...], *, n_features: int | None = None
+) -> TrainingData:
+    """Return the data with arrays for lists, or raise in the name of a public function.
 
-    A NaN in one summary would spread over all coefficients of a fit, and end as an error about
-    something else. States are checked when they are read.
+    Shapes must fit each other and the model, and all numbers be finite: a NaN in one summary would
+    spread over all coefficients of a fit, and end as an error about something else. States are
+    checked when they are read.
     """
+    sizes: dict[str, Any] = {"coefficients": coefficients}
+    if n_features is not None:
+        sizes["features"] = n_features
+    hints = typing.get_type_hints(TrainingData)
+    parts = {
+        name: fitted(where, f"data.{name}", getattr(data, name), hints[name], sizes)
+        for name in ("times", "initial", "summaries", "n_replicas")
+    }
+    data = data._replace(**parts)
+    times = data.times
+    if not len(times) or not len(data.initial) or not np.all(times[1:] > times[:-1]):
+        raise ValueError(
+            f"{where}: `data` must have one initial condition or more, and `data.times` increase; "
+            f"got {len(data.initial)} and times {times}."
+        )
+    if data.states is not None and (not callable(data.states) or data.n_replicas < 1):
+        raise ValueError(
+            f"{where}: `data.states` must be a function that reads states, with `data.n_replicas` "
+            f"at least 1, got {data.n_replicas}."
+        )
     check_finite(where, "`data.times`", data.times, ("time",))
     check_finite(where, "`data.initial`", data.initial, ("initial condition", "coefficient"))
     if data.summaries is not None:
@@ -61,6 +86,7 @@ def check_data(where: str, data: TrainingData) -> None:
             advice="Summarise the states of this snapshot again, or leave the initial condition "
             "out.",
         )
+    return data
 
 
 def read_states(
@@ -82,6 +108,7 @@ def read_states(
     )
 
 
+@checked
 def summarise(
     clamped: ClampedStatistics, states: Shaped[AnyArray, "replicas times sites"]
 ) -> Float64[np.ndarray, "times features"]:
@@ -103,5 +130,7 @@ def summarise(
     shape = ("replicas", "times", model.lattice.n_sites)
     states = check_states("summarise", states, model.species[0], shape)
     n_replicas, n_times, n_sites = states.shape
+    if not n_replicas:
+        raise ValueError("summarise: `states` must have one replica or more, got none.")
     flat = clamped.summarise(states.reshape(-1, n_sites))
     return flat.reshape(n_replicas, n_times, -1).mean(axis=0)

@@ -13,6 +13,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Float64
 
+from dynboltz._arguments import checked
 from dynboltz.dynamics import AbstractVectorField
 
 from ._static import Progress
@@ -52,6 +53,7 @@ class LikelihoodSource(Protocol):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class GaussNewtonSettings:
     """How to descend.
@@ -138,6 +140,7 @@ class _Problem(NamedTuple):
         return self.solution(self.field_with(u), eta[None])[0]
 
 
+@checked
 def gauss_newton(
     field: AbstractVectorField,
     initial: Float64[np.ndarray, "initial_conditions coefficients"],
@@ -180,10 +183,28 @@ def gauss_newton(
 
     Raises
     ------
+    ValueError
+        If the arguments do not fit one another.
     FloatingPointError
-        If the action is not finite where the search starts.
+        If the action is not finite where the search starts, or no step can be solved for.
     """
     settings = settings or GaussNewtonSettings()
+    check_solver("gauss_newton", field, initial, solution, len(weights))
+    _check_parts(data, len(initial))
+    return minimise(field, initial, solution, source, data, weights, settings, progress)
+
+
+def minimise(
+    field: AbstractVectorField,
+    initial: np.ndarray,
+    solution: Solution,
+    source: LikelihoodSource,
+    data: Any,
+    weights: np.ndarray,
+    settings: GaussNewtonSettings,
+    progress: Progress | None = None,
+) -> GaussNewtonResult:
+    """Search of `gauss_newton`, for arguments that have been checked."""
     start, _ = ravel_pytree(eqx.filter(field, eqx.is_inexact_array))
     u, eta = np.asarray(start), np.asarray(initial)
     problem, weights = _Problem(field, solution, source), np.asarray(weights, dtype=u.dtype)
@@ -195,7 +216,14 @@ def gauss_newton(
         )
     damping, history = settings.damping, [(normal.action.sum(), settings.damping)]
     while len(history) <= settings.steps and damping < _LARGEST_DAMPING:
-        d_u, d_eta = _step(normal, damping, settings.fit_initial)
+        try:
+            d_u, d_eta = _step(normal, damping, settings.fit_initial)
+        except np.linalg.LinAlgError:
+            raise FloatingPointError(
+                "gauss_newton: the normal matrix is singular or not finite: the data say nothing "
+                "about some parameter or initial coefficient, or the solution nearly diverges. "
+                "Start from other parameters, or leave out what has no effect."
+            ) from None
         moved = (jnp.asarray(u + d_u), jnp.asarray(eta + d_eta))
         action = float(np.sum(_actions(problem, *moved, data, jnp.asarray(weights))))
         before = history[-1][0]
@@ -217,6 +245,44 @@ def gauss_newton(
         _covariance(normal, settings.fit_initial),
         {"action": columns[0], "damping": columns[1]},
     )
+
+
+def check_solver(
+    where: str,
+    field: AbstractVectorField,
+    initial: Float64[np.ndarray, "initial_conditions coefficients"],
+    solution: Solution,
+    n_times: int,
+) -> None:
+    """Raise `ValueError` unless `solution` gives coefficients at the times of the weights."""
+    if not len(initial) or not n_times:
+        raise ValueError(
+            f"{where}: `initial` must have one initial condition or more and `weights` one time or "
+            f"more, got {len(initial)} and {n_times}."
+        )
+    try:
+        found = eqx.filter_eval_shape(solution, field, jnp.asarray(initial))
+        shape = tuple(found.shape)
+    except Exception as error:
+        raise ValueError(
+            f"{where}: `solution` must map the field and coefficients of shape {initial.shape} to "
+            f"solutions, such as `lambda field, theta: solve_fixed(field, theta, times)`; it "
+            f"fails: {error}"
+        ) from error
+    if shape != (len(initial), n_times, initial.shape[1]):
+        raise ValueError(
+            f"{where}: `solution` must give shape {(len(initial), n_times, initial.shape[1])}: "
+            f"initial conditions, times of `weights` and coefficients; it gives {shape}."
+        )
+
+
+def _check_parts(data: Any, n_initial: int) -> None:
+    shapes = [np.shape(leaf) for leaf in jax.tree.leaves(data)]
+    if any(not shape or shape[0] != n_initial for shape in shapes):
+        raise ValueError(
+            f"gauss_newton: all arrays of `data` must have {n_initial} entries along their first "
+            f"axis, one for each initial condition; got the shapes {shapes}."
+        )
 
 
 def _look(

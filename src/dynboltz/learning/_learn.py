@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._arguments import checked
 from dynboltz._numbers import check_finite, check_precision
 from dynboltz._warnings import LearningWarning, collected, warn
 from dynboltz.distributions import LatticeModel, TransferMatrix, in_batches
@@ -46,6 +47,7 @@ _NOTHING_EXPECTED = (
 )
 
 
+@checked
 def learn(
     model: LatticeModel,
     grids: Mapping[str, HermiteGrid],
@@ -114,13 +116,6 @@ def learn(
         also the `notes` of the model.
     """
     check_precision("learn")
-    check_data("learn", data)
-    if theta is not None:
-        axes = ("initial condition", "time", "coefficient")
-        check_finite("learn", "`theta`", theta, axes)
-    if metric is not None:
-        axes = ("initial condition", "time", "row", "column")
-        check_finite("learn", "`metric`", metric, axes)
     if settings.moments == "gibbs" and not model.is_visible:
         raise ValueError(
             'LearningSettings: `moments = "gibbs"` is for visible models; use '
@@ -152,6 +147,22 @@ def _learn(
     progress: Progress | None,
     checkpoint: Checkpoint | None,
 ) -> ReducedModel:
+    data = check_data("learn", data, model.coefficients)
+    if len(data.times) < 2:
+        raise ValueError("learn: `data.times` must hold two or more times, got one.")
+    snapshots = (len(data.initial), len(data.times))
+    for name, array in (("theta", theta), ("metric", metric)):
+        if array is not None and array.shape[:2] != snapshots:
+            raise ValueError(
+                f"learn: `{name}` must have an entry for each initial condition and time of "
+                f"`data`, {snapshots}, got shape {array.shape}."
+            )
+    if theta is not None:
+        axes = ("initial condition", "time", "coefficient")
+        check_finite("learn", "`theta`", theta, axes)
+    if metric is not None:
+        axes = ("initial condition", "time", "row", "column")
+        check_finite("learn", "`metric`", metric, axes)
     sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
     for_points, for_samples, for_order, for_judge = sequence.spawn(4)
     report = progress or (lambda _: None)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import typing
 from dataclasses import dataclass
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import checked, fitted
 from dynboltz._typing import AnyArray
 
 from ._gauss_newton import Local
 
 
+@checked
 class Linearised(NamedTuple):
     r"""Where the likelihood of every snapshot was looked at, and what was seen.
 
@@ -45,11 +48,27 @@ class Linearised(NamedTuple):
             Coefficients of the fits.
         covariance
             Covariances of their errors.
+
+        Raises
+        ------
+        ValueError
+            If a covariance cannot be inverted.
         """
-        return cls(theta, np.zeros_like(theta), np.linalg.inv(covariance))
+        with np.errstate(all="ignore"):
+            try:
+                metric = np.linalg.inv(covariance)
+            except np.linalg.LinAlgError:
+                metric = np.full(covariance.shape, np.nan)
+        if not np.all(np.isfinite(metric)):
+            raise ValueError(
+                "Linearised.around_fits: `covariance` must be finite and invertible for each "
+                "snapshot; fits without information about a coefficient need a prior."
+            )
+        return cls(theta, np.zeros_like(theta), metric)
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class LinearisedLikelihood:
     r"""Second-order expansion of the negative log likelihood of each snapshot.
@@ -71,6 +90,13 @@ class LinearisedLikelihood:
         data
             Where the likelihood was looked at.
         """
+        n = theta.shape
+        for name, annotation in typing.get_type_hints(Linearised).items():
+            sizes: dict[str, Any] = {"times": n[0], "coefficients": n[1], "*batch": ()}
+            part = fitted(
+                "LinearisedLikelihood", f"data.{name}", getattr(data, name), annotation, sizes
+            )
+            data = data._replace(**{name: part})
         away = theta - data.theta
         pull = jnp.einsum("tkl,tl->tk", data.metric, away)
         divergence = jnp.sum(away * (data.difference + 0.5 * pull), axis=-1)

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
+from dynboltz._arguments import check_positive, check_range, checked
 from dynboltz._numbers import check_finite, check_precision
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import ClampedStatistics, LatticeModel, TransferMatrix, in_batches
@@ -38,6 +39,7 @@ _FEASIBLE = 1e-4
 """Largest error [per site] of moments that a model is said to reach."""
 
 
+@checked
 class MomentRegression(NamedTuple):
     """Velocities of what a model sees of the data as linear functions of pattern means.
 
@@ -58,6 +60,10 @@ class MomentRegression(NamedTuple):
     extended: TransferMatrix
     matrix: Float64[AnyArray, "features patterns"]
 
+    @property
+    def _axis_entries(self) -> dict[str, tuple[str, ...]]:
+        return {"coefficients": self.solution.model.coefficients}
+
     def patterns(self, theta: Float[Array, " coefficients"]) -> Float[Array, " patterns"]:
         """Means of the patterns per site."""
         return _pattern_means(self.extended, theta)
@@ -75,6 +81,8 @@ class MomentRegression(NamedTuple):
         Without a step it is the limit of short ones, $\mathrm{Cov}(\langle s \rangle_{h|v})\,
         \dot\theta = d\mu/dt$ with the moments $\mu$ of the awake phase, and has no error.
         """
+        if isinstance(step, float | int):
+            check_positive("MomentRegression.velocity", "step", step)
         rate = jnp.dot(self.matrix, self.patterns(theta))
         features = self.solution.expected_summary(theta)
         clamped = ClampedStatistics(self.solution.model)
@@ -95,6 +103,8 @@ class MomentRegression(NamedTuple):
         These are the ones whose moments would leave what the model can hold, and, just before
         that, those where the velocity of a coefficient would be beyond `largest`.
         """
+        if step is not None:
+            check_positive("MomentRegression.sample_velocities", "step", step)
         matrix = jnp.asarray(self.matrix)
 
         def batch(rows):
@@ -106,6 +116,7 @@ class MomentRegression(NamedTuple):
         return thetas[kept], velocity[kept]
 
 
+@checked
 def fit_moment_regression(
     solution: TransferMatrix,
     theta: Float64[np.ndarray, "initial_conditions times coefficients"],
@@ -143,6 +154,19 @@ def fit_moment_regression(
     check_precision(where)
     check_finite(where, "`theta`", theta, (*snapshot, "coefficient"))
     check_finite(where, "`summaries`", summaries, (*snapshot, "feature"))
+    check_range(where, "substeps", substeps, least=1)
+    known = ClampedStatistics(solution.model).n_features
+    if len(times) < 2 or not len(theta) or not np.all(times[1:] > times[:-1]):
+        raise ValueError(
+            f"{where}: `times` must be two or more increasing times and `theta` have one initial "
+            f"condition or more, got the times {times} and shape {theta.shape}."
+        )
+    if theta.shape[2] != len(solution.model.coefficients) or summaries.shape[2] != known:
+        raise ValueError(
+            f"{where}: the last axis of `theta` must have {len(solution.model.coefficients)} "
+            f"coefficients and that of `summaries` {known} features, got the shapes {theta.shape} "
+            f"and {summaries.shape}."
+        )
     model = solution.model
     extended = TransferMatrix(model.with_terms(pattern_terms(model, solution.window)))
     flat = in_batches(functools.partial(_batch_means, extended), theta.reshape(-1, theta.shape[2]))
@@ -159,12 +183,19 @@ def fit_moment_regression(
     return MomentRegression(solution, extended, np.array(matrix))
 
 
+@checked
 def pattern_terms(model: LatticeModel, window: int) -> tuple[Term, ...]:
     """Terms of all patterns of occupied sites within a window, mirror images once.
 
     The window is two sites wider than the one given, as far as a hop and a reaction reach beyond
     the terms of the model, or as wide as `MAX_PATTERNS` allow.
     """
+    check_range("pattern_terms", "window", window, least=0)
+    if model.lattice.dim != 1:
+        raise ValueError(
+            f"pattern_terms: `model` must be one of a chain, got a lattice of {model.lattice.dim} "
+            "axes."
+        )
     species = model.layers[0].species
     patterns: list[tuple[tuple[str, int], ...]] = []
     for width in range(1, min(window + 2, model.lattice.n_sites) + 1):

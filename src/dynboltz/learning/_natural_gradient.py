@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import jax.scipy.linalg
 from jaxtyping import Array, Bool, Float, Int
 
+from dynboltz._arguments import checked
 from dynboltz.distributions import AbstractSolution, ClampedStatistics
 
 _FIRST_DAMPING = 1e-3
@@ -46,6 +47,7 @@ class _State(NamedTuple):
     done: Bool[Array, ""]
 
 
+@checked
 def natural_gradient_fit(
     solution: AbstractSolution,
     clamped: ClampedStatistics,
@@ -76,7 +78,19 @@ def natural_gradient_fit(
         Strength of the prior, per site.
     steps
         Largest number of steps, rejected ones included.
+
+    Raises
+    ------
+    ValueError
+        If the summary or the start does not fit the solution.
     """
+    n_features, n = clamped.n_features, len(solution.model.coefficients)
+    if summary.shape != (n_features,) or start.shape != (n,):
+        raise ValueError(
+            f"natural_gradient_fit: `summary` must have {n_features} features and `start` {n} "
+            f"coefficients, got {summary.shape[0]} and {start.shape[0]}. For several snapshots use "
+            "`jax.vmap`, or `fit_initial`."
+        )
 
     def point_at(theta) -> _Point:
         def model_moments(theta):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.dynamics import HermiteField, HermiteFunction, HermiteGrid
 
@@ -46,6 +47,7 @@ def move_rows(
     return jnp.asarray(moved)
 
 
+@checked
 def allocate_with_margin(
     field: HermiteField, thetas: Float64[np.ndarray, "points coefficients"]
 ) -> HermiteField:

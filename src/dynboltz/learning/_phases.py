@@ -7,6 +7,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float64, Shaped
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import ClampedStatistics, LatticeModel
 from dynboltz.sampling import Chains, GibbsSampler
@@ -15,6 +16,7 @@ HIDDEN_SWEEPS = 10
 """Sweeps over hidden layers that are coupled with each other, given the visible one."""
 
 
+@checked
 def clamped_statistics(model: LatticeModel) -> ClampedStatistics | None:
     """Exact averages over the hidden units, or nothing if they are coupled with each other."""
     try:
@@ -24,6 +26,7 @@ def clamped_statistics(model: LatticeModel) -> ClampedStatistics | None:
 
 
 @final
+@checked
 class HiddenAverage:
     r"""Statistics of visible states, averaged over the hidden units, $\mathrm{E}[s(v, h) \mid v]$.
 
@@ -42,6 +45,10 @@ class HiddenAverage:
         self.model = sampler.model
         self.clamped = clamped_statistics(sampler.model)
         self._sampler = sampler
+
+    @property
+    def _axis_entries(self) -> dict[str, tuple[str, ...]]:
+        return {"coefficients": self.model.coefficients}
 
     def of_states(
         self,
@@ -96,4 +103,9 @@ class HiddenAverage:
 def _group_means(
     values: Float64[np.ndarray, "states features"], n_groups: int
 ) -> Float64[np.ndarray, "groups features"]:
+    if n_groups < 1 or not len(values) or len(values) % n_groups:
+        raise ValueError(
+            f"HiddenAverage: the {len(values)} states must be equal groups, one or more states for "
+            f"each of the {n_groups} rows of `theta` or `n_groups`."
+        )
     return values.reshape(n_groups, -1, values.shape[-1]).mean(axis=1)

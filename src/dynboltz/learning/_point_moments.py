@@ -8,6 +8,7 @@ from typing import NamedTuple, final
 import numpy as np
 from jaxtyping import Float, Float64
 
+from dynboltz._arguments import check_positive, check_range, checked
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import PointProcessModel
 from dynboltz.particles import PointPatterns
@@ -31,6 +32,7 @@ class PointLook(NamedTuple):
 
 
 @final
+@checked
 class PointMoments:
     """Moments of a point process along solutions, by chains that go on from look to look.
 
@@ -80,11 +82,25 @@ class PointMoments:
         proposals: float,
         seed: int | np.random.SeedSequence,
     ) -> None:
+        where = "PointMoments"
+        for name, value in (("chains", chains), ("samples", samples)):
+            check_range(where, name, value, least=1)
+        check_range(where, "chains * samples", chains * samples, least=2)
+        check_positive(where, "proposals", proposals)
+        if not patterns:
+            raise ValueError(f"{where}: `patterns` must have one initial condition or more, got 0.")
         if len({own.batch[1:] for own in patterns}) != 1 or len(patterns[0].batch) != 2:
             raise ValueError(
                 "PointMoments: `patterns` must have the batch (replicas, times) for each initial "
                 f"condition, the same times for all, got {[own.batch for own in patterns]}."
             )
+        if any(own.batch[0] < 2 or own.batch[1] < 1 for own in patterns):
+            raise ValueError(
+                f"{where}: `patterns` must have two or more replicas and one or more times, got "
+                f"{[own.batch for own in patterns]}."
+            )
+        for own in patterns:
+            model.check_patterns(own)
         statistics = [model.statistics(own) for own in patterns]
         self.data = np.stack([own.mean(axis=0) for own in statistics])
         self.data_metric = np.stack([_covariances(own.swapaxes(0, 1)) for own in statistics])
@@ -107,6 +123,11 @@ class PointMoments:
         CondensationError
             If a chain runs out of slots; all chains then stay where they were.
         """
+        if theta.shape != self.data.shape:
+            raise ValueError(
+                f"PointMoments: `theta` must have the shape {self.data.shape} of the initial "
+                f"conditions, times and coefficients, got {theta.shape}."
+            )
         theta = np.asarray(theta)
         rows = theta.reshape(-1, theta.shape[-1])
         values, self._chains = self._sampler.record_statistics(

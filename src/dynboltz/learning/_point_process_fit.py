@@ -8,6 +8,8 @@ from typing import final
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._arguments import check_range, checked
+from dynboltz._numbers import check_finite
 from dynboltz.distributions import PointProcessModel
 from dynboltz.lattices import child_seeds
 from dynboltz.particles import PointPatterns
@@ -30,6 +32,7 @@ MEMORY = 0.9
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class PointFitSettings:
     """How the coefficients of a point process are learned from chains.
@@ -68,10 +71,13 @@ class PointFitSettings:
                 raise ValueError(
                     f"PointFitSettings: `{name}` must be positive, got {getattr(self, name)}."
                 )
+        if self.slots is not None:
+            check_range("PointFitSettings", "slots", self.slots, least=1)
         if self.chains < 2:
             raise ValueError(f"PointFitSettings: `chains` must be at least 2, got {self.chains}.")
 
 
+@checked
 def fit_point_process(
     model: PointProcessModel,
     patterns: PointPatterns,
@@ -119,6 +125,14 @@ def fit_point_process(
     """
     settings = settings or PointFitSettings()
     check_fit("fit_point_process", model, patterns, settings.ridge)
+    n_coefficients = sum(space.size for space in model.spaces.values())
+    if start is not None:
+        check_finite("fit_point_process", "`start`", start, ("coefficient",))
+        if start.shape != (n_coefficients,):
+            raise ValueError(
+                f"fit_point_process: `start` must have {n_coefficients} entries, one a coefficient "
+                f"of the model, got shape {start.shape}."
+            )
     for_points, for_chains = child_seeds(seed, 2)
     if start is None:
         ridge = settings.ridge

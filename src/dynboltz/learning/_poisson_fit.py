@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._arguments import check_positive, checked
+from dynboltz._numbers import check_finite
 from dynboltz.distributions import PointProcessModel
 from dynboltz.elements import FunctionSpace
 
@@ -13,6 +15,7 @@ _TOLERANCE = 1e-12
 """Of the decrease that a step promises, relative to the number of particles."""
 
 
+@checked
 def fit_poisson(
     model: PointProcessModel,
     means: Float64[np.ndarray, "snapshots coefficients"],
@@ -55,6 +58,14 @@ def fit_poisson(
             "fit_poisson: needs a model without pairs, and a positive `n_replicas` and `ridge`; "
             f"got pairs {tuple(model.pair)}, {n_replicas} and {ridge}. Fit models with pairs by "
             "fit_point_process."
+        )
+    check_finite("fit_poisson", "`means`", means, ("snapshot", "coefficient"))
+    check_positive("fit_poisson", "ridge", ridge)
+    n_coefficients = sum(space.size for space in model.spaces.values())
+    if means.shape[1] != n_coefficients:
+        raise ValueError(
+            f"fit_poisson: `means` must have shape (snapshots, {n_coefficients}), one entry a "
+            f"coefficient of the model, got {means.shape}."
         )
     found = np.empty_like(means)
     for name, own in model.slices.items():

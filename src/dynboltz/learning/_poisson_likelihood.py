@@ -8,12 +8,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import checked
 from dynboltz.distributions import PoissonSolution
 
 from ._gauss_newton import Local
 
 
 @final
+@checked
 class PoissonLikelihood:
     r"""Negative log likelihood of replicas of a Poisson process, exact.
 
@@ -50,6 +52,12 @@ class PoissonLikelihood:
             Mean statistics of the replicas, totals over the box.
         """
         solution = self._solution
+        n_coefficients = sum(space.size for space in solution.model.spaces.values())
+        if theta.shape[1] != n_coefficients:
+            raise ValueError(
+                f"PoissonLikelihood: `theta` must have shape (times, {n_coefficients}), one entry "
+                f"a coefficient of the model, got {theta.shape}."
+            )
 
         def at_time(theta: Array, mean: Array) -> Local:
             divergence = jnp.dot(theta, mean) + solution.log_partition(theta)

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float64, Int64
 
+from dynboltz._arguments import check_memory, checked
 from dynboltz.distributions import PointProcessModel
 from dynboltz.lattices import child_seeds, numbered_seed
 from dynboltz.particles import Box, PointPatterns
@@ -48,6 +49,7 @@ class _Insertions(NamedTuple):
     weight: float
 
 
+@checked
 def fit_pseudolikelihood(
     model: PointProcessModel,
     patterns: PointPatterns,
@@ -108,6 +110,9 @@ def fit_pseudolikelihood(
     check_fit("fit_pseudolikelihood", model, patterns, ridge)
     if n_points is not None and n_points < 1:
         raise ValueError(f"fit_pseudolikelihood: `n_points` must be positive, got {n_points}.")
+    if n_points is not None:
+        n_bytes = 16 * n_points * patterns.batch[0] * model.box.dim
+        check_memory("fit_pseudolikelihood", "n_points", n_points, n_bytes)
     prior = ridge_around_independence(model, patterns, ridge)
     own = _own_statistics(model, patterns)
     insertions = _insertions(model, patterns, n_points, child_seeds(seed, 1)[0])

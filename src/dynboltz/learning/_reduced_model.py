@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64, UInt8
 
+from dynboltz._arguments import check_positive, check_range, checked
 from dynboltz._numbers import check_finite, check_precision
 from dynboltz.distributions import (
     LatticeModel,
@@ -28,8 +29,11 @@ from dynboltz.lattices import Factor, Lattice, Term
 
 from ._settings import Method
 
+_MOST_STEPS = 1e8  # of predictions, with all of them in memory
+
 
 @final
+@checked
 @dataclass(frozen=True)
 class ReducedModel:
     r"""A Boltzmann distribution whose coefficients obey learned differential equations.
@@ -60,6 +64,19 @@ class ReducedModel:
     substeps: int = 1
     history: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_positive("ReducedModel", "time_step", self.time_step)
+        check_range("ReducedModel", "substeps", self.substeps, least=1)
+        if self.model.coefficients != self.field.coefficients:
+            raise ValueError(
+                f"ReducedModel: `field` must have the coefficients of `model`, "
+                f"{self.model.coefficients}, got {self.field.coefficients}."
+            )
+
+    @property
+    def _axis_entries(self) -> dict[str, tuple[str, ...]]:
+        return {"coefficients": self.model.coefficients}
 
     def predict(
         self,
@@ -125,7 +142,7 @@ class ReducedModel:
     def _solution(self) -> TransferMatrix:
         return TransferMatrix(self.model)
 
-    def steps(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def steps(self, times: Float64[np.ndarray, " times"]) -> tuple[np.ndarray, np.ndarray]:
         """All times of the integrator, and where the wanted ones are among them.
 
         Parameters
@@ -136,11 +153,18 @@ class ReducedModel:
         Raises
         ------
         ValueError
-            If there is no time, or one is not later than the one before.
+            If there is no time, or one is not later than the one before or not finite.
         """
-        if not len(times) or np.any(np.diff(times) <= 0):
+        increase = np.all(times[1:] > times[:-1]) and np.all(np.isfinite(times))
+        if not len(times) or not increase:
             raise ValueError(
                 f"ReducedModel.predict: `times` must be one or more increasing times, got {times}."
+            )
+        n_steps = float(times[-1] - times[0]) / self.time_step
+        if n_steps > _MOST_STEPS:
+            raise ValueError(
+                f"ReducedModel.predict: `times` from {times[0]} to {times[-1]} take {n_steps:.3g} "
+                f"steps of {self.time_step}; at most {_MOST_STEPS:.0e} are possible."
             )
         grid, places = [times[0]], [0]
         for start, stop in itertools.pairwise(times):
@@ -151,6 +175,7 @@ class ReducedModel:
         return np.array(grid), np.array(places)
 
 
+@checked
 def reduced_model_dataset(learned: ReducedModel) -> xr.Dataset:
     """A learned model as a labelled dataset that holds numbers and text only."""
     model = learned.model
@@ -187,8 +212,26 @@ def _specified(term: Term) -> dict[str, Any]:
     return {"name": term.name, "products": term.products, **place}
 
 
+@checked
 def load_reduced_model(dataset: xr.Dataset) -> ReducedModel:
-    """The learned model of a dataset made by `reduced_model_dataset`."""
+    """The learned model of a dataset made by `reduced_model_dataset`.
+
+    Raises
+    ------
+    ValueError
+        If the dataset was not made so, or is damaged.
+    """
+    try:
+        return _loaded(dataset)
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+        reason = error.args[0] if isinstance(error, KeyError) and error.args else error
+        raise ValueError(
+            "load_reduced_model: `dataset` must be one that `reduced_model_dataset` made, or that "
+            f"`read_dataset` read; it lacks or has damaged: {reason}"
+        ) from error
+
+
+def _loaded(dataset: xr.Dataset) -> ReducedModel:
     specification = json.loads(dataset.attrs["specification"])
     lattice = Lattice(
         tuple(specification["lattice"]["shape"]), specification["lattice"]["boundary"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,11 +13,14 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float64
 
+from dynboltz._arguments import checked, fitted
+from dynboltz._numbers import check_finite
 from dynboltz.dynamics import AbstractVectorField
 
-from ._gauss_newton import LikelihoodSource, Solution
+from ._gauss_newton import LikelihoodSource, Solution, check_solver
 
 
+@checked
 def robust_covariance(
     field: AbstractVectorField,
     initial: Float64[np.ndarray, "initial_conditions coefficients"],
@@ -55,9 +59,24 @@ def robust_covariance(
     ----------
     White (1982), Econometrica 50, 1.
     """
+    where = "robust_covariance"
+    check_solver(where, field, initial, solution, len(weights))
+    sizes: dict[str, Any] = {"times": len(weights), "coefficients": initial.shape[1]}
+    annotation = Float64[np.ndarray, "_replicas times coefficients"]
     n_field = len(ravel_pytree(eqx.filter(field, eqx.is_inexact_array))[0])
     matrix, meat = np.zeros((n_field, n_field)), np.zeros((n_field, n_field))
-    for eta, samples in zip(initial, replicas, strict=True):
+    for number, (eta, given) in enumerate(itertools.zip_longest(initial, replicas)):
+        if eta is None or given is None:
+            raise ValueError(
+                f"{where}: `replicas` must be one set for each of the {len(initial)} initial "
+                f"coefficients, got {'more' if eta is None else number}."
+            )
+        samples = fitted(where, f"replicas[{number}]", given, annotation, sizes)
+        check_finite(where, f"`replicas[{number}]`", samples, ("replica", "time", "coefficient"))
+        if len(samples) < 2:
+            raise ValueError(
+                f"{where}: `replicas[{number}]` must be two or more replicas, got {len(samples)}."
+            )
         slopes, metric = map(
             np.asarray, _look(field, solution, source, jnp.asarray(eta), jnp.asarray(samples))
         )

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64, Int
 
+from dynboltz._arguments import check_memory, check_range, checked, is_traced
 from dynboltz._typing import AnyArray
 from dynboltz.dynamics import HermiteFunction
 
@@ -16,6 +17,7 @@ _VALUE = np.array([[1.0, 0, -3, 2], [0, 1, -2, 1], [0, 0, 3, -2], [0, 0, -1, 1]]
 """Cubic Hermite polynomials on the unit cell, ascending powers: value and slope at 0, then at 1."""
 
 
+@checked
 class Roughness(NamedTuple):
     r"""Bending energy of a function, in units of its cells.
 
@@ -38,18 +40,31 @@ class Roughness(NamedTuple):
 
     def value(self, values: Float[AnyArray, "vertices dofs outputs"]) -> Float[Array, ""]:
         """Half the energy, summed over the outputs."""
+        n_dofs = round(len(self.matrix) ** 0.5)
+        last = -1 if is_traced(self.rows) else int(np.max(self.rows, initial=-1))
+        if len(values) <= last or values.shape[1] != n_dofs:
+            raise ValueError(
+                f"Roughness.value: `values` must have shape (vertices, {n_dofs}, outputs) with "
+                f"more than {last} vertices, got {values.shape}."
+            )
         cells = jnp.asarray(values)[self.rows].reshape(len(self.rows), len(self.matrix), -1)
         return 0.5 * jnp.sum(cells * jnp.einsum("ab,cbo->cao", self.matrix, cells))
 
     def assemble(self, n_vertices: int) -> Float64[np.ndarray, "unknowns unknowns"]:
         """The energy of one output as a dense matrix over all degrees of freedom."""
+        check_range(
+            "Roughness.assemble", "n_vertices", n_vertices, least=self.rows.max(initial=-1) + 1
+        )
         n_dofs = round(len(self.matrix) ** 0.5)
+        size = n_vertices * n_dofs
+        check_memory("Roughness.assemble", "n_vertices", n_vertices, 8 * size**2)
         columns = (self.rows[:, :, None] * n_dofs + np.arange(n_dofs)).reshape(len(self.rows), -1)
         total = np.zeros((n_vertices * n_dofs,) * 2)
         np.add.at(total, (columns[:, :, None], columns[:, None, :]), self.matrix)
         return total
 
 
+@checked
 def roughness(function: HermiteFunction) -> Roughness:
     """The bending energy of a function with its present vertices."""
     grid = function.grid

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Shaped, UInt8
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import check_states
@@ -68,6 +69,7 @@ class InitialFits(NamedTuple):
     residual: Float64[np.ndarray, " snapshots"]
 
 
+@checked
 def fit_trajectories_sampled(
     model: LatticeModel,
     data: TrainingData,
@@ -110,7 +112,7 @@ def fit_trajectories_sampled(
         raise ValueError(
             "fit_trajectories_sampled: `data.states` is needed to read states; got None."
         )
-    check_data("fit_trajectories_sampled", data)
+    data = check_data("fit_trajectories_sampled", data, model.coefficients)
     fit = _SnapshotFit(GibbsSampler(model), settings)
     n_initial, n_times = len(data.initial), len(data.times)
     theta = np.tile(data.initial[:, None], (1, n_times, 1))
@@ -130,6 +132,7 @@ def fit_trajectories_sampled(
     return SampledFits(theta, metric, residual)
 
 
+@checked
 def fit_initial_persistent(
     model: LatticeModel,
     states: Shaped[AnyArray, "snapshots replicas sites"],

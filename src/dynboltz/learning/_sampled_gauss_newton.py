@@ -11,12 +11,19 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float64
 
+from dynboltz._arguments import checked
 from dynboltz.distributions import PointProcessModel
 from dynboltz.dynamics import AbstractVectorField
 from dynboltz.particles import PointPatterns
 from dynboltz.sampling import CondensationError
 
-from ._gauss_newton import GaussNewtonResult, GaussNewtonSettings, Solution, gauss_newton
+from ._gauss_newton import (
+    GaussNewtonResult,
+    GaussNewtonSettings,
+    Solution,
+    check_solver,
+    minimise,
+)
 from ._linearised_likelihood import Linearised, LinearisedLikelihood
 from ._natural_step import fading_rate, remembered
 from ._point_moments import PointMoments
@@ -29,6 +36,7 @@ MEMORY = 0.8
 _LARGEST_DAMPING = 1e6
 
 
+@checked
 def sampled_gauss_newton(
     field: AbstractVectorField,
     initial: Float64[np.ndarray, "initial_conditions coefficients"],
@@ -91,6 +99,7 @@ def sampled_gauss_newton(
     """
     settings = settings or SampledGaussNewtonSettings()
     _check(model, patterns, initial, weights)
+    check_solver("sampled_gauss_newton", field, initial, solution, len(weights))
     moments = PointMoments(
         model,
         patterns,
@@ -177,7 +186,7 @@ class _Search:
             steps=steps, damping=damping, fit_initial=self._settings.fit_initial
         )
         data = Linearised(*map(jnp.asarray, seen))
-        return gauss_newton(
+        return minimise(
             self._with(at[0]),
             at[1],
             self._solution,

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
+from dynboltz._arguments import checked
+
 
 @final
+@checked
 @dataclass(frozen=True)
 class SampledGaussNewtonSettings:
     r"""How the equations of a point process are learned from chains.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, final, get_args
+from typing import Literal, final
+
+from dynboltz._arguments import checked
 
 FitMoments = Literal["exact", "contrastive-divergence", "persistent"]
 FitOptimiser = Literal["natural", "adam", "sgd"]
@@ -15,6 +17,7 @@ Method = Literal["euler", "heun", "rk4"]
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class FitSettings:
     """How the coefficients of single snapshots are learned.
@@ -66,8 +69,6 @@ class FitSettings:
     start: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_choice("FitSettings", "moments", self.moments, get_args(FitMoments))
-        _check_choice("FitSettings", "optimiser", self.optimiser, get_args(FitOptimiser))
         _check_positive("FitSettings", learning_rate=self.learning_rate, steps=self.steps)
         _check_positive("FitSettings", sweeps=self.sweeps)
         if self.chains < 2:
@@ -92,6 +93,7 @@ class FitSettings:
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class LearningSettings:
     """How the right-hand sides of the differential equations are learned (Algorithm 1).
@@ -170,10 +172,6 @@ class LearningSettings:
 
     def __post_init__(self) -> None:
         where = "LearningSettings"
-        _check_choice(where, "moments", self.moments, get_args(TrainingMoments))
-        _check_choice(where, "optimiser", self.optimiser, get_args(TrainingOptimiser))
-        _check_choice(where, "method", self.method, get_args(Method))
-        _check_choice(where, "velocity_prior", self.velocity_prior, get_args(VelocityPriorKind))
         for name in ("batch", "replicas", "until", "window"):
             if getattr(self, name) is not None:
                 _check_positive(where, **{name: getattr(self, name)})
@@ -193,11 +191,6 @@ class LearningSettings:
                 raise ValueError(
                     f"{where}: `{name}` must not be negative, got {getattr(self, name)}."
                 )
-
-
-def _check_choice(where: str, name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{where}: `{name}` must be one of {allowed}, got {value!r}.")
 
 
 def _check_positive(where: str, **values: float | int) -> None:

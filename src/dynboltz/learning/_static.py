@@ -11,6 +11,7 @@ import numpy as np
 import optax
 from jaxtyping import Float64, Shaped
 
+from dynboltz._arguments import checked
 from dynboltz._numbers import check_finite, check_precision
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import (
@@ -50,6 +51,7 @@ def starting_point(
     return np.array([float(settings.start.get(name, 0.0)) for name in model.coefficients])
 
 
+@checked
 def fit_initial(
     model: LatticeModel,
     summaries: Float64[np.ndarray, "snapshots features"],
@@ -87,6 +89,11 @@ def fit_initial(
     check_finite("fit_initial", "`summaries`", summaries, ("snapshot", "feature"))
     solution = TransferMatrix(model) if solution is None else solution
     clamped = ClampedStatistics(model)
+    if not len(summaries) or summaries.shape[1] != clamped.n_features:
+        raise ValueError(
+            f"fit_initial: `summaries` must have shape (snapshots, {clamped.n_features}), the "
+            f"features of `model`, with one snapshot or more; got {summaries.shape}."
+        )
     start = starting_point(model, settings)
     if settings.optimiser == "natural":
 
@@ -99,6 +106,7 @@ def fit_initial(
     return np.asarray(_descend(solution, clamped, targets, jnp.asarray(start), settings))
 
 
+@checked
 def fit_initial_sampled(
     model: LatticeModel,
     states: Shaped[AnyArray, "snapshots replicas sites"],
@@ -158,6 +166,7 @@ def fit_initial_sampled(
     return np.asarray(theta)
 
 
+@checked
 def fit_trajectories(
     model: LatticeModel,
     data: TrainingData,
@@ -192,11 +201,17 @@ def fit_trajectories(
         If a number of the data is not finite, or JAX is in single precision.
     """
     check_precision("fit_trajectories")
-    check_data("fit_trajectories", data)
+    data = check_data("fit_trajectories", data, model.coefficients)
     solution = TransferMatrix(model) if solution is None else solution
     clamped = ClampedStatistics(model)
 
-    assert data.summaries is not None
+    if data.summaries is None:
+        raise ValueError("fit_trajectories: `data.summaries` is needed, see `summarise`; got None.")
+    if data.summaries.shape[2] != clamped.n_features:
+        raise ValueError(
+            f"fit_trajectories: `data.summaries` must have {clamped.n_features} features, those of "
+            f"`model`, got shape {data.summaries.shape}."
+        )
     initial, later = jnp.asarray(data.initial), jnp.asarray(data.summaries[:, 1:])
     theta = _follow(solution, clamped, later, initial, settings.prior_strength, settings.steps)
     return np.concatenate([data.initial[:, None], np.asarray(theta)], axis=1)

@@ -15,6 +15,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Float64
 
+from dynboltz._arguments import check_range, checked
 from dynboltz._numbers import check_precision
 from dynboltz._warnings import LearningWarning, warn
 from dynboltz.dynamics import (
@@ -55,6 +56,7 @@ class Window(NamedTuple):
     last: int
 
 
+@checked
 class Penalties(NamedTuple):
     """What is added to the action, given the field.
 
@@ -76,7 +78,20 @@ class Penalties(NamedTuple):
     bases: Any
 
     def value(self, field: HermiteField, values: Parameters) -> Float[Array, ""]:
-        """Sum of all penalties."""
+        """Sum of all penalties.
+
+        Raises
+        ------
+        ValueError
+            If there is another number of functions, or their shapes do not fit.
+        """
+        shapes = [np.shape(f.u) for f in field.functions]
+        if len(self.bending) != len(shapes) or [np.shape(v) for v in values] != shapes:
+            raise ValueError(
+                f"Penalties.value: `values` must have the shapes {shapes} of the degrees of "
+                f"freedom of `field`, which these penalties must be made for; got "
+                f"{[np.shape(v) for v in values]}."
+            )
         energies = [r.value(v) for r, v in zip(self.bending, values, strict=True)]
         total = self.smoothness * jnp.sum(jnp.stack(energies))
         if self.prior is None:
@@ -84,8 +99,17 @@ class Penalties(NamedTuple):
         return total + self.prior.value(field_values(field, self.bases, values))
 
 
+@checked
 def window_at(settings: LearningSettings, step: int, n_times: int) -> Window:
-    """The window of an optimisation step; it stops when it reaches the last time."""
+    """The window of an optimisation step; it stops when it reaches the last time.
+
+    Raises
+    ------
+    ValueError
+        If there is no such step or no time.
+    """
+    check_range("window_at", "step", step, least=0)
+    check_range("window_at", "n_times", n_times, least=1)
     if settings.window is None:
         return Window(0, n_times - 1)
     width = min(settings.window, n_times - 1)
@@ -93,6 +117,7 @@ def window_at(settings: LearningSettings, step: int, n_times: int) -> Window:
     return Window(first, first + width)
 
 
+@checked
 def train(
     field: HermiteField,
     data: TrainingData,
@@ -169,7 +194,7 @@ def train(
         If no step improved on the start, if training ended worse than the start, or early.
     """
     check_precision("train")
-    check_data("train", data)
+    data = check_data("train", data, field.coefficients)
     if not settings.steps:
         return field, {}
     n_initial, n_times = len(data.initial), len(data.times)

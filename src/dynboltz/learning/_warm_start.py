@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import typing
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +12,7 @@ import scipy.linalg.blas
 from jaxtyping import Array, Float, Float64
 from scipy import sparse
 
+from dynboltz._arguments import check_range, checked, fitted
 from dynboltz._memory import check_size
 from dynboltz._numbers import check_finite, check_precision
 from dynboltz.dynamics import HermiteBasis, HermiteField, HermiteGrid
@@ -29,6 +31,7 @@ MEMORY = 10
 """Time steps for which an error of the velocities at prior points is said to last."""
 
 
+@checked
 class VelocityPrior(NamedTuple):
     r"""Velocities expected at some points.
 
@@ -54,12 +57,24 @@ class VelocityPrior(NamedTuple):
     duration: float
 
     def value(self, field_values: Float[Array, "points coefficients"]) -> Float[Array, ""]:
-        """Penalty for the values of a field at the points."""
+        """Penalty for the values of a field at the points.
+
+        Raises
+        ------
+        ValueError
+            If there is another number of points or coefficients.
+        """
+        if field_values.shape != np.shape(self.velocities):
+            raise ValueError(
+                f"VelocityPrior.value: `field_values` must have the shape "
+                f"{np.shape(self.velocities)} of the velocities, got {field_values.shape}."
+            )
         difference = field_values - self.velocities
         squares = jnp.einsum("ni,nij,nj->n", difference, self.metric, difference)
         return 0.5 * self.duration**2 * jnp.mean(squares)
 
 
+@checked
 def warm_start(
     field: HermiteField,
     times: Float64[np.ndarray, " times"],
@@ -106,6 +121,11 @@ def warm_start(
         check_least_squares(function.grid, len(function.keys))
     check_finite("warm_start", "`theta`", theta, ("initial condition", "time", "coefficient"))
     check_finite("warm_start", "`metric`", metric, ("initial condition", "time", "row", "column"))
+    check_range("warm_start", "smoothness", smoothness, least=0)
+    check_range("warm_start", "substeps", substeps, least=1)
+    _check_snapshots(times, theta, metric)
+    if prior is not None:
+        prior = _checked_prior(prior, field)
     chosen = representative_times(len(times))
     target = (theta - theta[:, :1])[:, 1:][:, chosen]
     weight = _precision(metric[:, 1:][:, chosen])
@@ -153,6 +173,45 @@ def check_least_squares(grid: HermiteGrid, n_vertices: int) -> None:
         "choose larger cells (`cell`), fewer `arguments` of each function, or "
         "`warm_start = false` in `learning`",
     )
+
+
+def _check_snapshots(times: np.ndarray, theta: np.ndarray, metric: np.ndarray) -> None:
+    if len(times) < 2 or not len(theta) or not np.all(times[1:] > times[:-1]):
+        raise ValueError(
+            "warm_start: `times` must be two or more increasing times and `theta` have one initial "
+            f"condition or more, got the times {times} and shape {theta.shape}."
+        )
+    _check_metric("metric", metric)
+
+
+def _check_metric(name: str, metric: np.ndarray) -> None:
+    """Raise `ValueError` unless all variances that a metric stands for are positive."""
+    with np.errstate(all="ignore"):
+        try:
+            sound = np.all(_precision(metric) > 0)
+        except np.linalg.LinAlgError:
+            sound = False
+    if not sound:
+        raise ValueError(
+            f"warm_start: `{name}` must be a positive definite matrix for each snapshot; a "
+            "coefficient without effect on the distribution has none, leave it out."
+        )
+
+
+def _checked_prior(prior: VelocityPrior, field: HermiteField) -> VelocityPrior:
+    """The prior with arrays for lists, or `ValueError` unless it fits itself and the field."""
+    sizes: dict[str, Any] = {"coefficients": field.coefficients}
+    parts = {
+        name: fitted("warm_start", f"prior.{name}", getattr(prior, name), annotation, sizes)
+        for name, annotation in typing.get_type_hints(VelocityPrior).items()
+    }
+    prior = VelocityPrior(**parts)
+    if not len(prior.points):
+        raise ValueError("warm_start: `prior.points` must be one point or more, got none.")
+    for name in ("points", "velocities", "metric"):
+        check_finite("warm_start", f"`prior.{name}`", getattr(prior, name), ("point",))
+    _check_metric("prior.metric", prior.metric)
+    return prior
 
 
 def field_values(

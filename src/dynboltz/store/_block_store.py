@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 import zarr
 
+from dynboltz._arguments import checked
+
 from ._chunks import check_chunk, chunk_keys, n_chunks
 from ._errors import StoreError
 from ._files import flush, os_errors
@@ -17,6 +19,7 @@ from ._header import open_array
 from ._json import read_json, write_json
 
 
+@checked
 class BlockStore:
     """A store of replicas that blocks are written to.
 
@@ -42,7 +45,7 @@ class BlockStore:
     DATA: ClassVar[tuple[str, ...]]
 
     def __init__(self, path: Path, attrs: dict[str, Any]) -> None:
-        self.path = path
+        self.path = path = Path(path)
         self.attrs = attrs
         self._arrays = {name: open_array(path, name, "r+") for name in self.DATA}
         self.n_replicas = self._arrays[self.DATA[0]].shape[0]

@@ -12,15 +12,18 @@ import xarray as xr
 import zarr
 from zarr.storage import LocalStore
 
+from dynboltz._arguments import checked
+
 from ._chunks import balanced_chunks, codecs
 from ._errors import StoreError
 from ._files import new_directory, os_errors
 from ._json import plain_json
-from ._layout import AXES, check_axes
+from ._layout import AXES, check_axes, check_trajectories
 from ._seal import seal
 from ._trajectory_store import FORMAT, NO_STATE, VERSION, TrajectoryStore
 
 
+@checked
 def create_trajectories(
     path: Path | str,
     *,
@@ -179,6 +182,7 @@ def create_data(
     )
 
 
+@checked
 def write_trajectories(
     trajectories: xr.Dataset, path: Path | str, *, block_replicas: int | None = None
 ) -> TrajectoryStore:
@@ -198,6 +202,7 @@ def write_trajectories(
     StoreError
         As `create_trajectories` and `TrajectoryStore.write_block`.
     """
+    check_trajectories(Path(path), trajectories)
     n_replicas = trajectories.sizes["replica"]
     own = ("format", "format_version", "block_replicas")
     store = create_trajectories(

@@ -11,6 +11,8 @@ import numpy as np
 import xarray as xr
 from zarr.storage import LocalStore
 
+from dynboltz._arguments import checked
+
 from ._chunks import CHUNK_BYTES, codecs
 from ._decoding import check_memory, decoding
 from ._errors import StoreError
@@ -24,6 +26,7 @@ VERSION = 2
 OWN_ATTRIBUTES = ("format", "format_version")
 
 
+@checked
 def write_dataset(ds: xr.Dataset, path: Path | str) -> None:
     """Write a dataset as a store, replacing one that is there.
 
@@ -127,6 +130,7 @@ def _encoding(variable: xr.Variable) -> dict[str, Any]:
     return encoding
 
 
+@checked
 def read_dataset(path: Path | str, kind: str) -> xr.Dataset:
     """Read a dataset that `write_dataset` wrote.
 

@@ -11,13 +11,16 @@ from typing import Any, TextIO
 import numpy as np
 import xarray as xr
 
+from dynboltz._arguments import checked
+
 from ._files import replacing_file
-from ._layout import check_replica
+from ._layout import check_replica, check_trajectories
 from ._particle_layout import load_patterns
 
 AXIS_COUNT = 3
 
 
+@checked
 def export_extended_xyz(trajectories: xr.Dataset, path: Path | str, *, replica: int) -> None:
     """Write one replica of trajectories as an extended XYZ file, a frame a recorded time.
 
@@ -42,6 +45,10 @@ def export_extended_xyz(trajectories: xr.Dataset, path: Path | str, *, replica: 
         If there is no such replica, or the file cannot be written.
     """
     path = Path(path)
+    if "state" in trajectories:
+        check_trajectories(path, trajectories)
+    else:
+        load_patterns(trajectories)
     check_replica(path, replica, trajectories.sizes["replica"])
     chosen = trajectories.isel(replica=[replica])
     frames = _sites(chosen) if "state" in chosen else _particles(chosen)

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import numpy as np
 import xarray as xr
 
+from dynboltz._arguments import checked
 from dynboltz._text import decode_text
 from dynboltz.lattices import Boundary
 
@@ -23,6 +24,7 @@ ARRAYS = ("state", "time", "initial_condition")
 """What is read of a file, and of an archive `species` too; anything else in it is left alone."""
 
 
+@checked
 def read_npz(
     path: Path | str, *, species: Sequence[str] | None = None, boundary: Boundary = "periodic"
 ) -> xr.Dataset:
@@ -125,6 +127,7 @@ def _one_of(path: Path, name: str, argument: Any, found: Any) -> Any:
     return argument
 
 
+@checked
 def read_netcdf(
     path: Path | str,
     *,

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from dynboltz._arguments import checked
+
 from ._errors import StoreError
 from ._files import os_errors, replacing_file
 
@@ -63,6 +65,7 @@ def _join(key: str, name: Any) -> str:
     return f"{key}.{name}" if key else str(name)
 
 
+@checked
 def write_json(path: Path | str, obj: Any) -> None:
     """Write a JSON file in one step: after a crash it is the old one or the new one.
 
@@ -87,6 +90,7 @@ def write_json(path: Path | str, obj: Any) -> None:
         temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
+@checked
 def read_json(path: Path | str) -> Any:
     """Read a JSON file.
 

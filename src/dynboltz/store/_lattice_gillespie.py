@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import UInt8
 
+from dynboltz._arguments import checked
 from dynboltz.lattices import Boundary
 
 from ._decoding import check_memory, read_lines, within_memory
@@ -24,6 +25,7 @@ STEPS = r"([0-9]+)\.txt"
 MAX_DIGITS = 18
 
 
+@checked
 def read_lattice_gillespie(
     directory: Path | str,
     shape: tuple[int, ...],

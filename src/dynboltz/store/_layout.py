@@ -10,11 +10,14 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64, Integer, UInt8
 
+from dynboltz._arguments import checked
+
 from ._errors import StoreError
 
 AXES = ("x", "y", "z")
 
 
+@checked
 def trajectories_dataset(
     state: UInt8[np.ndarray, "replicas times ..."],
     moments: Float64[np.ndarray, "replicas times moments"],
@@ -66,6 +69,27 @@ def trajectories_dataset(
         },
         attrs=dict(attrs),
     )
+
+
+def check_trajectories(path: Path, trajectories: xr.Dataset) -> None:
+    """Raise `StoreError` unless a dataset is in the layout of `trajectories_dataset`."""
+    state, moments = trajectories.get("state"), trajectories.get("moments")
+    missing = [
+        name
+        for name in ("state", "moments", "time", "moment", "initial_condition")
+        if name not in trajectories
+    ]
+    if missing or state is None or moments is None:
+        raise StoreError(
+            path, f"`trajectories` must be made by `trajectories_dataset`: {missing} are missing."
+        )
+    dims = ("replica", "time", *AXES[: max(0, state.ndim - 2)])
+    if state.dims != dims or moments.dims != ("replica", "time", "moment"):
+        raise StoreError(
+            path,
+            "`trajectories` must have `state` with the axes replica, time, x[, y, z] and `moments` "
+            f"with replica, time, moment; got {state.dims} and {moments.dims}.",
+        )
 
 
 def check_axes(

@@ -14,6 +14,8 @@ import numpy as np
 import xarray as xr
 from xarray.backends import H5NetCDFStore
 
+from dynboltz._arguments import checked
+
 from ._decoding import check_memory, check_regular, decoding
 from ._errors import StoreError
 from ._files import replacing_file
@@ -26,6 +28,7 @@ SEAL = ("json_attributes", "attributes_sha256")
 _AS_STORED: dict[str, Any] = {"decode_times": False, "create_default_indexes": False}
 
 
+@checked
 def export_netcdf(ds: xr.Dataset, path: Path | str) -> None:
     """Write a dataset as one compressed, checksummed NetCDF-4 file, in one step.
 
@@ -65,6 +68,7 @@ def export_netcdf(ds: xr.Dataset, path: Path | str) -> None:
             raise StoreError(path, f"cannot be written: {error}.") from error
 
 
+@checked
 def import_netcdf(path: Path | str, *kinds: str) -> xr.Dataset:
     """Read a dataset that `export_netcdf` wrote.
 

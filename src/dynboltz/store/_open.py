@@ -9,12 +9,15 @@ from typing import Any
 
 import xarray as xr
 
+from dynboltz._arguments import checked
+
 from ._block_store import BlockStore
 from ._errors import StoreError
 from ._header import open_dataset
 from ._trajectory_store import resume_trajectories
 
 
+@checked
 def open_trajectories(
     path: Path | str,
     *,

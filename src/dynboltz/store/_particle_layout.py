@@ -10,12 +10,14 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64, Integer
 
+from dynboltz._arguments import checked
 from dynboltz.particles import Box, PointPatterns
 
 from ._errors import StoreError
 from ._layout import AXES
 
 
+@checked
 def particles_dataset(
     patterns: PointPatterns,
     times: Float64[np.ndarray, " times"],
@@ -43,7 +45,8 @@ def particles_dataset(
     Raises
     ------
     ValueError
-        If the batch is not that of replicas and times.
+        If the batch is not that of replicas and times, or there is not one initial condition a
+        replica.
     """
     if len(patterns.batch) != 2 or patterns.batch[1] != len(times):
         raise ValueError(
@@ -51,6 +54,11 @@ def particles_dataset(
             f"are {len(times)} times, got {patterns.batch}."
         )
     starts = np.zeros(patterns.batch[0]) if initial_condition is None else initial_condition
+    if starts.shape != (patterns.batch[0],):
+        raise ValueError(
+            "particles_dataset: `initial_condition` must have one entry for each of the "
+            f"{patterns.batch[0]} replicas, got shape {starts.shape}."
+        )
     own = {
         "species": list(patterns.species),
         "box_lengths": [float(length) for length in patterns.box.lengths],
@@ -70,6 +78,7 @@ def particles_dataset(
     )
 
 
+@checked
 def load_patterns(trajectories: xr.Dataset) -> PointPatterns:
     """Patterns of a dataset in the layout of `particles_dataset`, checked.
 
@@ -83,19 +92,30 @@ def load_patterns(trajectories: xr.Dataset) -> PointPatterns:
     ValueError
         If an attribute is missing, or the particles do not fit the box and the species.
     """
-    missing = [
-        key for key in ("species", "box_lengths", "boundary") if key not in trajectories.attrs
-    ]
-    if missing:
-        raise ValueError(f"load_patterns: the dataset has no attribute {', '.join(missing)}.")
     attrs = trajectories.attrs
-    box = Box(tuple(float(length) for length in np.ravel(attrs["box_lengths"])), attrs["boundary"])
-    return PointPatterns(
-        np.asarray(trajectories.position.values, dtype=np.float64),
-        trajectories.label.values,
-        tuple(attrs["species"]),
-        box,
-    )
+    missing = [key for key in ("species", "box_lengths", "boundary") if key not in attrs]
+    arrays = [name for name in ("position", "label") if name not in trajectories]
+    if missing or arrays:
+        kind = "attribute" if missing else "variable"
+        raise ValueError(
+            f"load_patterns: `trajectories` has no {kind} {', '.join(missing or arrays)}. Particle "
+            "trajectories are made by `particles_dataset`, `open_particles` and the readers of "
+            "foreign files."
+        )
+    lengths, species = np.ravel(attrs["box_lengths"]), attrs["species"]
+    if lengths.dtype.kind not in "iuf" or isinstance(species, str) or np.ndim(species) != 1:
+        raise ValueError(
+            "load_patterns: of `trajectories`, the attribute `box_lengths` must be numbers and "
+            f"`species` a list of names, got {attrs['box_lengths']!r} and {species!r}."
+        )
+    position, label = trajectories.position.values, trajectories.label.values
+    if position.dtype.kind not in "iuf" or label.dtype.kind not in "iu":
+        raise ValueError(
+            "load_patterns: of `trajectories`, `position` must be numbers and `label` integers, "
+            f"got {position.dtype} and {label.dtype}."
+        )
+    box = Box(tuple(float(length) for length in lengths), attrs["boundary"])
+    return PointPatterns(position.astype(np.float64), label, tuple(species), box)
 
 
 def checked_patterns(

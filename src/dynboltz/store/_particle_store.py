@@ -11,6 +11,7 @@ import xarray as xr
 import zarr
 from zarr.storage import LocalStore
 
+from dynboltz._arguments import checked
 from dynboltz.particles import Box, PointPatterns
 
 from ._block_store import BlockStore
@@ -30,6 +31,7 @@ ARRAYS = ("position", "label", "time", "axis", "initial_condition")
 
 
 @final
+@checked
 class ParticleStore(BlockStore):
     """A store of particle trajectories that blocks of replicas are written to.
 
@@ -74,6 +76,7 @@ class ParticleStore(BlockStore):
         self._write(index, {"position": patterns.positions, "label": patterns.labels})
 
 
+@checked
 def create_particles(
     path: Path | str,
     *,
@@ -155,6 +158,7 @@ def create_particles(
     return ParticleStore(path, attributes)
 
 
+@checked
 def write_particles(
     trajectories: xr.Dataset, path: Path | str, *, block_replicas: int | None = None
 ) -> ParticleStore:
@@ -197,6 +201,7 @@ def write_particles(
     return store
 
 
+@checked
 def resume_particles(path: Path | str, *, expect: Mapping[str, Any] | None = None) -> ParticleStore:
     """Open a store of particle trajectories to write the blocks that are missing.
 
@@ -219,6 +224,7 @@ def resume_particles(path: Path | str, *, expect: Mapping[str, Any] | None = Non
     return ParticleStore(path, attributes)
 
 
+@checked
 def open_particles(
     path: Path | str,
     *,

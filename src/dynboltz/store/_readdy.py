@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
+from dynboltz._arguments import checked
 from dynboltz.particles import Box, Walls
 
 from ._decoding import within_memory
@@ -32,6 +33,7 @@ class _Frames(NamedTuple):
     positions: np.ndarray
 
 
+@checked
 def read_readdy(
     paths: Path | str | Sequence[Path | str],
     *,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from dynboltz._arguments import checked
 from dynboltz.particles import Box
 
 from ._decoding import read_lines, within_memory
@@ -20,6 +21,7 @@ MAX_DIGITS = 18
 _Line = tuple[int, int, tuple[float, ...], str]
 
 
+@checked
 def read_smoldyn(
     paths: Path | str | Sequence[Path | str],
     box: Box,

@@ -8,6 +8,8 @@ from typing import Any, final
 
 import numpy as np
 
+from dynboltz._arguments import checked
+
 from ._block_store import BlockStore
 from ._errors import StoreError
 from ._header import open_array, read_header
@@ -19,6 +21,7 @@ ARRAYS = ("state", "moments", "time", "moment", "initial_condition")
 
 
 @final
+@checked
 class TrajectoryStore(BlockStore):
     """A store of trajectories that blocks of replicas are written to.
 
@@ -66,6 +69,7 @@ class TrajectoryStore(BlockStore):
             raise StoreError(self.path, "moments must be finite.", key="array `moments`")
 
 
+@checked
 def resume_trajectories(
     path: Path | str, *, expect: Mapping[str, Any] | None = None
 ) -> TrajectoryStore:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, final
 
+from dynboltz._arguments import checked
+
 from . import _dataset, _particle_store, _trajectory_store
 from ._block_store import BlockStore
 from ._chunks import check_chunk
@@ -35,6 +37,7 @@ _SHOWN = 10
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Verification:
     """What the verification of a store or file found, one sentence each.
@@ -57,6 +60,7 @@ class Verification:
         return not self.damaged and not self.missing
 
 
+@checked
 def store_checksum(path: Path | str) -> str:
     """SHA-256 of a store: of its metadata and of the checksums of all its chunks.
 
@@ -85,6 +89,7 @@ def store_checksum(path: Path | str) -> str:
     return digest.hexdigest()
 
 
+@checked
 def verify_store(path: Path | str) -> Verification:
     """Compare every checksum of a store.
 
@@ -142,6 +147,7 @@ def _block_faults(store: BlockStore, index: int) -> list[str]:
     return _chunk_faults(store.path, store.keys(index))
 
 
+@checked
 def discard_damaged_blocks(path: Path | str) -> list[int]:
     """Take the commit markers of damaged blocks away, so that they are made anew.
 
@@ -173,9 +179,10 @@ def discard_damaged_blocks(path: Path | str) -> list[int]:
     return damaged
 
 
+@checked
 def is_block_store(path: Path) -> bool:
     """Whether a store is one that is written block by block, as far as it says."""
-    return _format(path) in RESUME
+    return _format(Path(path)) in RESUME
 
 
 def _attributes(path: Path) -> dict[str, Any]:
