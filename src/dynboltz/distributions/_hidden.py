@@ -19,6 +19,7 @@ import numba
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float64, Int32, Int64, UInt8
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import (
     WORD,
@@ -38,6 +39,7 @@ MAX_FREE_UNITS = 32
 """Units of a layer with coefficients of their own that are told apart."""
 
 
+@checked
 @dataclass(frozen=True)
 class HiddenLayer:
     """The terms of hidden units of one layer that share their coefficients, seen from one of them.
@@ -67,6 +69,10 @@ class HiddenLayer:
     species: tuple[int, ...]
     products: tuple[tuple[Product, ...], ...]
     codes: Int64[np.ndarray, "codes terms"]
+
+    @property
+    def _axis_entries(self) -> dict[str, int]:
+        return {"codes": len(self.codes), "terms": len(self.products), "sites": len(self.units)}
 
     @functools.cached_property
     def _counts(self) -> Float64[np.ndarray, "codes terms"]:
@@ -120,6 +126,7 @@ def label_weights(
     return weights, np.exp(-highest) + weights.sum(axis=0)
 
 
+@checked
 def hidden_layers(model: LatticeModel) -> tuple[HiddenLayer, ...]:
     """Terms of every hidden layer, for models whose hidden units are independent given the data.
 
@@ -219,6 +226,7 @@ def _seen_from_unit(term: Term, product: Product, number: int) -> Product:
     )
 
 
+@checked
 class Surroundings:
     """Histogram of the surroundings of hidden units of one layer that share their coefficients.
 
