@@ -246,7 +246,8 @@ def _plan(function: Callable[..., Any], owner: type | None) -> _Plan:
     for parameter in inspect.signature(function).parameters.values():
         annotation = hints.get(parameter.name, Any)
         rule = None if annotation is Any else rule_of(annotation)
-        if parameter.default is None and rule is not None:
+        optional = type(None) in get_args(annotation)
+        if parameter.default is None and rule is not None and not optional:
             rule = _or_none(rule)
         if parameter.kind is parameter.VAR_POSITIONAL:
             more = None if rule is None else (parameter.name, rule)
