@@ -153,13 +153,6 @@ def check_positive(where: str, name: str, value: float | int) -> None:
         raise ValueError(f"{where}: `{name}` must be positive and finite, got {value}.")
 
 
-def check_finite(where: str, **arrays: Any) -> None:
-    """Raise `ValueError` if an array holds infinities or NaN; traced ones pass."""
-    for name, values in arrays.items():
-        if not is_traced(values) and not np.all(np.isfinite(np.asarray(values))):
-            raise ValueError(f"{where}: `{name}` must be finite, got inf or nan in it.")
-
-
 def check_memory(where: str, name: str, value: object, n_bytes: int) -> None:
     """Raise `ValueError` if a number asks for arrays that are larger than the memory."""
     if n_bytes > memory():
@@ -270,11 +263,18 @@ def _hints(function: Callable[..., Any], owner: type | None) -> dict[str, Any]:
     written = inspect.unwrap(function)
     generated = owner is not None and dataclasses.is_dataclass(owner)
     if not generated or written.__code__.co_filename != "<string>":
-        return typing.get_type_hints(written)
+        return _evaluated(written)
     # The constructor that `dataclass` wrote: its annotations belong to the modules of the fields.
     given = function.__annotations__  # `Any` where equinox converts
     fields = typing.get_type_hints(owner)
     return {name: hint for name, hint in fields.items() if given.get(name, Any) is not Any}
+
+
+def _evaluated(function: Any) -> dict[str, Any]:
+    """Annotations of the arguments; that of the result is of no interest."""
+    given = {name: hint for name, hint in function.__annotations__.items() if name != "return"}
+    arguments = types.SimpleNamespace(__annotations__=given)
+    return typing.get_type_hints(arguments, function.__globals__)
 
 
 # ---- Rules: one for each kind of annotation

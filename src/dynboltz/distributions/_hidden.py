@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Float64, Int32, Int64, UInt8
 
 from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import (
     WORD,
@@ -87,7 +88,7 @@ class HiddenLayer:
 
     def free_energy(
         self, theta: Float[AnyArray, " coefficients"], counts: Int64[np.ndarray, "... terms"]
-    ) -> Float[Array, ...]:
+    ) -> Float[Array, " ..."]:
         r"""Log weight of a unit, $\ln(1 + \sum_\beta e^{f_\beta})$, for given integers."""
         coefficients, species = np.array(self.coefficients, int), np.array(self.species, int)
         empty = jnp.zeros(counts.shape[:-1], theta.dtype)
@@ -103,6 +104,8 @@ class HiddenLayer:
         histograms: Float64[np.ndarray, "rows codes"],
     ) -> Float64[np.ndarray, "rows terms"]:
         r"""Mean of each term, $\sum_c w_c\, n_t(c)\, p(\beta_t \mid c)$, for weights of codes."""
+        check_finite("HiddenLayer.moments", "`theta`", theta)
+        check_finite("HiddenLayer.moments", "`histograms`", histograms)
         occurring = np.flatnonzero(histograms.any(axis=0))
         histograms, counts = histograms[:, occurring], self._counts[occurring]
         fields = np.stack([theta[:, own] @ counts[:, terms].T for own, terms in self._by_species])
@@ -116,7 +119,7 @@ class HiddenLayer:
 
 def label_weights(
     fields: Float64[np.ndarray, "species ..."],
-) -> tuple[Float64[np.ndarray, "species ..."], Float64[np.ndarray, ...]]:
+) -> tuple[Float64[np.ndarray, "species ..."], Float64[np.ndarray, " ..."]]:
     r"""Weights $e^{f_\beta}$ of the species of units and their sum with the 1 of an empty unit.
 
     Both are divided by the largest weight, so that nothing overflows.

@@ -50,8 +50,8 @@ class AbstractSolution(abc.ABC):
 
 
 def scaled(
-    matrix: Float[Array, ...],
-) -> tuple[Float[Array, ...], Float[Array, ""]]:
+    matrix: Float[Array, " ..."],
+) -> tuple[Float[Array, " ..."], Float[Array, ""]]:
     """Matrix or vector divided by its largest entry, and the log of that entry."""
     largest = jax.lax.stop_gradient(jnp.max(matrix))
     return matrix / largest, jnp.log(largest)

@@ -76,7 +76,7 @@ class L2(eqx.Module):
     """
 
     strength: float = eqx.field(static=True)
-    target: Float[AnyArray, ...]
+    target: Float[AnyArray, " ..."]
 
     def __check_init__(self) -> None:
         if not self.strength >= 0:

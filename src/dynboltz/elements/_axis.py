@@ -8,7 +8,8 @@ from typing import Literal, final, get_args
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from dynboltz._arguments import check_finite, check_memory, check_range, checked
+from dynboltz._arguments import check_memory, check_range, checked
+from dynboltz._numbers import check_finite
 
 Family = Literal["P1", "Hermite"]
 
@@ -98,7 +99,7 @@ class AxisElements:
         self, positions: Float64[np.ndarray, " points"]
     ) -> tuple[Int64[np.ndarray, " points"], Float64[np.ndarray, " points"]]:
         r"""Element of each position and the position $\xi$ in it; ends belong to their element."""
-        check_finite("AxisElements.locate", positions=positions)
+        check_finite("AxisElements.locate", "`positions`", positions)
         scaled = positions / self.side
         elements = np.clip(np.floor(scaled), 0, self.n_elements - 1).astype(np.int64)
         return elements, scaled - elements

@@ -10,7 +10,8 @@ from typing import Protocol, final, runtime_checkable
 import numpy as np
 from jaxtyping import Float64
 
-from dynboltz._arguments import check_finite, checked
+from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
 from dynboltz.particles import Box
 
 from ._axis import AxisElements, Family
@@ -142,7 +143,7 @@ class ElementSpace:
         derivative
             Order of the derivative along each axis, 0 to 2; none by default.
         """
-        check_finite("ElementSpace.evaluate", points=points)
+        check_finite("ElementSpace.evaluate", "`points`", points)
         orders = derivative or (0,) * len(self.axes)
         if len(orders) != len(self.axes):
             raise ValueError(
@@ -159,7 +160,8 @@ class ElementSpace:
         self, points: Float64[np.ndarray, "points dim"], weights: Float64[np.ndarray, " points"]
     ) -> Float64[np.ndarray, " coefficients"]:
         r"""Weighted sums $\sum_i w_i \varphi_j(x_i)$, without the values at all points at once."""
-        check_finite("ElementSpace.sums", points=points, weights=weights)
+        check_finite("ElementSpace.sums", "`points`", points)
+        check_finite("ElementSpace.sums", "`weights`", weights)
         places = np.zeros((len(points), 1), dtype=np.int64)
         values = weights[:, None]
         for axis, positions in zip(self.axes, points.T, strict=True):
@@ -188,7 +190,7 @@ class ElementSpace:
         values
             Values at the points of `quadrature`.
         """
-        check_finite("ElementSpace.project", values=values)
+        check_finite("ElementSpace.project", "`values`", values)
         n_points = [len(axis.quadrature()[0]) for axis in self.axes]
         if values.shape[-1] != np.prod(n_points):
             raise ValueError(

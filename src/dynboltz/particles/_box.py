@@ -10,7 +10,8 @@ from typing import Literal, final, get_args
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from dynboltz._arguments import check_finite, checked
+from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
 
 Walls = Literal["periodic", "reflecting"]
 
@@ -89,7 +90,8 @@ class Box:
                 f"Box.displacement: `a` and `b` must have shapes that go together, got {a.shape} "
                 f"and {b.shape}."
             ) from None
-        check_finite("Box.displacement", a=a, b=b)
+        check_finite("Box.displacement", "`a`", a)
+        check_finite("Box.displacement", "`b`", b)
         difference = b - a
         if not self.is_periodic:
             return difference
@@ -108,7 +110,7 @@ class Box:
     ) -> Float64[np.ndarray, "*points dim"]:
         """Points moved into the box: to their periodic images, or reflected at the walls."""
         self._check_axes("fold", points)
-        check_finite("Box.fold", points=points)
+        check_finite("Box.fold", "`points`", points)
         lengths = np.array(self.lengths, dtype=np.float64)
         if self.is_periodic:
             folded = points - lengths * np.floor(points / lengths)
