@@ -17,7 +17,7 @@ import math
 import os
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
@@ -43,14 +43,27 @@ class Misfit(Exception):
     """An argument that does not fit: what it must, and what was given."""
 
     def __init__(
-        self, must: str, given: str, *, place: str = "", near: bool = False, kind: type = TypeError
-    ):
+        self,
+        must: str,
+        given: str,
+        *,
+        place: str = "",
+        hint: str = "",
+        near: bool = False,
+        kind: type = TypeError,
+    ) -> None:
         super().__init__(must)
         self.must = must
         self.given = given
         self.place = place  # within the argument, `[1]`
+        self.hint = hint  # what may have been meant
         self.near = near  # the right kind of value, wrong in a detail
         self.kind = kind
+
+    def within(self, place: str) -> Misfit:
+        """The same of a part of an argument."""
+        place += self.place
+        return Misfit(self.must, self.given, place=place, hint=self.hint, near=True, kind=self.kind)
 
 
 class OutOfMemoryError(MemoryError):
@@ -172,6 +185,15 @@ def check_range(
         raise ValueError(f"{where}: `{name}` must be {must}, got {value}.")
 
 
+def check_name(where: str, argument: str, name: str, allowed: Iterable[str]) -> None:
+    """Raise `ValueError` unless a name is one of some others."""
+    if name not in (known := tuple(allowed)):
+        raise ValueError(
+            f"{where}: `{argument}` must be one of {', '.join(known)}, got {name!r}."
+            f"{did_you_mean(name, known)}"
+        )
+
+
 def check_positive(where: str, name: str, value: float | int) -> None:
     """Raise `ValueError` unless a number is positive and finite."""
     if not 0 < value < math.inf:
@@ -195,18 +217,16 @@ class _Plan(NamedTuple):
     positional: tuple[tuple[str, Rule | None], ...]
     more: tuple[str, Rule] | None  # of `*args`
     named: Mapping[str, Rule]
+    has_arrays: bool
 
     def fit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         sizes: Sizes = {}
-        known = args[1:] if self.function.__name__ == "__init__" else args
-        for value in (*known, *kwargs.values()):
-            entries = getattr(type(value), "_axis_entries", None)
-            if entries is not None and not isinstance(value, type):
-                for axis, size in value._axis_entries.items():
-                    sizes.setdefault(axis, size)
+        if self.has_arrays:
+            self._add_sizes(sizes, args, kwargs)
         fitted = list(args)
+        positional, more = self.positional, self.more
         for i, value in enumerate(args):
-            name, rule = self.positional[i] if i < len(self.positional) else self.more or ("", None)
+            name, rule = positional[i] if i < len(positional) else more or ("", None)
             if rule is not None:
                 fitted[i] = self._fit(name, rule, value, sizes, args)
         for name, value in kwargs.items():
@@ -215,6 +235,15 @@ class _Plan(NamedTuple):
                 kwargs[name] = self._fit(name, rule, value, sizes, args)
         return tuple(fitted), kwargs
 
+    def _add_sizes(self, sizes: Sizes, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Sizes of axes that objects fix, such as a model the number of its coefficients."""
+        known = args[1:] if self.function.__name__ == "__init__" else args
+        for value in (*known, *kwargs.values()):
+            entries = getattr(type(value), "_axis_entries", None)
+            if entries is not None and not isinstance(value, type):
+                for axis, size in value._axis_entries.items():
+                    sizes.setdefault(axis, size)
+
     def _fit(self, name: str, rule: Rule, value: Any, sizes: Sizes, args: tuple[Any, ...]) -> Any:
         try:
             return rule(value, sizes)
@@ -222,7 +251,7 @@ class _Plan(NamedTuple):
             where = self.where(args)
             message = (
                 f"{where}: `{name}{misfit.place}` must {misfit.must}, got {misfit.given}"
-                f"{_stop(misfit.given)}{self._hint(value, misfit, args)}"
+                f"{_stop(misfit.given)}{misfit.hint or self._hint(value, misfit, args)}"
             )
             raised = misfit.kind(message)
         raise raised
@@ -257,7 +286,8 @@ def _plan(function: Callable[..., Any], owner: type | None) -> _Plan:
     for parameter in inspect.signature(function).parameters.values():
         annotation = hints.get(parameter.name, Any)
         rule = None if annotation is Any else rule_of(annotation)
-        if parameter.default is None and rule is not None:
+        optional = type(None) in get_args(annotation)
+        if parameter.default is None and rule is not None and not optional:
             rule = _or_none(rule)
         if parameter.kind is parameter.VAR_POSITIONAL:
             more = None if rule is None else (parameter.name, rule)
@@ -268,16 +298,30 @@ def _plan(function: Callable[..., Any], owner: type | None) -> _Plan:
             positional.append((parameter.name, rule))
         if rule is not None:
             named[parameter.name] = rule
-    return _Plan(function, owner, tuple(positional), more, named)
+    has_arrays = any(map(_mentions_arrays, hints.values()))
+    return _Plan(function, owner, tuple(positional), more, named, has_arrays)
+
+
+def _mentions_arrays(annotation: Any) -> bool:
+    return _is_array(annotation) or any(map(_mentions_arrays, get_args(annotation)))
 
 
 def _hints(function: Callable[..., Any], owner: type | None) -> dict[str, Any]:
-    if owner is not None and function.__name__ == "__init__" and dataclasses.is_dataclass(owner):
-        # Generated by `dataclass`, which does not keep where its annotations come from.
-        fields = typing.get_type_hints(owner)
-        if {*function.__annotations__} - {"return"} <= {*fields}:
-            return {name: fields[name] for name in function.__annotations__ if name in fields}
-    return typing.get_type_hints(function)
+    written = inspect.unwrap(function)
+    generated = owner is not None and dataclasses.is_dataclass(owner)
+    if not generated or written.__code__.co_filename != "<string>":
+        return _evaluated(written)
+    # The constructor that `dataclass` wrote: its annotations belong to the modules of the fields.
+    given = function.__annotations__  # `Any` where equinox converts
+    fields = typing.get_type_hints(owner)
+    return {name: hint for name, hint in fields.items() if given.get(name, Any) is not Any}
+
+
+def _evaluated(function: Any) -> dict[str, Any]:
+    """Annotations of the arguments; that of the result is of no interest."""
+    given = {name: hint for name, hint in function.__annotations__.items() if name != "return"}
+    arguments = types.SimpleNamespace(__annotations__=given)
+    return typing.get_type_hints(arguments, function.__globals__)
 
 
 # ---- Rules: one for each kind of annotation
@@ -321,10 +365,6 @@ def _bound(variable: TypeVar) -> Any:
     return Any if isinstance(bound, typing.ForwardRef | str) else bound
 
 
-def _anything(value: Any, sizes: Sizes) -> Any:
-    return value
-
-
 def _none(value: Any, sizes: Sizes) -> None:
     if value is not None:
         raise Misfit("be None", shown(value))
@@ -337,7 +377,10 @@ def _flag(value: Any, sizes: Sizes) -> bool:
 
 
 def _integer(value: Any, sizes: Sizes) -> int:
-    if type(value) is not int:
+    if type(value) is int:
+        if -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
+            return value
+    else:
         if isinstance(value, bool | np.bool_) or is_traced(value):
             raise Misfit("be an integer", shown(value))
         if not isinstance(value, int | np.integer) and not _is_integer(value):
@@ -451,13 +494,19 @@ def _one_of(allowed: tuple[Any, ...], value: Any, sizes: Sizes) -> Any:
     near = did_you_mean(value, map(str, allowed)) if isinstance(value, str) else ""
     listed = [repr(one) for one in allowed]
     must = " or ".join([", ".join(listed[:-1]), listed[-1]] if listed[1:] else listed)
-    raise Misfit(
-        f"be {must}", shown(value) + ("." + near if near else ""), near=bool(near), kind=ValueError
-    )
+    raise Misfit(f"be {must}", shown(value), hint=near, near=bool(near), kind=ValueError)
 
 
 def _or_none(rule: Rule) -> Rule:
-    return lambda value, sizes: None if value is None else rule(value, sizes)
+    def fit(value: Any, sizes: Sizes) -> Any:
+        try:
+            return None if value is None else rule(value, sizes)
+        except Misfit as misfit:
+            if not misfit.near:
+                misfit.must += " or None"
+            raise
+
+    return fit
 
 
 def _union_rule(alternatives: tuple[Any, ...]) -> Rule | None:
@@ -473,6 +522,8 @@ def _union_rule(alternatives: tuple[Any, ...]) -> Rule | None:
     kept = [rule for rule in rules if rule is not None]
     if len(kept) < len(rules):  # one of them takes anything
         return None
+    if _none in kept and len(kept) == 2:
+        return _or_none(kept[0] if kept[1] is _none else kept[1])
     return kept[0] if len(kept) == 1 else functools.partial(_first_that_fits, kept)
 
 
@@ -522,53 +573,61 @@ def _tuple_rule(arguments: tuple[Any, ...]) -> Rule:
 
 
 def _tuple(rule: Rule | None, value: Any, sizes: Sizes) -> tuple[Any, ...]:
-    value = _elements(value)
-    if not isinstance(value, tuple):
-        raise Misfit(f"be a tuple{_of(rule)}", shown(value) + _comma(value))
-    if rule is None:
-        return value
-    fitted = [_element(rule, i, one, sizes) for i, one in enumerate(value)]
-    return value if all(map(_same, fitted, value)) else tuple(fitted)
+    if type(value) is not tuple:
+        value = _elements(value)
+        if not isinstance(value, tuple):
+            raise Misfit(f"be a tuple{_of(rule)}", shown(value) + _comma(value))
+    return value if rule is None else _fit_elements(rule, value, sizes)
 
 
 def _fixed_tuple(rules: tuple[Rule | None, ...], value: Any, sizes: Sizes) -> tuple[Any, ...]:
-    value = _elements(value)
+    if type(value) is not tuple:
+        value = _elements(value)
     if not isinstance(value, tuple):
         raise Misfit(f"be a tuple of {len(rules)} entries", shown(value))
     if len(value) != len(rules):
         raise Misfit(
             f"be a tuple of {len(rules)} entries", f"{len(value)}", near=True, kind=ValueError
         )
-    fitted = [
-        one if rule is None else _element(rule, i, one, sizes)
-        for i, (rule, one) in enumerate(zip(rules, value, strict=True))
-    ]
-    return value if all(map(_same, fitted, value)) else tuple(fitted)
+    changed, fitted = False, list(value)
+    for i, rule in enumerate(rules):
+        if rule is not None:
+            fitted[i] = _element(rule, i, value[i], sizes)
+            changed = changed or fitted[i] is not value[i]
+    return tuple(fitted) if changed else value
 
 
-def _same(a: Any, b: Any) -> bool:
-    return a is b
+def _fit_elements(rule: Rule, value: Any, sizes: Sizes) -> Any:
+    """The list or tuple itself where nothing in it is converted."""
+    fitted = None
+    i = 0
+    try:
+        for i, one in enumerate(value):
+            new = rule(one, sizes)
+            if new is not one:
+                fitted = list(value) if fitted is None else fitted
+                fitted[i] = new
+    except Misfit as misfit:
+        raise misfit.within(f"[{i}]") from None
+    return value if fitted is None else type(value)(fitted)
 
 
 def _element(rule: Rule, i: object, value: Any, sizes: Sizes) -> Any:
     try:
         return rule(value, sizes)
     except Misfit as misfit:
-        raise Misfit(
-            misfit.must, misfit.given, place=f"[{i}]{misfit.place}", near=True, kind=misfit.kind
-        ) from None
+        raise misfit.within(f"[{i}]") from None
 
 
 def _sequence(wanted: type, rule: Rule | None, value: Any, sizes: Sizes) -> Any:
-    if isinstance(value, np.ndarray) and value.ndim == 1 and rule is not _anything:
-        value = value.tolist()
+    if isinstance(value, np.ndarray) and value.ndim:
+        value = value.tolist() if value.ndim == 1 else list(value)
     fits = isinstance(value, wanted) or (wanted is list and isinstance(value, tuple))
     if not fits or isinstance(value, str | bytes | bytearray | Mapping):
         raise Misfit(f"be a list or tuple{_of(rule)}", shown(value) + _comma(value))
     if rule is None or not isinstance(value, list | tuple):  # others may be read only once
         return value
-    fitted = [_element(rule, i, one, sizes) for i, one in enumerate(value)]
-    return value if all(map(_same, fitted, value)) else type(value)(fitted)
+    return _fit_elements(rule, value, sizes)
 
 
 def _mapping(keys: Rule | None, values: Rule | None, value: Any, sizes: Sizes) -> Any:
@@ -647,7 +706,7 @@ class _ArrayRule(NamedTuple):
                     "one that JAX traces (within jax.jit, jax.grad or jax.vmap)",
                     near=True,
                 )
-        elif not isinstance(value, np.ndarray | jax.Array):
+        elif type(value) is not np.ndarray and not isinstance(value, jax.Array):
             value = _as_array(value, self.elements.names)
         elif isinstance(value, np.ma.MaskedArray):
             if np.ma.is_masked(value):
@@ -729,6 +788,8 @@ def _array_rule(annotations: tuple[Any, ...]) -> Rule:
 
 def _as_array(value: Any, names: str) -> np.ndarray:
     """Lists, numbers, and whatever gives an array of itself."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise Misfit("have all of its values", "a masked array", near=True)
     takes = isinstance(value, list | tuple | int | float | complex | np.generic | range)
     if not takes and not hasattr(value, "__array__"):
         raise Misfit(f"be an array of {names}", shown(value))

@@ -14,7 +14,7 @@ from dynboltz._typing import AnyArray
 def check_finite(
     where: str,
     argument: str,
-    values: Shaped[AnyArray, ...],
+    values: Shaped[AnyArray, " ..."],
     axes: Sequence[str] = (),
     *,
     advice: str = "",

@@ -22,7 +22,7 @@ import sys
 import types
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,18 +45,27 @@ class Call:
     """A valid call: arguments by name, of a method also its object.
 
     `waits` names numbers that say for how long something runs, so that large ones are not tried;
-    `files` those of paths.
+    `kept` those that are not replaced: arrays of kernels, which nobody else makes.
     """
 
     arguments: Mapping[str, Any] = field(default_factory=dict)
     of: Any = None
     waits: frozenset[str] = frozenset()
+    kept: Mapping[str, Any] = field(default_factory=dict)
     positional: tuple[Any, ...] = ()
 
 
-def call(of: Any = None, /, *, _waits: str = "", _positional: tuple[Any, ...] = (), **arguments):
+def call(
+    of: Any = None,
+    /,
+    *,
+    _waits: str = "",
+    _kept: Mapping[str, Any] | None = None,
+    _positional: tuple[Any, ...] = (),
+    **arguments: Any,
+) -> Call:
     """A valid call; the object of a method comes first."""
-    return Call(arguments, of, frozenset(_waits.split()), _positional)
+    return Call(arguments, of, frozenset(_waits.split()), _kept or {}, _positional)
 
 
 # ---- What is public
@@ -156,7 +165,7 @@ def bad_arrays(value: Any) -> list[Bad]:
         ("as complex", a.astype(complex)),
         ("as bool", a.astype(bool)),
         ("as float32", a.astype(np.float32)),
-        ("as float16", a.astype(np.float16)),
+        ("as float16", (a % 100).astype(np.float16)),
         ("as long double", a.astype(np.longdouble)),
         ("as int64", a.astype(np.int64)),
         ("as int8", a.astype(np.int8)),
@@ -304,14 +313,26 @@ def foreign(error: BaseException, names: set[str]) -> str | None:  # noqa: PLR09
         return f"a {type(error).__name__} at {place}"
     if isinstance(error, StoreError):
         return None  # names the file
-    if not any(word in str(error).lower() for word in _words(names)):
+    if not own and not any(word in str(error).lower() for word in _words(names)):
         return f"names none of {sorted(names)}, at {place}"
     return None
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts within arguments, as a message repeats them."""
+    if isinstance(value, str):
+        yield repr(value)
+    elif isinstance(value, Mapping):
+        yield from _texts(list(value.items()))
+    elif isinstance(value, tuple | list) and len(value) < LARGE:
+        for one in value:
+            yield from _texts(one)
 
 
 def _words(names: set[str]) -> set[str]:
     """Names, and the words that they consist of, without plurals."""
     words = {word for name in names for word in name.lower().split("_") if word[3:]}
+    words |= {"pattern"}  # what texts such as `A(0) B(1)` are called everywhere
     return {name.lower() for name in names} | {word.removesuffix("s") for word in words}
 
 
@@ -320,18 +341,19 @@ def answer(
 ) -> str | None:
     """Call, and return what is wrong with the answer."""
     names = {part for part in name.split(".") if part != "__call__"} | set(given.arguments)
+    names |= set(_texts(given.arguments))
     try:
         with limits():
             bound = function if given.of is None else getattr(given.of, name.split(".")[1])
             if traced is None:
-                result = bound(*given.positional, **given.arguments)
+                result = bound(*given.positional, **given.arguments, **given.kept)
                 if inspect.isgenerator(result) or isinstance(result, Iterator):
                     list(itertools.islice(result, 3))
             else:
                 rest = {key: value for key, value in given.arguments.items() if key != traced}
 
                 def within(value: Any) -> float:
-                    bound(*given.positional, **rest, **{traced: value})
+                    bound(*given.positional, **rest, **given.kept, **{traced: value})
                     return 0.0
 
                 jax.make_jaxpr(within)(given.arguments[traced])
@@ -358,7 +380,7 @@ def bad_calls(
         choices = bad_values(value, others, waits=name in given.waits)
         word, arguments[name] = chance.choice(choices)
         words.append(f"{name} = {word}")
-    return "; ".join(words), Call(arguments, given.of, given.waits, given.positional), None
+    return "; ".join(words), replace(given, arguments=arguments), None
 
 
 def table(package: str) -> tuple[dict[str, Call | list[Call]], list[Any]]:

@@ -467,7 +467,7 @@ def test_files(tmp_path):
     with pytest.raises(NetworkImportError, match="is not UTF-8"):
         read_antimony(tmp_path / "m.ant")
     for read in (read_antimony, read_sbml):
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(NetworkImportError, match=r"none.xml: cannot be read: No such file"):
             read(tmp_path / "none.xml")
 
 

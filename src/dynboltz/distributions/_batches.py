@@ -8,11 +8,13 @@ from typing import Any
 import jax
 import numpy as np
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 
 LARGEST_BATCH = 256
 
 
+@checked
 def in_batches(function: Callable[..., Any], *rows: AnyArray) -> Any:
     """Apply a compiled function to batches of rows.
 

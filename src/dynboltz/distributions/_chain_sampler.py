@@ -8,6 +8,7 @@ import numba
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from dynboltz._arguments import check_memory, check_range, checked
 from dynboltz._compiled import compiled
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import streams, uniform
@@ -17,6 +18,7 @@ from ._transfer_matrix import TransferMatrix
 MAX_TABLE = 50_000_000
 
 
+@checked
 def sample_chain(
     solution: TransferMatrix,
     theta: Float[AnyArray, " coefficients"],
@@ -47,6 +49,9 @@ def sample_chain(
         If `theta` has the wrong length or is not finite, or if the tables of a ring would hold
         more than 50 million numbers.
     """
+    check_range("sample_chain", "n_samples", n_samples, 0)
+    n_sites = solution.model.lattice.n_sites
+    check_memory("sample_chain", "n_samples", n_samples, (n_sites + 32) * n_samples)
     theta = np.asarray(theta)
     if theta.shape != (len(solution.model.terms),) or not np.all(np.isfinite(theta)):
         raise ValueError(

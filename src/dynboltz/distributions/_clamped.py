@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64, Shaped
 
+from dynboltz._arguments import checked
 from dynboltz._numbers import check_precision
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import TermCounter, check_states
@@ -18,6 +19,7 @@ from ._model import LatticeModel
 
 
 @final
+@checked
 class ClampedStatistics:
     r"""Exact averages over the hidden units, with the visible units clamped to data.
 
@@ -50,6 +52,10 @@ class ClampedStatistics:
         terms = [model.terms[k] for k in self._visible]
         self._counter = TermCounter(model.lattice, model.species[:1], terms)
         self._surroundings = [Surroundings(model, layer) for layer in self._hidden]
+
+    @property
+    def _axis_entries(self) -> dict[str, int | tuple[str, ...]]:
+        return {**self.model._axis_entries, "features": self.n_features}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ClampedStatistics) and other.model == self.model

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
+from dynboltz._arguments import checked
 from dynboltz._numbers import check_precision
 from dynboltz._typing import AnyArray
 
@@ -20,6 +21,7 @@ _BATCH = 1 << 14
 
 
 @final
+@checked
 class Enumeration(AbstractSolution):
     """Exact solution of any small model, by summing over all states of all layers.
 

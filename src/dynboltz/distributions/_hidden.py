@@ -19,7 +19,9 @@ import numba
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float64, Int32, Int64, UInt8
 
+from dynboltz._arguments import checked
 from dynboltz._compiled import compiled
+from dynboltz._numbers import check_finite
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import (
     WORD,
@@ -39,6 +41,7 @@ MAX_FREE_UNITS = 32
 """Units of a layer with coefficients of their own that are told apart."""
 
 
+@checked
 @dataclass(frozen=True)
 class HiddenLayer:
     """The terms of hidden units of one layer that share their coefficients, seen from one of them.
@@ -69,6 +72,10 @@ class HiddenLayer:
     products: tuple[tuple[Product, ...], ...]
     codes: Int64[np.ndarray, "codes terms"]
 
+    @property
+    def _axis_entries(self) -> dict[str, int]:
+        return {"codes": len(self.codes), "terms": len(self.products), "sites": len(self.units)}
+
     @functools.cached_property
     def _counts(self) -> Float64[np.ndarray, "codes terms"]:
         return self.codes.astype(np.float64)
@@ -82,7 +89,7 @@ class HiddenLayer:
 
     def free_energy(
         self, theta: Float[AnyArray, " coefficients"], counts: Int64[np.ndarray, "... terms"]
-    ) -> Float[Array, ...]:
+    ) -> Float[Array, " ..."]:
         r"""Log weight of a unit, $\ln(1 + \sum_\beta e^{f_\beta})$, for given integers."""
         coefficients, species = np.array(self.coefficients, int), np.array(self.species, int)
         empty = jnp.zeros(counts.shape[:-1], theta.dtype)
@@ -98,6 +105,8 @@ class HiddenLayer:
         histograms: Float64[np.ndarray, "rows codes"],
     ) -> Float64[np.ndarray, "rows terms"]:
         r"""Mean of each term, $\sum_c w_c\, n_t(c)\, p(\beta_t \mid c)$, for weights of codes."""
+        check_finite("HiddenLayer.moments", "`theta`", theta)
+        check_finite("HiddenLayer.moments", "`histograms`", histograms)
         occurring = np.flatnonzero(histograms.any(axis=0))
         histograms, counts = histograms[:, occurring], self._counts[occurring]
         fields = np.stack([theta[:, own] @ counts[:, terms].T for own, terms in self._by_species])
@@ -111,7 +120,7 @@ class HiddenLayer:
 
 def label_weights(
     fields: Float64[np.ndarray, "species ..."],
-) -> tuple[Float64[np.ndarray, "species ..."], Float64[np.ndarray, ...]]:
+) -> tuple[Float64[np.ndarray, "species ..."], Float64[np.ndarray, " ..."]]:
     r"""Weights $e^{f_\beta}$ of the species of units and their sum with the 1 of an empty unit.
 
     Both are divided by the largest weight, so that nothing overflows.
@@ -121,6 +130,7 @@ def label_weights(
     return weights, np.exp(-highest) + weights.sum(axis=0)
 
 
+@checked
 def hidden_layers(model: LatticeModel) -> tuple[HiddenLayer, ...]:
     """Terms of every hidden layer, for models whose hidden units are independent given the data.
 
@@ -220,6 +230,7 @@ def _seen_from_unit(term: Term, product: Product, number: int) -> Product:
     )
 
 
+@checked
 class Surroundings:
     """Histogram of the surroundings of hidden units of one layer that share their coefficients.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64, Shaped, UInt8
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import check_layers
 
@@ -12,6 +13,7 @@ from ._hidden import label_weights
 from ._model import LatticeModel
 
 
+@checked
 def hidden_probabilities(
     model: LatticeModel,
     theta: Float64[np.ndarray, " coefficients"],

@@ -8,10 +8,12 @@ from typing import final
 import numpy as np
 from jaxtyping import Bool
 
+from dynboltz._arguments import checked
 from dynboltz.lattices import Lattice
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Layer:
     """A layer of units, each empty or holding one species of the layer.

@@ -12,6 +12,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float64, Shaped
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import (
     Factor,
@@ -32,6 +33,7 @@ _KINDS = {"b": 1, "J": 2, "K": 3}
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class LatticeModel:
     r"""Boltzmann distribution over the states of a lattice and its hidden layers.
@@ -120,6 +122,11 @@ class LatticeModel:
         """Sign of the exponent: +1 for lattice energies."""
         return 1
 
+    @functools.cached_property
+    def _axis_entries(self) -> dict[str, int | tuple[str, ...]]:
+        sites = self.lattice.n_sites
+        return {"coefficients": self.coefficients, "sites": sites, "layers": len(self.layers)}
+
     @property
     def coefficients(self) -> tuple[str, ...]:
         """Names of the coefficients."""
@@ -206,6 +213,7 @@ class LatticeModel:
                 )
 
 
+@checked
 def named_term(name: str, layers: Sequence[Layer], dim: int) -> Term:
     """Term of a coefficient named as in `LatticeModel.from_names`."""
     pattern = parse_pattern(name) if "(" in name else ()

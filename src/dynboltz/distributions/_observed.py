@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._arguments import checked
 from dynboltz._numbers import check_finite
 from dynboltz.lattices import Term
 
@@ -15,6 +16,7 @@ from ._model import LatticeModel
 from ._transfer_matrix import TransferMatrix
 
 
+@checked
 def observed_moments(
     model: LatticeModel, theta: Float64[np.ndarray, "... coefficients"], terms: Sequence[Term]
 ) -> Float64[np.ndarray, "... terms"]:

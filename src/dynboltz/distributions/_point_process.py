@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse
 from jaxtyping import Float, Float64
 
+from dynboltz._arguments import check_name, checked
 from dynboltz._typing import AnyArray
 from dynboltz.elements import FunctionSpace
 from dynboltz.particles import Box, PointPatterns
@@ -33,6 +34,7 @@ class PairSpace(FunctionSpace, Protocol):
 
 
 @final
+@checked
 @dataclass(frozen=True, eq=False)
 class PointProcessModel:
     r"""Boltzmann distribution over the particles in a box, their number included.
@@ -107,6 +109,10 @@ class PointProcessModel:
                     f"{space.cutoff}."
                 )
 
+    @functools.cached_property
+    def _axis_entries(self) -> dict[str, int | tuple[str, ...]]:
+        return {"coefficients": self.coefficients, "dim": self.box.dim}
+
     @property
     def sign(self) -> int:
         """Sign of the exponent: -1, as for energies."""
@@ -140,6 +146,7 @@ class PointProcessModel:
         points: Float64[np.ndarray, "points dim"],
     ) -> Float64[np.ndarray, " points"]:
         """Values of the function `name` at points of the box, or at distances in one column."""
+        check_name("PointProcessModel.values", "name", name, self.slices)
         own = np.asarray(theta, dtype=np.float64)[self.slices[name]]
         return self.spaces[name].evaluate(points) @ own
 
@@ -186,11 +193,17 @@ class PointProcessModel:
             As for `statistics`.
         """
         self.check_patterns(patterns)
+        check_name("PointProcessModel.insertions", "species", species, self.species)
         positions, labels = flat(patterns)
+        if len(points) != len(labels):
+            raise ValueError(
+                f"PointProcessModel.insertions: `points` must have shape ({len(labels)}, points, "
+                f"{self.box.dim}), some points for each pattern, got {points.shape}."
+            )
         n_monomials = self._n_monomials
         found = np.empty((*points.shape[:2], len(self.coefficients)))
         number = self.species.index(species)
-        step = max(1, _BATCH // (n_monomials * points.shape[1]))
+        step = max(1, _BATCH // (n_monomials * max(1, points.shape[1])))
         for first in range(0, len(labels), step):
             some = slice(first, first + step)
             sums = np.zeros((*points[some].shape[:2], n_monomials))

@@ -9,12 +9,14 @@ import jax.scipy.linalg
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
+from dynboltz._arguments import check_name, checked
 from dynboltz._typing import AnyArray
 
 from ._point_process import PointProcessModel
 
 
 @final
+@checked
 class PoissonSolution:
     r"""Exact solution of a model without pairs, a Poisson process.
 
@@ -49,6 +51,10 @@ class PoissonSolution:
         rules = {name: space.quadrature() for name, space in model.spaces.items()}
         self._basis = {name: model.spaces[name].evaluate(rule[0]) for name, rule in rules.items()}
         self._weights = {name: rule[1] for name, rule in rules.items()}
+
+    @property
+    def _axis_entries(self) -> dict[str, int | tuple[str, ...]]:
+        return self.model._axis_entries
 
     def log_partition(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, ""]:
         r"""$\ln Z(\theta)$, which is also the mean number of particles."""
@@ -91,6 +97,7 @@ class PoissonSolution:
         points: Float64[np.ndarray, "points dim"],
     ) -> Float64[np.ndarray, " points"]:
         r"""Intensity $\rho_\alpha(x) = e^{-\nu_\alpha(x)}$ at points [per volume]."""
+        check_name("PoissonSolution.intensity", "species", species, self.model.species)
         return np.exp(-self.model.values(theta, f"nu.{species}", points))
 
     def _weighted(

@@ -9,11 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 
 from ._model import LatticeModel
 
 
+@checked
 class AbstractSolution(abc.ABC):
     r"""A model whose partition function is known exactly.
 
@@ -23,6 +25,10 @@ class AbstractSolution(abc.ABC):
     """
 
     model: LatticeModel
+
+    @property
+    def _axis_entries(self) -> dict[str, int | tuple[str, ...]]:
+        return self.model._axis_entries
 
     @abc.abstractmethod
     def log_partition(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, ""]:
@@ -44,8 +50,8 @@ class AbstractSolution(abc.ABC):
 
 
 def scaled(
-    matrix: Float[Array, ...],
-) -> tuple[Float[Array, ...], Float[Array, ""]]:
+    matrix: Float[Array, " ..."],
+) -> tuple[Float[Array, " ..."], Float[Array, ""]]:
     """Matrix or vector divided by its largest entry, and the log of that entry."""
     largest = jax.lax.stop_gradient(jnp.max(matrix))
     return matrix / largest, jnp.log(largest)

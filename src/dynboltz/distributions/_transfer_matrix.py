@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from dynboltz._arguments import checked
 from dynboltz._memory import check_size
 from dynboltz._numbers import check_precision
 from dynboltz._typing import AnyArray
@@ -23,6 +24,7 @@ MAX_WINDOWS = 1 << 16
 
 
 @final
+@checked
 class TransferMatrix(AbstractSolution):
     r"""Exact solution of a chain of finite range; hidden units are summed out exactly.
 
@@ -157,13 +159,13 @@ class TransferMatrix(AbstractSolution):
         return _fisher(self, theta)
 
     def batch_moments(
-        self, thetas: Float[AnyArray, "rows coefficients"]
+        self, thetas: Float[np.ndarray, "rows coefficients"]
     ) -> Float[np.ndarray, "rows coefficients"]:
         """Moments at many coefficients."""
         return in_batches(functools.partial(_batch_moments, self), thetas)
 
     def batch_fisher(
-        self, thetas: Float[AnyArray, "rows coefficients"]
+        self, thetas: Float[np.ndarray, "rows coefficients"]
     ) -> Float[np.ndarray, "rows coefficients coefficients"]:
         """Fisher metric at many coefficients."""
         return in_batches(functools.partial(_batch_fisher, self), thetas)

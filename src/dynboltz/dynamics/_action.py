@@ -83,7 +83,7 @@ class L2(eqx.Module):
     """
 
     strength: float = eqx.field(static=True)
-    target: Float[AnyArray, "*axes"]
+    target: Float[AnyArray, " ..."]
 
     def __check_init__(self) -> None:
         if not 0 <= self.strength < math.inf:

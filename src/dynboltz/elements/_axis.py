@@ -8,6 +8,9 @@ from typing import Literal, final, get_args
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from dynboltz._arguments import check_memory, check_range, checked
+from dynboltz._numbers import check_finite
+
 Family = Literal["P1", "Hermite"]
 
 _MONOMIALS = {
@@ -20,6 +23,7 @@ _GAUSS_POINTS = {"P1": 4, "Hermite": 6}
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class AxisElements:
     r"""Piecewise polynomials on equal elements of $[0, L]$.
@@ -63,6 +67,7 @@ class AxisElements:
                 f"AxisElements: `n_elements` must be at least {least} on a "
                 f"{'periodic' if self.periodic else 'closed'} axis, got {self.n_elements}."
             )
+        check_memory("AxisElements", "n_elements", self.n_elements, 64 * self.n_elements)
 
     @property
     def per_vertex(self) -> int:
@@ -94,6 +99,7 @@ class AxisElements:
         self, positions: Float64[np.ndarray, " points"]
     ) -> tuple[Int64[np.ndarray, " points"], Float64[np.ndarray, " points"]]:
         r"""Element of each position and the position $\xi$ in it; ends belong to their element."""
+        check_finite("AxisElements.locate", "`positions`", positions)
         scaled = positions / self.side
         elements = np.clip(np.floor(scaled), 0, self.n_elements - 1).astype(np.int64)
         return elements, scaled - elements
@@ -110,12 +116,14 @@ class AxisElements:
         derivative
             Order of the derivative, 0, 1 or 2.
         """
+        check_range("AxisElements.values", "derivative", derivative, 0, 2)
         elements, xi = self.locate(positions)
         polynomials = self.monomials
         for _ in range(derivative):
             polynomials = polynomials[:, 1:] * np.arange(1, polynomials.shape[1]) / self.side
-        powers = xi[:, None] ** np.arange(polynomials.shape[1])
-        return self.members[elements], powers @ polynomials.T
+        with np.errstate(over="ignore", invalid="ignore"):  # far outside the axis
+            powers = xi[:, None] ** np.arange(polynomials.shape[1])
+            return self.members[elements], powers @ polynomials.T
 
     def matrix(
         self, positions: Float64[np.ndarray, " points"], derivative: int = 0

@@ -10,6 +10,8 @@ from typing import Protocol, final, runtime_checkable
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
 from dynboltz.particles import Box
 
 from ._axis import AxisElements, Family
@@ -38,6 +40,7 @@ class FunctionSpace(Protocol):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class UniformSpace:
     """Constant functions in a box: one coefficient.
@@ -49,6 +52,10 @@ class UniformSpace:
     """
 
     box: Box
+
+    @property
+    def _axis_entries(self) -> dict[str, int]:
+        return {"dim": self.box.dim}
 
     @property
     def size(self) -> int:
@@ -69,6 +76,7 @@ class UniformSpace:
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class ElementSpace:
     r"""Tensor products of finite elements along the axes of a box.
@@ -102,6 +110,10 @@ class ElementSpace:
             )
         self.axes  # noqa: B018  checks every axis
 
+    @property
+    def _axis_entries(self) -> dict[str, int]:
+        return {"dim": self.box.dim}
+
     @functools.cached_property
     def axes(self) -> tuple[AxisElements, ...]:
         """Elements along each axis."""
@@ -131,7 +143,13 @@ class ElementSpace:
         derivative
             Order of the derivative along each axis, 0 to 2; none by default.
         """
+        check_finite("ElementSpace.evaluate", "`points`", points)
         orders = derivative or (0,) * len(self.axes)
+        if len(orders) != len(self.axes):
+            raise ValueError(
+                f"ElementSpace.evaluate: `derivative` must have {len(self.axes)} entries, one an "
+                f"axis, got {derivative}."
+            )
         found = np.ones((len(points), 1))
         for axis, order, positions in zip(self.axes, orders, points.T, strict=True):
             values = axis.matrix(np.ascontiguousarray(positions), order)
@@ -142,6 +160,8 @@ class ElementSpace:
         self, points: Float64[np.ndarray, "points dim"], weights: Float64[np.ndarray, " points"]
     ) -> Float64[np.ndarray, " coefficients"]:
         r"""Weighted sums $\sum_i w_i \varphi_j(x_i)$, without the values at all points at once."""
+        check_finite("ElementSpace.sums", "`points`", points)
+        check_finite("ElementSpace.sums", "`weights`", weights)
         places = np.zeros((len(points), 1), dtype=np.int64)
         values = weights[:, None]
         for axis, positions in zip(self.axes, points.T, strict=True):
@@ -170,7 +190,14 @@ class ElementSpace:
         values
             Values at the points of `quadrature`.
         """
-        found = values.reshape(*values.shape[:-1], *(len(a.quadrature()[0]) for a in self.axes))
+        check_finite("ElementSpace.project", "`values`", values)
+        n_points = [len(axis.quadrature()[0]) for axis in self.axes]
+        if values.shape[-1] != np.prod(n_points):
+            raise ValueError(
+                f"ElementSpace.project: `values` must have {np.prod(n_points)} entries along its "
+                f"last axis, one a point of `quadrature`, got shape {values.shape}."
+            )
+        found = values.reshape(*values.shape[:-1], *n_points)
         for axis in self.axes:
             positions, weights = axis.quadrature()
             values_there = axis.matrix(positions)
@@ -181,6 +208,7 @@ class ElementSpace:
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class RadialSpace:
     r"""Functions of a distance $r$ that vanish from a cutoff on.

@@ -82,6 +82,10 @@ def anchored(pattern: Pattern, periods: tuple[int, ...] | None = None) -> Patter
     if not pattern:
         return pattern
     _check_axes("anchored", pattern, periods)
+    return _anchored(pattern, periods)
+
+
+def _anchored(pattern: Pattern, periods: tuple[int, ...] | None) -> Pattern:
     if periods is None:
         least = tuple(map(min, zip(*(offset for offset, _ in pattern), strict=True)))
         return tuple(sorted((tuple(map(sub, offset, least)), s) for offset, s in pattern))
@@ -124,7 +128,7 @@ def pattern_images(pattern: Pattern, periods: tuple[int, ...] | None = None) -> 
     found = set()
     for axes, signs in _symmetries(len(pattern[0][0]), periods):
         moved = ((tuple(map(mul, signs, [o[a] for a in axes])), s) for o, s in pattern)
-        found.add(anchored(tuple(moved), periods))
+        found.add(_anchored(tuple(moved), periods))
     return tuple(sorted(found))
 
 

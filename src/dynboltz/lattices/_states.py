@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Shaped, UInt8
 
+from dynboltz._arguments import is_traced
 from dynboltz._typing import AnyArray
 
 _NUMBERS = "biuf"
@@ -19,12 +20,12 @@ _NUMBERS = "biuf"
 
 def check_states(
     where: str,
-    states: Shaped[AnyArray, ...],
+    states: Shaped[AnyArray, " ..."],
     species: Sequence[str],
     shape: Sequence[int | str],
     *,
     argument: str = "states",
-) -> UInt8[np.ndarray, ...]:
+) -> UInt8[np.ndarray, " ..."]:
     """Return states of one layer as bytes.
 
     Parameters
@@ -48,14 +49,14 @@ def check_states(
     ValueError
         If they have another shape, or an entry is not 0 to the number of species.
     """
-    array = np.asarray(states)
+    array = _known(f"{where}: `{argument}`", states)
     _check_shape(f"{where}: `{argument}`", array, shape)
     return _labels(f"{where}: `{argument}`", array, species, ())
 
 
 def check_layers(
     where: str,
-    states: Shaped[AnyArray, ...],
+    states: Shaped[AnyArray, " ..."],
     species: Sequence[Sequence[str]],
     n_sites: int,
     *,
@@ -87,14 +88,23 @@ def check_layers(
     ValueError
         If they have another shape, or an entry is not 0 to the number of species of its layer.
     """
-    array = np.asarray(states)
     start = f"{where}: `{argument}`"
+    array = _known(start, states)
     _check_shape(start, array, (len(species), batch, n_sites), f": layers, {batch}, sites")
     layers = [
         _labels(start, array[number], names, (number,), f" in layer {number}" * (len(species) > 1))
         for number, names in enumerate(species)
     ]
     return array if array.dtype == np.uint8 else np.stack(layers)
+
+
+def _known(start: str, states: AnyArray) -> np.ndarray:
+    if is_traced(states):
+        raise TypeError(
+            f"{start} must be an array with known values, got one that JAX traces (within jax.jit, "
+            "jax.grad or jax.vmap)."
+        )
+    return np.asarray(states)
 
 
 def _check_shape(start: str, array: np.ndarray, shape: Sequence[int | str], axes: str = "") -> None:
@@ -113,7 +123,7 @@ def _labels(
     species: Sequence[str],
     index: tuple[int, ...],
     layer: str = "",
-) -> UInt8[np.ndarray, ...]:
+) -> UInt8[np.ndarray, " ..."]:
     """Labels of one layer, the part `index` of what was given, as bytes."""
     allowed = f"{start} must hold 0 (empty) to {len(species)} ({', '.join(species)}){layer}"
     if array.dtype.kind not in _NUMBERS:
@@ -141,12 +151,12 @@ def _fits(array: np.ndarray, n_species: int) -> bool:
     return (array.dtype.kind == "u" or int(array.min()) >= 0) and int(array.max()) <= n_species
 
 
-def _wrong(array: np.ndarray, n_species: int) -> Bool[np.ndarray, ...]:
+def _wrong(array: np.ndarray, n_species: int) -> Bool[np.ndarray, " ..."]:
     with np.errstate(invalid="ignore"):
         return ~((array >= 0) & (array <= n_species) & (array == np.trunc(array)))
 
 
-def _advice(array: np.ndarray, wrong: Bool[np.ndarray, ...]) -> str:
+def _advice(array: np.ndarray, wrong: Bool[np.ndarray, " ..."]) -> str:
     """What to do about entries that are no labels."""
     if not np.all(np.isfinite(array)):
         return "Leave out sites or states that were not measured."

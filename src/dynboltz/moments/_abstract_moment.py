@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from dynboltz._arguments import checked
 
+
+@checked
 class AbstractMoment(ABC):
     """What equations ask of the moments that they are about; equal ones are the same."""
 

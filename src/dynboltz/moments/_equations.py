@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import sympy
 
+from dynboltz._arguments import checked
 from dynboltz.reactions import ReactionNetwork
 
 from ._abstract_moment import AbstractMoment
@@ -23,6 +24,7 @@ Row = Mapping[M, Mapping[str, Fraction]]
 """Number of times each rate constant, by name, of each moment on a right-hand side."""
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class MomentEquations(Generic[M]):
     r"""Time derivatives of moments as linear combinations of moments.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import add, mod
 from typing import final
 
+from dynboltz._arguments import checked
 from dynboltz.lattices import Lattice, Offset, Pattern, anchored, pattern_images, wrap
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Geometry:
     """Infinite or periodic hypercubic lattice.
@@ -56,7 +59,14 @@ class Geometry:
 
     def shift(self, site: Offset, by: Offset) -> Offset:
         """Site at the offset `by` from another."""
-        return wrap(tuple(x + y for x, y in zip(site, by, strict=True)), self.periods)
+        if len(site) != self.dim or len(by) != self.dim:
+            raise ValueError(
+                f"Geometry.shift: `site` and `by` must have {self.dim} entries, got {site} and "
+                f"{by}."
+            )
+        if self.periods is None:
+            return tuple(map(add, site, by))
+        return tuple(map(mod, map(add, site, by), self.periods))  # `wrap`, called most often
 
     def neighbours(self) -> Iterator[Offset]:
         """Neighbours of the origin; the one along an axis of length 2 is there twice."""
@@ -71,7 +81,13 @@ class Geometry:
 
     def canonical(self, places: Iterable[tuple[Offset, str]]) -> Pattern:
         """The one of all patterns that stand for the same moment."""
-        pattern = anchored(tuple(sorted(places)), self.periods)
+        pattern = tuple(sorted(places))
+        if any(len(site) != self.dim for site, _ in pattern):
+            raise ValueError(
+                f"Geometry.canonical: `places` must have offsets of {self.dim} entries, got "
+                f"{pattern}."
+            )
+        pattern = anchored(pattern, self.periods)
         if not self.symmetric:
             return pattern
         if pattern not in self.first_images:

@@ -10,6 +10,7 @@ from typing import Literal, final, get_args
 import numpy as np
 from jaxtyping import Float64, Shaped
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import (
     Lattice,
@@ -31,6 +32,7 @@ HopRates = Literal["common", "by-species"]
 
 
 @final
+@checked
 @dataclass(frozen=True, eq=False)
 class LatticeMomentEquations(MomentEquations[Moment]):
     """Moment equations on a lattice; made by `moment_equations`.
@@ -87,6 +89,7 @@ class LatticeMomentEquations(MomentEquations[Moment]):
         return counts / np.array([_places(term, lattice) for term in terms], dtype=np.float64)
 
 
+@checked
 def moment_equations(
     network: ReactionNetwork,
     moments: Sequence[Moment | str],

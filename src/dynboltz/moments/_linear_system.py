@@ -8,8 +8,11 @@ from typing import final
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._arguments import checked
+
 
 @final
+@checked
 @dataclass(frozen=True, eq=False)
 class LinearSystem:
     r"""Velocity of moments, $\dot\mu_i = c_i + \sum_j M_{ij} \mu_j$, in numbers.
@@ -25,6 +28,10 @@ class LinearSystem:
 
     matrix: Float64[np.ndarray, "moments known"]
     constant: Float64[np.ndarray, " moments"]
+
+    @property
+    def _axis_entries(self) -> dict[str, int]:
+        return {"moments": len(self.matrix), "known": self.matrix.shape[1]}
 
     def __call__(
         self, values: Float64[np.ndarray, "*batch known"]

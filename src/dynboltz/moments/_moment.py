@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
+from dynboltz._arguments import checked
 from dynboltz.lattices import Pattern, parse_pattern, pattern_text
 
 from ._abstract_moment import AbstractMoment
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Moment(AbstractMoment):
     r"""Probability that some sites hold some species, the same everywhere on the lattice.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from dynboltz._arguments import checked
 from dynboltz.reactions import ReactionNetwork
 
 
+@checked
 def rate_constants(
     network: ReactionNetwork, hop_rate: float | Mapping[str, float] | None = None
 ) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+from dynboltz._arguments import checked
 from dynboltz.lattices import Offset, pattern_images
 from dynboltz.reactions import ReactionNetwork
 
@@ -16,6 +17,7 @@ _KINDS = {1: "b", 2: "J", 3: "K"}
 """Names of terms of consecutive sites, by their number."""
 
 
+@checked
 def cluster_moments(species: Sequence[str], order: int, dim: int = 1) -> tuple[Moment, ...]:
     """Moments of all clusters of up to `order` neighbouring sites, lower orders first.
 
@@ -49,6 +51,7 @@ def cluster_moments(species: Sequence[str], order: int, dim: int = 1) -> tuple[M
     return tuple(sorted(found, key=lambda moment: moment.sort_key))
 
 
+@checked
 def unclosed_moments(network: ReactionNetwork, order: int, dim: int = 1) -> tuple[Moment, ...]:
     """Moments that the time derivatives of clusters of up to `order` sites depend on besides.
 
@@ -75,6 +78,7 @@ def unclosed_moments(network: ReactionNetwork, order: int, dim: int = 1) -> tupl
     return moment_equations(network, cluster_moments(network.species, order, dim)).unclosed
 
 
+@checked
 def model_terms(moments: Sequence[Moment]) -> tuple[str, ...]:
     """Names of the terms of a visible model that carries some moments.
 
@@ -89,6 +93,7 @@ def model_terms(moments: Sequence[Moment]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_term_name(moment) for moment in moments))
 
 
+@checked
 def hidden_stencil(moments: Sequence[Moment]) -> tuple[Offset, ...]:
     """Stencil of a hidden layer whose units each see all sites of any of the moments.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import final
 
+from dynboltz._arguments import checked
 from dynboltz.reactions import Reaction, ReactionNetwork
 
 from ._abstract_moment import AbstractMoment
@@ -23,6 +24,7 @@ Polynomial = Mapping[Powers, Fraction]
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class RawMoment(AbstractMoment):
     r"""Mean of a product of powers of particle numbers, $\langle n_A^2 n_B \rangle$.
@@ -60,6 +62,7 @@ class RawMoment(AbstractMoment):
         return rf"\langle {' '.join(factors)} \rangle"
 
 
+@checked
 def well_mixed_equations(network: ReactionNetwork, order: int) -> MomentEquations[RawMoment]:
     r"""Derive the time derivatives of all raw moments of particle numbers up to an order.
 

@@ -10,10 +10,14 @@ from typing import Literal, final, get_args
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
+
 Walls = Literal["periodic", "reflecting"]
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Box:
     r"""Rectangular box $[0, L_1] \times \dots \times [0, L_d]$.
@@ -55,6 +59,10 @@ class Box:
             )
 
     @property
+    def _axis_entries(self) -> dict[str, int]:
+        return {"dim": self.dim}
+
+    @property
     def dim(self) -> int:
         """Number of axes."""
         return len(self.lengths)
@@ -75,6 +83,15 @@ class Box:
         """Vector from `a` to `b`; in a periodic box to the image of `b` nearest to `a`."""
         self._check_axes("displacement", a)
         self._check_axes("displacement", b)
+        try:
+            np.broadcast_shapes(a.shape, b.shape)
+        except ValueError:
+            raise ValueError(
+                f"Box.displacement: `a` and `b` must have shapes that go together, got {a.shape} "
+                f"and {b.shape}."
+            ) from None
+        check_finite("Box.displacement", "`a`", a)
+        check_finite("Box.displacement", "`b`", b)
         difference = b - a
         if not self.is_periodic:
             return difference
@@ -93,6 +110,7 @@ class Box:
     ) -> Float64[np.ndarray, "*points dim"]:
         """Points moved into the box: to their periodic images, or reflected at the walls."""
         self._check_axes("fold", points)
+        check_finite("Box.fold", "`points`", points)
         lengths = np.array(self.lengths, dtype=np.float64)
         if self.is_periodic:
             folded = points - lengths * np.floor(points / lengths)

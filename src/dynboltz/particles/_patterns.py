@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
@@ -9,12 +10,15 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 
+from dynboltz._arguments import checked, shown
+
 from ._box import Box
 
 MAX_SPECIES = 254
 
 
 @final
+@checked
 @dataclass(frozen=True, eq=False)
 class PointPatterns:
     """Padded batch of point patterns of any numbers of particles.
@@ -48,6 +52,10 @@ class PointPatterns:
         self._check_shapes()
         self._check_labels()
         self._check_positions()
+
+    @property
+    def _axis_entries(self) -> dict[str, int]:
+        return {"dim": self.box.dim}
 
     @property
     def batch(self) -> tuple[int, ...]:
@@ -201,7 +209,15 @@ def _labelled(
 
 
 def _points(values: Any, box: Box, index: int, name: str) -> np.ndarray:
-    points = np.asarray(values, dtype=np.float64)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # complex numbers
+            points = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError, Warning):
+        raise TypeError(
+            f"PointPatterns.from_lists: positions of {name} in pattern {index} must be an array of "
+            f"numbers of shape (particles, {box.dim}), got {shown(values)}."
+        ) from None
     if points.size == 0:
         return np.zeros((0, box.dim))
     if points.ndim != 2 or points.shape[1] != box.dim:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float64
 from scipy.spatial import KDTree
 
+from dynboltz._arguments import check_memory, check_range, checked
 from dynboltz.lattices import numbered_generators
 
 from ._box import Box
 from ._patterns import PointPatterns
 
 
+@checked
 def random_arrivals(
     box: Box,
     species: Sequence[str],
@@ -63,6 +66,10 @@ def random_arrivals(
                 f"random_arrivals: densities and `distance` must be finite and not negative, got "
                 f"{value} for {name}."
             )
+    check_range("random_arrivals", "n_patterns", n_patterns, 0)
+    n_arrivals = math.ceil(max(1.0, min(sum(density.values()) * box.volume, 2.0**60)))
+    check_memory("random_arrivals", "density", dict(density), 64 * n_arrivals)
+    check_memory("random_arrivals", "n_patterns", n_patterns, 64 * n_patterns)
     patterns = []
     for generator in numbered_generators(seed, n_patterns, first):
         counts = {name: generator.poisson(rho * box.volume) for name, rho in density.items()}

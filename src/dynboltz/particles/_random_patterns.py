@@ -8,6 +8,7 @@ from typing import no_type_check
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._arguments import check_memory, check_range, checked
 from dynboltz._compiled import compiled
 from dynboltz.lattices import child_seeds, numbered_generators, streams, uniform
 
@@ -15,11 +16,13 @@ from ._box import Box
 from ._patterns import PointPatterns
 
 _TRIES = 1000
+_SLOT_BYTES = 64  # of a particle: its position and label, and what they are made from
 
 Distances = Callable[[np.random.Generator, int], Float64[np.ndarray, " pairs"]]
 """Draw that many distances [length] with the given generator."""
 
 
+@checked
 def random_particles(
     box: Box,
     species: Sequence[str],
@@ -52,6 +55,7 @@ def random_particles(
         If `counts` names an unknown species or has a negative number.
     """
     _check_counts("random_particles", species, counts)
+    _check_numbers("random_particles", n_patterns, sum(counts.values()))
     rows = np.empty((n_patterns, sum(counts.values()), box.dim))
     _fill(rows.reshape(n_patterns, -1), streams(seed, n_patterns, first))
     return _patterns(rows * np.array(box.lengths, dtype=np.float64), box, species, counts)
@@ -65,6 +69,7 @@ def _fill(rows, random):
             rows[row, column] = uniform(random[row])
 
 
+@checked
 def random_pairs(
     box: Box,
     species: Sequence[str],
@@ -107,6 +112,7 @@ def random_pairs(
         If a species is unknown, `n_pairs` or a distance is negative or not finite.
     """
     _check_counts("random_pairs", species, dict.fromkeys(pair, n_pairs))
+    _check_numbers("random_pairs", n_patterns, 2 * n_pairs)
     lengths = np.array(box.lengths, dtype=np.float64)
     rows = []
     for generator in _generators(seed, n_patterns, first):
@@ -119,6 +125,7 @@ def random_pairs(
     return _patterns(rows, box, species, counts)
 
 
+@checked
 def random_hard_core(
     box: Box,
     species: Sequence[str],
@@ -163,6 +170,7 @@ def random_hard_core(
             f"random_hard_core: `distance` must be finite and not negative, got {distance}."
         )
     total = sum(counts.values())
+    _check_numbers("random_hard_core", n_patterns, total)
     rows = [
         _adsorb(box, total, distance, generator)
         for generator in _generators(seed, n_patterns, first)
@@ -204,6 +212,13 @@ def _check_counts(function: str, species: Sequence[str], counts: Mapping[str, in
             f"{function}: needs a number of particles, not negative, for some of the species "
             f"{', '.join(species)}; got {dict(counts)}."
         )
+
+
+def _check_numbers(function: str, n_patterns: int, n_particles: int) -> None:
+    check_range(function, "n_patterns", n_patterns, 0)
+    n_slots = n_patterns * max(n_particles, 1)
+    check_memory(function, "n_patterns", n_patterns, _SLOT_BYTES * n_slots)
+    check_memory(function, "counts", n_particles, _SLOT_BYTES * n_particles)
 
 
 def _distances(

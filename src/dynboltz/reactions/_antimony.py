@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from dynboltz._arguments import checked
 from dynboltz._text import MARK, decode_text
 
-from ._imported import ImportedNetwork, NetworkImportError
-from ._sbml import check_model_file, parse_sbml
+from ._imported import ImportedNetwork, NetworkImportError, file_content
+from ._sbml import LARGEST, parse_sbml
 
 MISSING = (
     "reading Antimony needs its library, which is not installed: pip install 'dynboltz[sbml]'."
@@ -33,6 +34,7 @@ CHAIN = re.compile("|".join(rf"{c}(?:(?:[^;\n&|,{c}]|\\\r?\n)*{c}){{2}}" for c i
 """Three comparisons in a row, `a < b < c < d`, at which the library (3.3) ends the process."""
 
 
+@checked
 def read_antimony(
     path: Path | str, *, particles_per_substance: float | None = None
 ) -> ImportedNetwork:
@@ -54,15 +56,15 @@ def read_antimony(
         If the file is not Antimony, imports other files (none of which is opened), or has parts
         without a meaning here, or the library is not installed.
     """
-    path = Path(path)
-    check_model_file(path)
+    content = file_content(path, LARGEST)
     try:
-        text = decode_text(path.read_bytes())
+        text = decode_text(content)
     except ValueError as error:
         raise NetworkImportError(str(path), (str(error),)) from None
     return parse_antimony(text, str(path), particles_per_substance=particles_per_substance)
 
 
+@checked
 def parse_antimony(
     text: str, source: str = "Antimony", *, particles_per_substance: float | None = None
 ) -> ImportedNetwork:

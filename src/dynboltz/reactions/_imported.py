@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import final
+
+from dynboltz._arguments import checked
 
 from ._network import ReactionNetwork
 from ._reaction import Reaction
@@ -39,6 +43,7 @@ class NetworkImportError(ValueError):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class ImportedNetwork:
     r"""A reaction network of a well-mixed compartment.
@@ -138,3 +143,22 @@ def _check_positive(value: float, what: str) -> None:
 def _check_dimensions(dimensions: int, what: str) -> None:
     if dimensions not in (1, 2, 3):
         raise ValueError(f"{what}: `dimensions` must be 1, 2 or 3, got {dimensions}.")
+
+
+def file_content(path: Path | str, largest: int) -> bytes:
+    """Return what a file holds, at most `largest` bytes; raise `NetworkImportError` otherwise."""
+    try:
+        path = Path(path)
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise NetworkImportError(str(path), ("is no regular file.",))
+        if found.st_size <= largest:
+            return path.read_bytes()
+    except NetworkImportError:
+        raise
+    except (OSError, ValueError) as error:  # `ValueError` for null characters and the like
+        reason = getattr(error, "strerror", None) or str(error)
+        raise NetworkImportError(str(path), (f"cannot be read: {reason}.",)) from None
+    raise NetworkImportError(
+        str(path), (f"has more than {largest} bytes; such a model is no network for space.",)
+    )

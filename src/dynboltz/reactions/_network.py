@@ -9,12 +9,15 @@ from typing import final
 import numpy as np
 from jaxtyping import Int64
 
+from dynboltz._arguments import checked
+
 from ._conservation import left_null_space
 from ._parser import parse_reactions
 from ._reaction import Reaction, Rivals, check_name
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class ReactionNetwork:
     """Species and the reactions between them.

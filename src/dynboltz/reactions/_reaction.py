@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
+from dynboltz._arguments import checked
+
 ROUNDING = 1e-12
 """Slack for probabilities such as 0.1 + 0.2 + 0.7, whose sum in floating point may exceed 1."""
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Reaction:
     """A reaction of up to two reactants into up to two products.
@@ -61,6 +64,7 @@ class Reaction:
         return self.to_text()
 
 
+@checked
 def equation_text(reactants: Sequence[str], products: Sequence[str]) -> str:
     """Both sides as text, `A + A -> 0`."""
     return " -> ".join(" + ".join(side) or "0" for side in (reactants, products))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from xml.parsers import expat
 
+from dynboltz._arguments import checked
 from dynboltz._text import decode_text
 
-from ._imported import ImportedNetwork, NetworkImportError
+from ._imported import ImportedNetwork, NetworkImportError, file_content
 
 LARGEST = 10_000_000
 DEEPEST = 200
@@ -21,6 +21,7 @@ INCLUDE = "http://www.w3.org/2001/XInclude"
 MISSING = "reading SBML needs libSBML, which is not installed: pip install 'dynboltz[sbml]'."
 
 
+@checked
 def read_sbml(path: Path | str, *, particles_per_substance: float | None = None) -> ImportedNetwork:
     r"""Read the reaction network of an SBML file.
 
@@ -49,22 +50,11 @@ def read_sbml(path: Path | str, *, particles_per_substance: float | None = None)
         If the file is not SBML, names other files (none of which is opened), or has parts without
         a meaning here, all of which are listed, or libSBML is not installed.
     """
-    path = Path(path)
-    check_model_file(path)
-    return parse_sbml(path.read_bytes(), str(path), particles_per_substance=particles_per_substance)
+    content = file_content(path, LARGEST)
+    return parse_sbml(content, str(path), particles_per_substance=particles_per_substance)
 
 
-def check_model_file(path: Path) -> None:
-    """Raise `NetworkImportError` unless a file is regular and has at most `LARGEST` bytes."""
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
-        raise NetworkImportError(str(path), ("is no regular file.",))
-    if found.st_size > LARGEST:
-        raise NetworkImportError(
-            str(path), (f"has more than {LARGEST} bytes; such a model is no network for space.",)
-        )
-
-
+@checked
 def parse_sbml(
     content: bytes, source: str, *, particles_per_substance: float | None = None
 ) -> ImportedNetwork:

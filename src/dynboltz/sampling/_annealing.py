@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Float64
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import Factor
@@ -36,6 +37,7 @@ class LogPartitionEstimate(NamedTuple):
     effective_sample_size: float
 
 
+@checked
 def anneal_log_partition(
     sampler: GibbsSampler,
     theta: Float[AnyArray, " coefficients"],

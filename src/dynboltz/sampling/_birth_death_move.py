@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float, Float64
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import PointProcessModel
 from dynboltz.particles import PointPatterns
@@ -21,6 +22,7 @@ _MAX_BATCH = 1 << 24
 
 
 @final
+@checked
 class BirthDeathMove:
     r"""Metropolis-Hastings sampler of a point process.
 
@@ -75,6 +77,10 @@ class BirthDeathMove:
             )
         self.model = model
         self._proposals = Proposals(float(displacement), np.full(model.box.dim, float(reach)))
+
+    @property
+    def _axis_entries(self) -> dict[str, int | tuple[str, ...]]:
+        return self.model._axis_entries
 
     def advance(
         self, chains: PointChains, theta: Float[AnyArray, "*rows coefficients"], n_proposals: int

@@ -9,6 +9,7 @@ import numba
 import numpy as np
 from jaxtyping import Float, Shaped, UInt8, UInt64
 
+from dynboltz._arguments import checked
 from dynboltz._compiled import compiled
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
@@ -19,6 +20,7 @@ from ._tables import unit_exists
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Chains:
     """Markov chains over the states of a model.
@@ -43,6 +45,7 @@ class Chains:
         return self.states.shape[1]
 
 
+@checked
 def start_random(
     model: LatticeModel, n_chains: int, *, seed: int | np.random.SeedSequence
 ) -> Chains:
@@ -83,6 +86,7 @@ def _fill_at_random(states, n_labels, exists, random):
                 states[layer, chain, site] = drawn if exists[layer, site] else 0
 
 
+@checked
 def start_from_data(
     model: LatticeModel,
     visible: Shaped[AnyArray, "chains sites"],
@@ -110,6 +114,7 @@ def start_from_data(
     return Chains(states, streams(seed, states.shape[1]))
 
 
+@checked
 def advance(
     sampler: GibbsSampler,
     chains: Chains,
@@ -138,6 +143,7 @@ def advance(
     return after
 
 
+@checked
 def record(
     sampler: GibbsSampler,
     chains: Chains,

@@ -9,6 +9,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float, Float64
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import Term
 
@@ -24,6 +25,7 @@ MAX_R_HAT = 1.1
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class StartComparison:
     r"""Moments of a model from chains of several kinds of start, per visible site.
@@ -64,6 +66,7 @@ class StartComparison:
         return bool(self.disagreeing)
 
 
+@checked
 def compare_starts(
     sampler: GibbsSampler,
     theta: Float[AnyArray, " coefficients"],
@@ -126,6 +129,7 @@ def compare_starts(
     return compare_values(values, observed.coefficients)
 
 
+@checked
 def compare_values(
     values: Mapping[str, Float64[np.ndarray, "chains samples moments"]], names: tuple[str, ...]
 ) -> StartComparison:

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Float64
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import PointProcessModel
 
@@ -21,6 +22,7 @@ class CondensationError(ArithmeticError):
     """The number of particles has outgrown the slots of a chain."""
 
 
+@checked
 def stability(model: PointProcessModel, theta: Float[AnyArray, " coefficients"]) -> Stability:
     r"""Whether the model can be normalised, as far as two simple rules tell.
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Float64, Shaped
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import child_seeds
 
@@ -32,6 +33,7 @@ class Moments(NamedTuple):
     asleep: Float64[np.ndarray, "chains coefficients"]
 
 
+@checked
 def contrastive_divergence(
     sampler: GibbsSampler,
     theta: Float[AnyArray, "*rows coefficients"],
@@ -77,6 +79,7 @@ def contrastive_divergence(
     return _moments(sampler, awake, asleep)
 
 
+@checked
 def short_run_moments(
     sampler: GibbsSampler,
     theta: Float[AnyArray, "*rows coefficients"],
@@ -126,6 +129,7 @@ def short_run_moments(
     return _moments(sampler, awake, asleep)
 
 
+@checked
 def persistent_moments(
     sampler: GibbsSampler,
     theta: Float[AnyArray, "*rows coefficients"],

@@ -10,6 +10,7 @@ from typing import Literal, final
 import numpy as np
 from jaxtyping import Float, Float64, Shaped
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import Term
@@ -28,6 +29,7 @@ class ConvergenceWarning(UserWarning):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class MomentEstimate:
     r"""Moments estimated from chains: per visible site of a lattice, or totals over a box.
@@ -65,6 +67,7 @@ class MomentEstimate:
         return [name for name, is_good in zip(self.names, good, strict=True) if not is_good]
 
 
+@checked
 def estimate_moments(
     sampler: GibbsSampler,
     theta: Float[AnyArray, " coefficients"],

@@ -7,6 +7,7 @@ from typing import Literal, TypeVar, final
 import numpy as np
 from jaxtyping import Float, Float64, Shaped, UInt8, UInt64
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import check_layers, check_states, streams
@@ -25,6 +26,7 @@ Tables = TypeVar("Tables", GibbsTables, FieldTables)
 
 
 @final
+@checked
 class GibbsSampler:
     r"""Block Gibbs sampler of a lattice model with any terms and layers.
 
@@ -71,6 +73,10 @@ class GibbsSampler:
     def block_sizes(self) -> tuple[int, ...]:
         """Number of units of each block, in the order in which they are updated."""
         return tuple(int(stop - first) for _, first, stop, _ in self._tables.blocks)
+
+    @property
+    def _axis_entries(self) -> dict[str, int | tuple[str, ...]]:
+        return self.model._axis_entries
 
     def sweep(
         self,

@@ -13,6 +13,7 @@ from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float, Float32, Int32, Int64, Key, Shaped, UInt8
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
 
@@ -25,6 +26,7 @@ from ._tables import GibbsTables, compile_tables
 
 
 @final
+@checked
 class JaxGibbsSampler:
     """Block Gibbs sampler that JAX compiles for the device it runs on.
 
@@ -49,6 +51,10 @@ class JaxGibbsSampler:
         self.model = model
         self.devices = tuple(devices)
         self._checks = GibbsSampler(model)
+
+    @property
+    def _axis_entries(self) -> dict[str, int | tuple[str, ...]]:
+        return self.model._axis_entries
 
     def sweep(
         self,

@@ -8,12 +8,14 @@ from typing import final
 import numpy as np
 from jaxtyping import UInt64
 
+from dynboltz._arguments import checked
 from dynboltz.distributions import PointProcessModel
 from dynboltz.lattices import streams
 from dynboltz.particles import PointPatterns
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class PointChains:
     """Markov chains over point patterns.
@@ -33,6 +35,7 @@ class PointChains:
         return len(self.random)
 
 
+@checked
 def start_empty(
     model: PointProcessModel, n_chains: int, n_slots: int, *, seed: int | np.random.SeedSequence
 ) -> PointChains:
@@ -68,6 +71,7 @@ def start_empty(
     return PointChains(patterns, streams(seed, n_chains))
 
 
+@checked
 def start_from_patterns(
     model: PointProcessModel,
     patterns: PointPatterns,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jaxtyping import Float
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 
 from ._birth_death_move import BirthDeathMove
@@ -11,6 +12,7 @@ from ._estimate import MomentEstimate, check_numbers, summarise_statistics, warn
 from ._point_chains import PointChains
 
 
+@checked
 def estimate_point_moments(
     sampler: BirthDeathMove,
     theta: Float[AnyArray, " coefficients"],

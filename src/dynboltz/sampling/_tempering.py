@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64, UInt8
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 
 from ._chains import Chains, advance
@@ -16,6 +17,7 @@ from ._gibbs import GibbsSampler
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Tempering:
     """Samples of the last set of coefficients of a ladder, and how well its chains mixed.
@@ -39,6 +41,7 @@ class Tempering:
     chains: Chains
 
 
+@checked
 def even_ladder(
     first: Float[AnyArray, " coefficients"],
     last: Float[AnyArray, " coefficients"],
@@ -71,6 +74,7 @@ def even_ladder(
     )
 
 
+@checked
 def temper(
     sampler: GibbsSampler,
     ladder: Float[AnyArray, "temperatures coefficients"],

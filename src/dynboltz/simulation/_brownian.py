@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from dynboltz._arguments import checked
 from dynboltz.lattices import child_seeds, streams
 from dynboltz.particles import Box, PointPatterns, random_particles
 from dynboltz.reactions import ReactionNetwork
@@ -19,6 +20,7 @@ _ROUNDING = 1e-9
 _MOST_STEPS = 1e12
 
 
+@checked
 def simulate_particles(
     network: ReactionNetwork,
     box: Box,

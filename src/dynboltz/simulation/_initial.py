@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Shaped, UInt8
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import Lattice, check_states
 
 
+@checked
 def random_counts(
     lattice: Lattice,
     species: Sequence[str],
@@ -57,6 +59,7 @@ def random_counts(
     return generator.permuted(np.tile(ordered, (n_replicas, 1)), axis=1)
 
 
+@checked
 def from_states(
     states: Shaped[AnyArray, "replicas ..."], lattice: Lattice, species: Sequence[str]
 ) -> UInt8[np.ndarray, "replicas sites"]:

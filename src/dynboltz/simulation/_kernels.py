@@ -11,6 +11,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float64, UInt8, UInt64
 
+from dynboltz._arguments import checked
 from dynboltz.lattices import Lattice
 from dynboltz.reactions import ReactionNetwork
 
@@ -20,6 +21,7 @@ from ._records import Records
 from ._tables import neighbour_table, pair_table, site_table
 
 
+@checked
 class AbstractKernel(abc.ABC):
     """Dynamics of particles on a lattice, recorded at equal intervals."""
 
@@ -46,6 +48,7 @@ class AbstractKernel(abc.ABC):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class CollisionKernel(AbstractKernel):
     r"""One hop attempt a particle and step; neighbours react when they collide.
@@ -119,6 +122,7 @@ class CollisionKernel(AbstractKernel):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class ContinuousTimeKernel(AbstractKernel):
     r"""The lattice master equation in continuous time, simulated exactly.

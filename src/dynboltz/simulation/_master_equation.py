@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 from scipy import sparse
 
+from dynboltz._arguments import checked
 from dynboltz.lattices import Lattice
 from dynboltz.reactions import ReactionNetwork
 
@@ -28,6 +29,7 @@ NEGLIGIBLE = 1e-18
 """Weight of a term of the uniformisation that no longer changes a probability in float64."""
 
 
+@checked
 def enumerate_states(lattice: Lattice, n_species: int) -> UInt8[np.ndarray, "states sites"]:
     """All states of a lattice in the order of their numbers.
 
@@ -52,6 +54,7 @@ def enumerate_states(lattice: Lattice, n_species: int) -> UInt8[np.ndarray, "sta
 
 
 @final
+@checked
 @dataclass(frozen=True, eq=False)
 class CollisionStep:
     """One exact step of the collision kernel; made by `collision_step`.
@@ -80,6 +83,10 @@ class CollisionStep:
     end: Int64[np.ndarray, " extended"]
     n_attempts: int
 
+    @property
+    def _axis_entries(self) -> dict[str, int]:
+        return {"states": self.generator.shape[0]}
+
     def apply(self, p: Float64[np.ndarray, " states"]) -> Float64[np.ndarray, " states"]:
         """Distribution over states after the step.
 
@@ -101,6 +108,7 @@ class CollisionStep:
         return np.bincount(self.end, weights=extended, minlength=p.size)
 
 
+@checked
 def collision_step(network: ReactionNetwork, lattice: Lattice, dt: float) -> CollisionStep:
     r"""Build one exact step of the collision kernel for the distribution over all states.
 
@@ -153,6 +161,7 @@ def collision_step(network: ReactionNetwork, lattice: Lattice, dt: float) -> Col
     )
 
 
+@checked
 def continuous_time_generator(
     network: ReactionNetwork, lattice: Lattice, hop_rate: float | Mapping[str, float]
 ) -> sparse.csr_array:
@@ -203,6 +212,7 @@ def continuous_time_generator(
     return transitions.generator()
 
 
+@checked
 def evolve(
     p0: Float64[np.ndarray, " states"],
     generator: sparse.csr_array,

@@ -9,6 +9,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float64, Shaped, UInt8
 
+from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import Lattice, Term, TermCounter, neighbour_moments, streams
 from dynboltz.reactions import ReactionNetwork
@@ -22,6 +23,7 @@ _MAX_SITES = 2**31
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Trajectories:
     """Simulated trajectories.
@@ -44,6 +46,7 @@ class Trajectories:
     moment_names: tuple[str, ...]
 
 
+@checked
 def simulate(
     network: ReactionNetwork,
     lattice: Lattice,
