@@ -56,7 +56,9 @@ def _or_null(values: Float64[np.ndarray, ...]) -> np.ndarray | list[Any]:
     """Values, or as many `None` where single replicas show no noise, as JSON has no NaN."""
     if np.all(np.isfinite(values)):
         return values
-    return np.where(np.isfinite(values), values.astype(object), None).tolist()
+    found = values.astype(object)
+    found[~np.isfinite(values)] = None
+    return found.tolist()
 
 
 def _part_metrics(
