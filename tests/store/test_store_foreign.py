@@ -163,7 +163,7 @@ def test_unknown_species_must_be_given(tmp_path):
     save(tmp_path / "a.npz", states())
     with pytest.raises(StoreError, match="`species`: does not say; pass `species`"):
         read_npz(tmp_path / "a.npz")
-    with pytest.raises(TypeError, match="`species` must be a list or tuple of texts .*, got .AB."):
+    with pytest.raises(TypeError, match=r"`species` must be a list or tuple of texts .*, got .AB."):
         read_npz(tmp_path / "a.npz", species="AB")
 
 
