@@ -1,7 +1,7 @@
 """Bad arguments for every public function: who refuses them, and in whose words.
 
 The tables in `arguments` hold one small, valid call for each public name of a package. Run as a
-program, `python bad_arguments.py PACKAGE N_CALLS`, since users have no annotations that are
+program, `python bad_arguments.py PACKAGES N_CALLS`, since users have no annotations that are
 checked by beartype: one or two arguments of each call are replaced, and calls that end in
 anything but an answer or a message of the package are printed, one a line.
 """
@@ -35,7 +35,7 @@ import dynboltz
 from dynboltz.store import StoreError
 
 SOURCE = str(Path(dynboltz.__file__).parent)
-LONGEST_CALL = 30  # seconds, with compilation on a busy machine
+LONGEST_CALL = 60  # seconds of the processor, with compilation
 MORE_MEMORY = 2 * 2**30
 LARGE = 1000  # of numbers whose meaning is to wait
 
@@ -274,15 +274,15 @@ def limits() -> Iterator[None]:
     def stop(number, frame):
         raise TimeoutError(f"no answer within {LONGEST_CALL} s")
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, LONGEST_CALL)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, LONGEST_CALL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def limit_memory() -> None:
@@ -420,13 +420,14 @@ def _several(given: Call | list[Call]) -> list[Call]:
 
 
 def main() -> None:
-    package, n_calls, *rest = sys.argv[1:]
+    packages, n_calls, *rest = sys.argv[1:]
     seed = int(rest[0]) if rest else 0
     only = rest[1] if rest[1:] else ""
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_disable_most_optimizations", True)
-    for wrong in check(package, int(n_calls), seed, only):
-        print(json.dumps(wrong), flush=True)
+    for package in packages.split(","):
+        for wrong in check(package, int(n_calls), seed, only):
+            print(json.dumps({"package": package} | wrong), flush=True)
 
 
 if __name__ == "__main__":
