@@ -133,7 +133,7 @@ def compare_starts(
 
 @checked
 def compare_values(
-    values: Mapping[str, Float64[np.ndarray, "chains samples moments"]], names: tuple[str, ...]
+    values: Mapping[str, Float64[np.ndarray, "_chains samples moments"]], names: tuple[str, ...]
 ) -> StartComparison:
     """Compare values along chains from several kinds of start, see `compare_starts`."""
     estimates = {name: summarise_statistics(v, names) for name, v in values.items()}
