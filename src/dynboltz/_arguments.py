@@ -204,7 +204,7 @@ def check_memory(where: str, name: str, value: object, n_bytes: int) -> None:
     """Raise `ValueError` if a number asks for arrays that are larger than the memory."""
     if n_bytes > memory():
         raise ValueError(
-            f"{where}: `{name}` = {value} needs {gigabytes(n_bytes)}, more than the "
+            f"{where}: `{name}` = {value} needs {gigabytes(n_bytes, memory())}, more than the "
             f"{gigabytes(memory())} of memory. Ask for less at once."
         )
 

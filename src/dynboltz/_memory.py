@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from ._digits import against
+
 
 def memory() -> int:
     """Bytes of memory that this process may use at most."""
@@ -17,9 +19,12 @@ def memory() -> int:
     return installed if limit == resource.RLIM_INFINITY else min(installed, limit)
 
 
-def gigabytes(n_bytes: float | int) -> str:
-    """Bytes in words."""
-    return f"{n_bytes / 2**30:.3g} GiB" if n_bytes < 2**80 else "more than 2**80 bytes"
+def gigabytes(n_bytes: float | int, beyond: float | int | None = None) -> str:
+    """Bytes in words, with enough digits to be more than those of `beyond` if they are."""
+    if n_bytes >= 2**80:
+        return "more than 2**80 bytes"
+    limit = 0.0 if beyond is None else float(f"{beyond / 2**30:.3g}")
+    return f"{against(n_bytes / 2**30, limit)} GiB"
 
 
 def check_size(what: str, n_bytes: float | int, advice: str) -> None:
@@ -36,6 +41,6 @@ def check_size(what: str, n_bytes: float | int, advice: str) -> None:
     """
     if n_bytes > memory():
         raise ValueError(
-            f"{what} would need at least {gigabytes(n_bytes)} of memory, more than the "
+            f"{what} would need at least {gigabytes(n_bytes, memory())} of memory, more than the "
             f"{gigabytes(memory())} there are; {advice}."
         )

@@ -54,6 +54,59 @@ def test_transfer_matrix_matches_enumeration(kind, boundary):
     np.testing.assert_allclose(chain.fisher(theta), exact.fisher(theta), rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize("size", [200.0, 1e3, 3e5])
+@pytest.mark.parametrize(
+    ("kind", "boundary"),
+    [("ising", "closed"), ("two species", "periodic"), ("two hidden species", "closed")],
+)
+def test_coefficients_of_any_size_agree_with_enumeration(kind, boundary, size):
+    model, theta = model_of(kind, 5, boundary)
+    theta = size * theta
+    exact, chain = Enumeration(model), TransferMatrix(model)
+    np.testing.assert_allclose(
+        chain.log_partition(theta), exact.log_partition(theta), rtol=1e-12, atol=1e-12
+    )
+    # The logarithms have lost six of their sixteen digits at the largest size.
+    np.testing.assert_allclose(chain.moments(theta), exact.moments(theta), rtol=0, atol=1e-9)
+    if kind == "two species":  # the others would only compile for longer
+        np.testing.assert_allclose(chain.fisher(theta), exact.fisher(theta), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("bias", [230.0, 236.0, 240.0, 800.0, -800.0, 1e6])
+def test_strong_biases_fill_or_empty_a_closed_chain(bias):
+    names = ["b.A", "A(0) A(3)"]
+    model = LatticeModel.from_names(Lattice((12,), "closed"), ["A"], names)
+    solution = TransferMatrix(model)
+    theta = np.array([bias, 0.0])
+    full = float(bias > 0)
+    expected = np.array([full, full * 9 / 12])
+    np.testing.assert_allclose(solution.moments(theta), expected, rtol=1e-12)
+    np.testing.assert_allclose(jax.jit(solution.moments)(theta), expected, rtol=1e-12)
+    np.testing.assert_allclose(solution.batch_moments(theta[None])[0], expected, rtol=1e-12)
+    np.testing.assert_allclose(solution.fisher(theta), np.zeros((2, 2)), atol=1e-12)
+    np.testing.assert_allclose(solution.log_partition(theta), 12 * max(bias, 0.0), rtol=1e-12)
+    assert np.all(sample_chain(solution, theta, 5, seed=1) == full)
+
+
+def test_an_odd_ring_of_strong_repulsion_keeps_one_gap():
+    """Half of the sites would be filled; one pair of empty neighbours costs a bias of 2000."""
+    model = LatticeModel.from_names(Lattice((7,)), ["A"], ["b.A", "J.A.A"])
+    solution, theta = TransferMatrix(model), np.array([2000.0, -5000.0])
+    np.testing.assert_allclose(solution.moments(theta), [3 / 7, 0.0], atol=1e-12)
+    np.testing.assert_allclose(solution.log_partition(theta), 6000 + np.log(7), rtol=1e-14)
+    samples = sample_chain(solution, theta, 700, seed=1)
+    assert np.all(samples.sum(axis=1) == 3)
+    places = np.flatnonzero((samples == 0) & (np.roll(samples, -1, axis=1) == 0)) % 7
+    # 100 are expected at each place; by chance one seed in a thousand would fail.
+    assert stats.chisquare(np.bincount(places, minlength=7)).pvalue > 1e-3
+
+
+def test_coefficients_beyond_all_digits_are_refused():
+    model = LatticeModel.from_names(Lattice((7,)), ["A"], ["b.A", "J.A.A"])
+    with pytest.raises(ValueError, match="too large to tell the weights"):
+        TransferMatrix(model).moments(np.array([1e300, 0.0]))
+
+
 def test_moments_are_averages_over_the_enumerated_states():
     model, theta = model_of("pair unit", 6, "closed")
     exact = Enumeration(model)

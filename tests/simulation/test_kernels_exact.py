@@ -85,6 +85,10 @@ CASES = [
     pytest.param(MIXED, Lattice((2, 3), "periodic"), MIXED_START, id="periodic plane"),
     pytest.param(MIXED, Lattice((2, 3), "closed"), MIXED_START, id="closed plane"),
     pytest.param(MIXED, Lattice((3, 1, 2), "closed"), MIXED_START, id="closed volume"),
+    pytest.param(MIXED, Lattice((1,), "closed"), np.array([1]), id="one site"),
+    pytest.param(MIXED, Lattice((1, 2), "closed"), np.array([3, 3]), id="two sites of a plane"),
+    pytest.param(MIXED, Lattice((2,), "periodic"), np.array([1, 3]), id="ring of two sites"),
+    pytest.param(MIXED, Lattice((2, 2), "periodic"), np.array([1, 0, 3, 3]), id="doubled plane"),
 ]
 
 
@@ -111,3 +115,19 @@ def test_continuous_time_kernel_has_the_exact_probability_of_every_state(network
     exact = evolve(start_distribution(network, lattice, start), generator, times)
     for frequencies, probabilities in zip(observed, exact, strict=True):
         assert p_value(frequencies, probabilities) > 1e-3
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 1), (1, 1, 1)])
+def test_a_lone_particle_without_neighbours_stays(shape):
+    network = ReactionNetwork.parse("A + A -> 0 ; p = 0.0001")
+    lattice = Lattice(shape, "closed")
+    run = simulate(
+        network,
+        lattice,
+        np.ones((4, *shape), int),
+        kernel=CollisionKernel(),
+        n_steps=3,
+        seed=1,
+        moments=(),
+    )
+    assert np.all(run.state == 1)

@@ -18,7 +18,6 @@ from dynboltz.sampling import (
     estimate_moments,
     start_random,
 )
-from dynboltz.sampling._estimate import MAX_R_HAT, MIN_EFFECTIVE_SAMPLES
 from dynboltz.store._files import replacing_file
 from dynboltz.workflow import Experiment
 from dynboltz.workflow._seeds import Purpose, derive_seed
@@ -101,12 +100,10 @@ def _gibbs_samples(
         )
     if not estimate.converged:
         typer.echo(
-            f"Warning: chains of {n_sweeps} sweeps have not converged (largest R-hat "
-            f"{estimate.r_hat.max():.3g}, allowed: less than {MAX_R_HAT}; smallest effective "
-            f"sample size {estimate.effective_sample_size.min():.3g}, allowed: at least "
-            f"{MIN_EFFECTIVE_SAMPLES}). Raise `evaluation.long_sweeps` in the `experiment.toml` of "
-            "the results; if R-hat stays large, the model has several modes, and the samples show "
-            "those that chains from random units reach.",
+            f"Warning: chains of {n_sweeps} sweeps have not converged: {estimate.diagnosis}. Raise "
+            "`evaluation.long_sweeps` in the `experiment.toml` of the results; if R-hat stays "
+            "large, the model has several modes, and the samples show those that chains from "
+            "random units reach.",
             err=True,
         )
     return advance(sampler, start_random(model, n_samples, seed=draw), theta, n_sweeps).visible

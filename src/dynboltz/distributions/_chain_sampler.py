@@ -70,12 +70,11 @@ def _tables(solution: TransferMatrix, theta: np.ndarray):
     The thresholds have the shape [starts, sites drawn, tuples, labels]; on a closed chain all
     first tuples share one start.
     """
-    matrix = np.asarray(solution.matrix(theta), dtype=float)
-    n_tuples, n_labels = len(matrix), solution.n_labels
-    n_sites = solution.model.lattice.n_sites
+    log_weights = np.asarray(solution.window_log_weights(theta), dtype=float)
+    n_labels, n_sites = solution.n_labels, solution.model.lattice.n_sites
+    n_tuples = log_weights.size // n_labels
     if solution.model.lattice.boundary == "closed":
-        log_end = np.asarray(solution.end_log_weights(theta), dtype=float)
-        ends = np.exp(log_end - log_end.max())[None]
+        log_ends = np.asarray(solution.end_log_weights(theta), dtype=float)[:, None]
         n_drawn = n_sites - solution.window + 1
     else:
         if n_tuples**2 * n_sites * n_labels > MAX_TABLE:
@@ -83,39 +82,48 @@ def _tables(solution: TransferMatrix, theta: np.ndarray):
                 f"sample_chain: a ring of {n_sites} sites with {n_tuples} tuples needs too large "
                 "tables; use a closed chain or Gibbs sampling."
             )
-        ends = np.eye(n_tuples)
+        log_ends = np.where(np.eye(n_tuples, dtype=bool), 0.0, -np.inf)
         n_drawn = n_sites
-    messages = np.empty((n_drawn + 1, n_tuples, len(ends)))
-    messages[-1] = ends.T
-    log_scale = np.zeros(len(ends))
-    for site in range(n_drawn - 1, -1, -1):
-        messages[site] = matrix @ messages[site + 1]
-        scale = messages[site].max(axis=0)
-        messages[site] /= scale
-        log_scale += np.log(scale)
-    first = _first_tuple(messages[0], log_scale)
-    thresholds = _thresholds(matrix, messages[1:], n_labels)
+    messages = _log_messages(log_weights, log_ends, n_drawn, n_labels)
+    first = _cumulative(np.diag(messages[0]) if len(log_ends.T) > 1 else messages[0, :, 0])
     if solution.model.lattice.boundary == "periodic":
-        thresholds = thresholds[:, : n_sites - solution.window + 1]
-    return first, np.ascontiguousarray(thresholds)
+        messages = messages[: n_sites - solution.window + 2]
+    steps = log_weights.reshape(n_tuples, n_labels, 1)
+    following = _following(n_tuples, n_labels)
+    thresholds = np.empty((log_ends.shape[1], len(messages) - 1, n_tuples, n_labels))
+    for site, message in enumerate(messages[1:]):
+        thresholds[:, site] = np.moveaxis(_cumulative(steps + message[following], axis=1), 2, 0)
+    return first, thresholds
 
 
-def _first_tuple(message: np.ndarray, log_scale: np.ndarray) -> np.ndarray:
-    if message.shape[1] == 1:
-        weights = message[:, 0]
-    else:
-        weights = np.diag(message) * np.exp(log_scale - log_scale.max())
-    return np.cumsum(weights) / np.sum(weights)
+def _following(n_tuples: int, n_labels: int) -> np.ndarray:
+    """Tuple that follows each tuple [tuples, labels] when a label is added."""
+    return (np.arange(n_tuples)[:, None] * n_labels + np.arange(n_labels)) % n_tuples
 
 
-def _thresholds(matrix: np.ndarray, messages: np.ndarray, n_labels: int) -> np.ndarray:
-    n_tuples = len(matrix)
-    tuples = np.arange(n_tuples)[:, None]
-    following = (tuples * n_labels + np.arange(n_labels)) % n_tuples
-    weights = matrix[tuples, following][None, :, :, None] * messages[:, following]
-    weights = np.moveaxis(weights, -1, 0)
-    total = np.sum(weights, axis=-1, keepdims=True)
-    return np.cumsum(weights, axis=-1) / np.where(total > 0, total, 1)
+def _log_messages(
+    log_weights: np.ndarray, log_ends: np.ndarray, n_drawn: int, n_labels: int
+) -> np.ndarray:
+    """Log weights [sites, tuples, ends] of all that follows each tuple; of ends with weights.
+
+    In logarithms, since messages of strong couplings differ by more than a double can hold.
+    """
+    n_tuples, n_ends = log_ends.shape
+    steps = log_weights.reshape(n_tuples, n_labels, 1)
+    following = _following(n_tuples, n_labels)
+    messages = np.empty((n_drawn + 1, n_tuples, n_ends))
+    messages[-1] = log_ends
+    for site in range(n_drawn - 1, -1, -1):
+        messages[site] = np.logaddexp.reduce(steps + messages[site + 1][following], axis=1)
+    return messages
+
+
+def _cumulative(log_weights: np.ndarray, axis: int = 0) -> np.ndarray:
+    """Cumulative probabilities along an axis; 0 where nothing has a weight."""
+    largest = np.max(log_weights, axis=axis, keepdims=True)
+    weights = np.exp(log_weights - np.where(np.isfinite(largest), largest, 0.0))
+    total = np.sum(weights, axis=axis, keepdims=True)
+    return np.cumsum(weights, axis=axis) / np.where(total > 0, total, 1)
 
 
 @no_type_check

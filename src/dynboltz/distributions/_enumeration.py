@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from dynboltz._arguments import checked
+from dynboltz._digits import against
 from dynboltz._numbers import check_precision
 from dynboltz._typing import AnyArray
 
@@ -54,8 +55,8 @@ class Enumeration(AbstractSolution):
         n_states = float(np.prod(np.array(bases, dtype=float)))
         if n_states > MAX_STATES:
             raise ValueError(
-                f"Enumeration: the model has {n_states:.3g} states, more than {MAX_STATES}; use "
-                "TransferMatrix for a chain, or sampled moments."
+                f"Enumeration: the model has {against(n_states, MAX_STATES)} states, more than "
+                f"{MAX_STATES}; use TransferMatrix for a chain, or sampled moments."
             )
         self.states = _all_states(model, units, bases)
         self.counts = np.concatenate(

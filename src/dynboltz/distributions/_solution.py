@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -47,14 +46,6 @@ class AbstractSolution(abc.ABC):
     ) -> Float[Array, "coefficients coefficients"]:
         r"""Fisher metric $G_{kl} = \mathrm{Cov}(s_k, s_l)$ per visible site."""
         return jax.hessian(self.free_energy)(theta)
-
-
-def scaled(
-    matrix: Float[Array, " ..."],
-) -> tuple[Float[Array, " ..."], Float[Array, ""]]:
-    """Matrix or vector divided by its largest entry, and the log of that entry."""
-    largest = jax.lax.stop_gradient(jnp.max(matrix))
-    return matrix / largest, jnp.log(largest)
 
 
 def digits(n_species: int, length: int) -> np.ndarray:

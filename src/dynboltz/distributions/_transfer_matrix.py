@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Float64
 
 from dynboltz._arguments import checked
 from dynboltz._memory import check_size
@@ -17,8 +18,9 @@ from dynboltz._typing import AnyArray
 
 from ._batches import in_batches
 from ._hidden import HiddenLayer, hidden_layers
+from ._log_power import NEVER, log_power
 from ._model import LatticeModel
-from ._solution import AbstractSolution, digits, scaled
+from ._solution import AbstractSolution, digits
 
 MAX_WINDOWS = 1 << 16
 
@@ -34,7 +36,9 @@ class TransferMatrix(AbstractSolution):
     a ring. On a closed chain the last $w - 1$ windows reach beyond the end; they lack the hidden
     units that would, and $Z = 1^T T^{N-w+1} t$ with their weights $t$.
 
-    Solutions of equal models are equal, and share what is compiled for them.
+    Solutions of equal models are equal, and share what is compiled for them. Coefficients may have
+    any size; while JAX traces them, as in a function of the caller that is compiled or
+    differentiated, log weights of windows should differ by less than about $200 / (w - 1)$.
 
     Parameters
     ----------
@@ -47,7 +51,8 @@ class TransferMatrix(AbstractSolution):
         If the lattice is not a chain, if a term belongs to one place, if the chain is shorter than
         a window, if hidden units are coupled with each other, if a window has more than 65536
         states, or if the matrix is larger than the memory; by the methods, if JAX is in single
-        precision.
+        precision, or if coefficients are so large that nothing is left of differences between
+        states.
     """
 
     def __init__(self, model: LatticeModel) -> None:
@@ -122,14 +127,16 @@ class TransferMatrix(AbstractSolution):
                     total += potentials[number][codes]
         return total
 
-    def matrix(
+    def log_matrix(
         self,
         theta: Float[AnyArray, " coefficients"],
         potentials: tuple[Float[Array, " codes"], ...] | None = None,
     ) -> Float[Array, "tuples tuples"]:
-        """Transfer matrix between consecutive tuples of `window - 1` sites."""
-        weights = jnp.exp(self.window_log_weights(theta, potentials=potentials))
-        return transfer_matrix(weights, self.n_labels)
+        """Log of the transfer matrix between consecutive tuples of `window - 1` sites.
+
+        Tuples that cannot follow each other have `NEVER` in place of minus infinity.
+        """
+        return transfer_matrix(self.window_log_weights(theta, potentials=potentials), self.n_labels)
 
     def end_log_weights(
         self,
@@ -146,29 +153,31 @@ class TransferMatrix(AbstractSolution):
 
     def log_partition(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, ""]:
         r"""Log partition function $\ln Z(\theta)$ of the whole chain."""
-        return self._log_partition(theta, None)
+        return self._log_partition(theta, None, by_logarithms=self._vanishes(theta))
 
     def moments(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, " coefficients"]:
         r"""Moments $\tilde\mu_k = \langle s_k \rangle$ per visible site."""
-        return _moments(self, theta)
+        return _moments(self, theta, self._vanishes(theta))
 
     def fisher(
         self, theta: Float[AnyArray, " coefficients"]
     ) -> Float[Array, "coefficients coefficients"]:
         r"""Fisher metric $G_{kl} = \mathrm{Cov}(s_k, s_l)$ per visible site."""
-        return _fisher(self, theta)
+        return _fisher(self, theta, self._vanishes(theta))
 
     def batch_moments(
         self, thetas: Float[np.ndarray, "rows coefficients"]
     ) -> Float[np.ndarray, "rows coefficients"]:
         """Moments at many coefficients."""
-        return in_batches(functools.partial(_batch_moments, self), thetas)
+        by_logarithms = self._vanishes(thetas)
+        return in_batches(lambda rows: _batch_moments(self, rows, by_logarithms), thetas)
 
     def batch_fisher(
         self, thetas: Float[np.ndarray, "rows coefficients"]
     ) -> Float[np.ndarray, "rows coefficients coefficients"]:
         """Fisher metric at many coefficients."""
-        return in_batches(functools.partial(_batch_fisher, self), thetas)
+        by_logarithms = self._vanishes(thetas)
+        return in_batches(lambda rows: _batch_fisher(self, rows, by_logarithms), thetas)
 
     def expected_summary(
         self, theta: Float[AnyArray, " coefficients"]
@@ -177,79 +186,85 @@ class TransferMatrix(AbstractSolution):
         hidden_terms = {index for layer, _, _ in self._hidden for index in layer.coefficients}
         visible = [k for k in range(len(theta)) if k not in hidden_terms]
         none = tuple(jnp.zeros(len(layer.codes), theta.dtype) for layer, _, _ in self._hidden)
-        moments, histograms = jax.grad(self._log_partition, argnums=(0, 1))(theta, none)
+        moments, histograms = jax.grad(self._log_partition, argnums=(0, 1))(
+            theta, none, by_logarithms=self._vanishes(theta)
+        )
         features = jnp.concatenate([moments[np.array(visible, dtype=int)], *histograms])
         return features / self.model.lattice.n_sites
 
-    def _log_partition(self, theta, potentials):
-        n_sites = self.model.lattice.n_sites
-        if self.model.lattice.boundary == "periodic":
-            return _log_trace_power(self.matrix(theta, potentials), n_sites)
-        end = jnp.exp(self.end_log_weights(theta, potentials))
-        return _log_sum_power(self.matrix(theta, potentials), n_sites - self.window + 1, end)
+    def _log_partition(self, theta, potentials, *, by_logarithms):
+        log_matrix = self.log_matrix(theta, potentials)
+        power, end = self.model.lattice.n_sites, None
+        if self.model.lattice.boundary == "closed":
+            power, end = power - self.window + 1, self.end_log_weights(theta, potentials)
+        return log_power(log_matrix, power, end, by_logarithms=by_logarithms)
+
+    def _vanishes(self, theta: Float[AnyArray, "*rows coefficients"]) -> bool:
+        r"""Whether products of scaled matrices may lose what decides, for any of the coefficients.
+
+        Let the log weights of windows differ by at most $R$. Any path of the chain differs from
+        the best one by at most $2 (w - 1) R$ if it need only begin and end elsewhere, and by
+        $(w - 1) R$ more at a closed end. While JAX traces, nothing is known of the coefficients,
+        and products must do.
+        """
+        if isinstance(theta, jax.core.Tracer):
+            return False
+        span = (np.abs(theta) @ self._largest_counts + self._hidden_span).max()
+        if span * self.model.lattice.n_sites > -NEVER / 1e5:
+            raise ValueError(
+                f"TransferMatrix: the coefficients {theta} are too large to tell the weights of "
+                "states apart in floating-point numbers."
+            )
+        log_smallest = math.log(np.finfo(jnp.asarray(theta).dtype).tiny)
+        return bool(3 * (self.window - 1) * span > -log_smallest)
+
+    @functools.cached_property
+    def _largest_counts(self) -> Float64[np.ndarray, " coefficients"]:
+        """How often a window or its hidden units can name each term."""
+        counts = self._visible.max(axis=0)
+        for layer, _, _ in self._hidden:
+            counts[list(layer.coefficients)] = layer.codes.max(axis=0)
+        return counts
+
+    @property
+    def _hidden_span(self) -> float:
+        """What a choice between states adds to the log weights of the hidden units of a window."""
+        return math.fsum(math.log(1 + layer.n_species) for layer, _, _ in self._hidden)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _moments(solution, theta):
-    return jax.grad(solution.free_energy)(theta)
+@functools.partial(jax.jit, static_argnums=(0, 2))
+def _moments(solution, theta, by_logarithms):
+    return jax.grad(_free_energy, argnums=1)(solution, theta, by_logarithms)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _fisher(solution, theta):
-    return jax.hessian(solution.free_energy)(theta)
+@functools.partial(jax.jit, static_argnums=(0, 2))
+def _fisher(solution, theta, by_logarithms):
+    return jax.hessian(_free_energy, argnums=1)(solution, theta, by_logarithms)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _batch_moments(solution, thetas):
-    return jax.vmap(solution.moments)(thetas)
+def _free_energy(solution, theta, by_logarithms):
+    log_z = solution._log_partition(theta, None, by_logarithms=by_logarithms)
+    return log_z / solution.model.lattice.n_sites
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _batch_fisher(solution, thetas):
-    return jax.vmap(solution.fisher)(thetas)
+@functools.partial(jax.jit, static_argnums=(0, 2))
+def _batch_moments(solution, thetas, by_logarithms):
+    return jax.vmap(lambda theta: _moments(solution, theta, by_logarithms))(thetas)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 2))
+def _batch_fisher(solution, thetas, by_logarithms):
+    return jax.vmap(lambda theta: _fisher(solution, theta, by_logarithms))(thetas)
 
 
 def transfer_matrix(
     weights: Float[Array, " windows"], n_labels: int
 ) -> Float[Array, "tuples tuples"]:
-    """Arrange window weights as a matrix from the first sites of a window to its last ones."""
+    """Arrange log weights as a matrix from the first sites of a window to its last ones."""
     n_tuples = weights.size // n_labels
     rows = jnp.arange(weights.size) // n_labels
     columns = jnp.arange(weights.size) % n_tuples
-    return jnp.zeros((n_tuples, n_tuples), weights.dtype).at[rows, columns].set(weights)
-
-
-def _log_sum_power(matrix, power, end):
-    """Log of 1^T matrix^power end."""
-    vector, log_vector = _apply_power(matrix, power, end[:, None])
-    return jnp.log(jnp.sum(vector)) + log_vector
-
-
-def _log_trace_power(matrix, power):
-    """Log of the trace of matrix^power."""
-    product, log_product = _apply_power(matrix, power, jnp.eye(len(matrix), dtype=matrix.dtype))
-    return jnp.log(jnp.trace(product)) + log_product
-
-
-def _apply_power(matrix, power, vectors):
-    """matrix^power vectors by repeated squaring, scaled, and the log of the scale.
-
-    A loop over the binary digits of the power, because JAX would compile the unrolled steps and
-    their derivatives for seconds.
-    """
-
-    def step(carry, digit):
-        matrix, log_scale, vectors, log_vectors = carry
-        moved, log_moved = scaled(matrix @ vectors)
-        vectors = jnp.where(digit, moved, vectors)
-        log_vectors += jnp.where(digit, log_scale + log_moved, 0.0)
-        matrix, log = scaled(matrix @ matrix)
-        return (matrix, 2 * log_scale + log, vectors, log_vectors), None
-
-    start = (*scaled(matrix), *scaled(vectors))
-    binary = jnp.array([digit == "1" for digit in reversed(f"{power:b}")])
-    (_, _, vectors, log_vectors), _ = jax.lax.scan(step, start, binary)
-    return vectors, log_vectors
+    return jnp.full((n_tuples, n_tuples), NEVER, weights.dtype).at[rows, columns].set(weights)
 
 
 def _window(model: LatticeModel, hidden: tuple[HiddenLayer, ...]) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from dynboltz._arguments import checked
+from dynboltz._digits import against
 
 
 class OutsideBoxError(ValueError):
@@ -69,9 +70,11 @@ def outside_limits(
 def outside_message(field: AbstractVectorField, coefficient: int, value: float) -> str:
     """Describe the entry of `theta` that is beyond the limits, and the way out."""
     lower, upper = field.limits()
+    low, high = float(lower[coefficient]), float(upper[coefficient])
+    shown = against(value, low if value < low else high, 6)
     return (
-        f"coefficient `{field.coefficients[coefficient]}` = {value:.6g} lies outside the box "
-        f"[{lower[coefficient]:.6g}, {upper[coefficient]:.6g}] of the vector field. Enlarge "
+        f"coefficient `{field.coefficients[coefficient]}` = {shown} lies outside the box "
+        f"[{low!r}, {high!r}] of the vector field. Enlarge "
         '`lower`/`upper` of its HermiteGrid, or choose outside="clamp" or outside="linear".'
     )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import final
 
 from dynboltz._arguments import checked
+from dynboltz._digits import against
 
 ROUNDING = 1e-12
 """Slack for probabilities such as 0.1 + 0.2 + 0.7, whose sum in floating point may exceed 1."""
@@ -161,5 +162,5 @@ class Rivals:
         if total > 1 + ROUNDING:
             raise ValueError(
                 f"The probabilities p of the reactions of {' + '.join(reaction.reactants)} must "
-                f"add up to at most 1; with {reaction} they add up to {total:.6g}."
+                f"add up to at most 1; with {reaction} they add up to {against(total, 1.0, 6)}."
             )

@@ -8,6 +8,7 @@ from ._chains import advance as advance
 from ._chains import record as record
 from ._chains import start_from_data as start_from_data
 from ._chains import start_random as start_random
+from ._chains import start_spread as start_spread
 from ._compare_starts import StartComparison as StartComparison
 from ._compare_starts import compare_starts as compare_starts
 from ._compare_starts import compare_values as compare_values

@@ -87,6 +87,40 @@ def _fill_at_random(states, n_labels, exists, random):
 
 
 @checked
+def start_spread(
+    model: LatticeModel, n_chains: int, *, seed: int | np.random.SeedSequence
+) -> Chains:
+    """Chains that start as far apart as possible: in turn empty, full of each species, at random.
+
+    Chains from units drawn at random alone may all fall into the same state, and then agree with
+    each other although another state is as likely. Hidden units are empty until their first sweep,
+    unless they are drawn at random.
+
+    Parameters
+    ----------
+    model
+        The model.
+    n_chains
+        Number of chains, at least 1; with as many as two more than there are visible species,
+        every kind of start has its turn.
+    seed
+        Seed of the states and of the random streams.
+
+    Raises
+    ------
+    ValueError
+        If there is no chain.
+    """
+    chains = start_random(model, n_chains, seed=seed)
+    n_labels = len(model.layers[0].species) + 1
+    kind = np.arange(n_chains) % (n_labels + 1)
+    for label in range(n_labels):
+        chains.states[:, kind == label] = 0
+        chains.states[0, kind == label] = label
+    return chains
+
+
+@checked
 def start_from_data(
     model: LatticeModel,
     visible: Shaped[AnyArray, "chains sites"],

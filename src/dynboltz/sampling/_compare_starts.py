@@ -14,14 +14,10 @@ from dynboltz._typing import AnyArray
 from dynboltz.lattices import Term
 
 from ._chains import Chains, advance
-from ._diagnostics import split_r_hat
+from ._diagnostics import effective_sample_size, split_r_hat
 from ._estimate import MomentEstimate, check_numbers, record_statistics, summarise_statistics
 from ._gibbs import GibbsSampler
-
-MAX_DISTANCE = 4.0
-"""Standard errors by which means from different starts may differ."""
-MAX_R_HAT = 1.1
-"""Of all chains together; beyond it they are stuck in different states."""
+from ._limits import MAX_DISTANCE, MIN_SAMPLES_A_CHAIN
 
 
 @final
@@ -39,11 +35,16 @@ class StartComparison:
     distance
         Largest difference of two means, in standard errors of the difference. Infinite where means
         differ though no chain ever changes.
+    samples_a_chain
+        Effective sample size of the chains of all kinds together, divided by their number. Chains
+        that are stuck in different states have one or less; infinite for a moment that is the same
+        everywhere.
     """
 
     estimates: Mapping[str, MomentEstimate]
     r_hat: Float64[np.ndarray, " moments"]
     distance: Float64[np.ndarray, " moments"]
+    samples_a_chain: Float64[np.ndarray, " moments"]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -54,10 +55,11 @@ class StartComparison:
     def disagreeing(self) -> tuple[str, ...]:
         r"""Moments that chains disagree about.
 
-        Their means differ by more than four standard errors between two starts, or $\hat R$ of
-        all chains is above 1.1.
+        Their means differ by more than four standard errors between two starts, or there are less
+        than ten effective samples a chain. Both are milder than what `MomentEstimate.converged`
+        asks for: chains may be too few for precise means, and yet forget their start.
         """
-        differs = (self.distance > MAX_DISTANCE) | (self.r_hat > MAX_R_HAT)
+        differs = (self.distance > MAX_DISTANCE) | (self.samples_a_chain < MIN_SAMPLES_A_CHAIN)
         return tuple(name for name, d in zip(self.names, differs, strict=True) if d)
 
     @property
@@ -131,13 +133,14 @@ def compare_starts(
 
 @checked
 def compare_values(
-    values: Mapping[str, Float64[np.ndarray, "chains samples moments"]], names: tuple[str, ...]
+    values: Mapping[str, Float64[np.ndarray, "_chains samples moments"]], names: tuple[str, ...]
 ) -> StartComparison:
     """Compare values along chains from several kinds of start, see `compare_starts`."""
     estimates = {name: summarise_statistics(v, names) for name, v in values.items()}
-    return StartComparison(
-        estimates, split_r_hat(np.concatenate(list(values.values()))), _distance(estimates)
-    )
+    together = np.concatenate(list(values.values()))
+    samples_a_chain = effective_sample_size(together) / len(together)
+    samples_a_chain[np.ptp(together, axis=(0, 1)) == 0] = np.inf
+    return StartComparison(estimates, split_r_hat(together), _distance(estimates), samples_a_chain)
 
 
 def _distance(estimates: Mapping[str, MomentEstimate]) -> Float64[np.ndarray, " moments"]:

@@ -11,16 +11,16 @@ import numpy as np
 from jaxtyping import Float, Float64, Shaped
 
 from dynboltz._arguments import checked
+from dynboltz._digits import against
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import Term
 
-from ._chains import Chains, advance, record, start_from_data, start_random
+from ._chains import Chains, advance, record, start_from_data, start_random, start_spread
 from ._diagnostics import effective_sample_size, split_r_hat
 from ._gibbs import GibbsSampler
+from ._limits import MAX_R_HAT, MIN_EFFECTIVE_SAMPLES
 
-MAX_R_HAT = 1.01
-MIN_EFFECTIVE_SAMPLES = 400
 MAX_BATCH = 1 << 26
 
 
@@ -56,11 +56,23 @@ class MomentEstimate:
 
     @property
     def converged(self) -> bool:
-        r"""Whether all $\hat R < 1.01$ and all effective sample sizes are at least 400.
+        r"""Whether all $\hat R$ are below `MAX_R_HAT` and all effective sample sizes large enough.
 
-        The limits of Vehtari et al. (2021), Bayesian Anal. 16, 667.
+        They must be at least `MIN_EFFECTIVE_SAMPLES`; both are limits of Vehtari et al. (2021),
+        Bayesian Anal. 16, 667.
         """
         return not self._unconverged()
+
+    @property
+    def diagnosis(self) -> str:
+        """The largest R-hat and the smallest effective sample size, beside what is allowed."""
+        r_hat = float(self.r_hat.max())
+        size = float(self.effective_sample_size.min())
+        return (
+            f"the largest R-hat is {against(r_hat, MAX_R_HAT)} (allowed: less than {MAX_R_HAT}), "
+            f"the smallest effective sample size {against(size, MIN_EFFECTIVE_SAMPLES)} (allowed: "
+            f"at least {MIN_EFFECTIVE_SAMPLES})"
+        )
 
     def _unconverged(self) -> list[str]:
         good = (self.r_hat < MAX_R_HAT) & (self.effective_sample_size >= MIN_EFFECTIVE_SAMPLES)
@@ -76,7 +88,7 @@ def estimate_moments(
     n_samples: int,
     burn_in: int,
     thin: int = 1,
-    start: Literal["random"] | Shaped[AnyArray, "chains sites"] = "random",
+    start: Literal["spread", "random"] | Shaped[AnyArray, "chains sites"] = "spread",
     seed: int | np.random.SeedSequence,
     observables: Sequence[Term] = (),
 ) -> MomentEstimate:
@@ -97,8 +109,10 @@ def estimate_moments(
     thin
         Number of sweeps a sample.
     start
-        `"random"` for units drawn at random, which are spread wide enough for $\hat R$ to find
-        chains that do not mix; or a visible state for each chain.
+        `"spread"` for lattices that are in turn empty, full of each species and drawn at random,
+        see `start_spread`: as far apart as possible, for $\hat R$ to find chains that do not mix;
+        `"random"` for units drawn at random, which may all fall into one of several states; or a
+        visible state for each chain. States that no chain comes near remain unknown.
     seed
         Seed.
     observables
@@ -135,12 +149,18 @@ def check_numbers(function: str, **numbers: tuple[int, int]) -> None:
 
 def _start(
     sampler: GibbsSampler,
-    start: Literal["random"] | Shaped[AnyArray, "chains sites"],
+    start: Literal["spread", "random"] | Shaped[AnyArray, "chains sites"],
     n_chains: int,
     seed: int | np.random.SeedSequence,
 ) -> Chains:
     if isinstance(start, str):
-        return start_random(sampler.model, n_chains, seed=seed)
+        kinds = {"spread": start_spread, "random": start_random}
+        if start not in kinds:
+            raise ValueError(
+                'estimate_moments: `start` must be "spread", "random" or visible states, got '
+                f"{start!r}."
+            )
+        return kinds[start](sampler.model, n_chains, seed=seed)
     if len(start) != n_chains:
         raise ValueError(
             f"estimate_moments: `start` must hold one visible state for each of {n_chains} chains, "
@@ -192,8 +212,6 @@ def warn_unless_converged(function: str, estimate: MomentEstimate) -> None:
 def _message(estimate: MomentEstimate) -> str:
     return (
         f"the chains have not converged in {', '.join(estimate._unconverged())}: "
-        f"the largest R-hat is {estimate.r_hat.max():.3g} (allowed: less than {MAX_R_HAT}), the "
-        f"smallest effective sample size {estimate.effective_sample_size.min():.3g} (allowed: at "
-        f"least {MIN_EFFECTIVE_SAMPLES}). Take more samples, a longer burn-in or a larger `thin`; "
+        f"{estimate.diagnosis}. Take more samples, a longer burn-in or a larger `thin`; "
         "if R-hat stays large, the chains are stuck in different modes."
     )

@@ -15,6 +15,7 @@ from dynboltz.reactions import ReactionNetwork
 
 from ._brownian_run import run_brownian
 from ._brownian_tables import cell_grid, pair_reaction_table, reaction_radii, single_tables
+from ._events import check_events
 
 _ROUNDING = 1e-9
 _MOST_STEPS = 1e12
@@ -97,9 +98,9 @@ def simulate_particles(
     Raises
     ------
     ValueError
-        If a reaction has a probability; if the patterns, diffusion constants, radii, times or
-        numbers do not fit one another or are out of range; if a replica needs more than
-        `max_particles` slots.
+        If a reaction has a probability; if the rates expect more events than can be simulated; if
+        the patterns, diffusion constants, radii, times or numbers do not fit one another or are out
+        of range; if a replica needs more than `max_particles` slots.
 
     References
     ----------
@@ -111,6 +112,7 @@ def simulate_particles(
     placement, motion = child_seeds(seed, 2)
     start = _initial(initial, network, box, replicas, placement, first_replica)
     n_slots = _slots(network, start, max_particles)
+    _check_events(network, box, n_slots * len(start.labels), float(times[-1]))
     radii = reaction_radii(network, reaction_radius)
     singles, single_radii = single_tables(network, radii)
     pairs = pair_reaction_table(network, radii)
@@ -149,6 +151,19 @@ def _check_network(network: ReactionNetwork) -> None:
         raise ValueError(
             f"simulate_particles: there may be 254 species, got {len(network.species)}."
         )
+
+
+def _check_events(network: ReactionNetwork, box: Box, n_particles: int, duration: float) -> None:
+    """Creations in the box and reactions of single particles; pairs react once a step at most."""
+    rates = {
+        n: sum(float(r.rate or 0.0) for r in network.reactions if len(r.reactants) == n)
+        for n in (0, 1)
+    }
+    check_events(
+        "simulate_particles",
+        (rates[0] * math.prod(box.lengths) + rates[1] * n_particles) * duration,
+        "Lower the rate constants k of the reactions, or simulate a shorter time.",
+    )
 
 
 def _check_numbers(dt: float, first_replica: int) -> None:

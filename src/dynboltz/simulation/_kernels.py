@@ -17,6 +17,7 @@ from dynboltz.reactions import ReactionNetwork
 
 from ._collision import CollisionTables, coarse_probabilities, run_collision
 from ._continuous_time import ContinuousTimeTables, run_continuous_time
+from ._events import check_events
 from ._records import Records
 from ._tables import neighbour_table, pair_table, site_table
 
@@ -110,13 +111,25 @@ class CollisionKernel(AbstractKernel):
     ) -> None:
         """Simulate every replica from its initial state and its random stream into `records`."""
         site_reactions, pair_reactions = site_table(network), pair_table(network)
+        coarse = coarse_probabilities(pair_reactions)
+        if lattice.n_sites == 1:
+            # The kernel does not ask whether a site has a neighbour: only on a lattice of one site
+            # has it none, and the target of its hop is then the site itself, which is occupied.
+            coarse[:] = 0
         tables = CollisionTables(
             time_step=float(self.dt),
             neighbours=neighbour_table(lattice),
             site_reactions=site_reactions,
             site_bound=float(site_reactions.totals[1:].max()),
             pair_reactions=pair_reactions,
-            coarse=coarse_probabilities(pair_reactions),
+            coarse=coarse,
+        )
+        n_site_steps = float(lattice.n_sites) * _n_intervals(records)
+        rate = site_reactions.totals[0] + tables.site_bound
+        check_events(
+            "CollisionKernel",
+            rate * self.dt * n_site_steps,
+            "Lower the rate constants k of the reactions, `dt`, or the number of steps.",
         )
         run_collision(initial, random, *tables, *records)
 
@@ -194,6 +207,14 @@ class ContinuousTimeKernel(AbstractKernel):
             hop_rates=hop_rates,
             bond_bound=float(max(hop_rates.max(), pair_reactions.totals.max() / 2)),
         )
+        n_directions = tables.neighbours.sites.shape[1]
+        rate = site_reactions.totals[0] + tables.site_bound + n_directions * tables.bond_bound
+        check_events(
+            "ContinuousTimeKernel",
+            rate * self.interval * float(lattice.n_sites) * _n_intervals(records),
+            "Lower `hop_rate`, the rate constants k of the reactions, `interval`, or the number of "
+            "steps.",
+        )
         run_continuous_time(initial, random, *tables, *records)
 
     def _hop_rates(self, network: ReactionNetwork) -> Float64[np.ndarray, " bytes"]:
@@ -206,6 +227,12 @@ class ContinuousTimeKernel(AbstractKernel):
                 f"({', '.join(network.species)}), got {', '.join(rates) or 'none'}."
             )
         return np.array([0.0, *(rates[name] for name in network.species)], dtype=np.float64)
+
+
+def _n_intervals(records: Records) -> int:
+    """Number of intervals between records, of all replicas."""
+    n_replicas, n_times = records.moments.shape[:2]
+    return n_replicas * (n_times - 1)
 
 
 def _check_positive(what: str, value: float) -> None:

@@ -17,6 +17,7 @@ from jaxtyping import Float64, Int64, UInt8
 from scipy import sparse
 
 from dynboltz._arguments import checked
+from dynboltz._digits import against
 from dynboltz.lattices import Lattice
 from dynboltz.reactions import ReactionNetwork
 
@@ -24,6 +25,9 @@ from ._transitions import Transitions, digits
 
 LONGEST_STEP = 50.0
 """Longest time of one uniformisation, in units of the fastest state; exp(-50) is not yet tiny."""
+
+MOST_JUMPS = 1e8
+"""Jumps of one evolution; their uniformisation takes minutes even for the smallest lattice."""
 
 NEGLIGIBLE = 1e-18
 """Weight of a term of the uniformisation that no longer changes a probability in float64."""
@@ -254,6 +258,12 @@ def _propagate(
     generator: sparse.csr_array, p: Float64[np.ndarray, " states"], time: float
 ) -> Float64[np.ndarray, " states"]:
     fastest = float(-generator.diagonal().min())
+    if not fastest * time <= MOST_JUMPS:
+        raise ValueError(
+            "The exact master equation: the rates are too large; "
+            f"{against(fastest * time, MOST_JUMPS)} jumps are to be expected in the time {time:g} "
+            f"(allowed: at most {MOST_JUMPS:g}). Lower the rates, or take a shorter time."
+        )
     n_steps = max(1, math.ceil(fastest * time / LONGEST_STEP))
     for _ in range(n_steps):
         p = _uniformise(generator, p, fastest, time / n_steps)

@@ -89,7 +89,8 @@ def simulate(
     ------
     ValueError
         If the kernel cannot simulate a reaction of the network, the initial states or the moments
-        do not fit the lattice and the species, `n_steps` or `first_replica` is negative, or there
+        do not fit the lattice and the species, `n_steps` or `first_replica` is negative, the rates
+        are so large that more than 1e14 events are to be expected, or there
         are more than 127 species or 2^31 sites.
     """
     _check_sizes(network, lattice, n_steps)

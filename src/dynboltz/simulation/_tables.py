@@ -121,10 +121,13 @@ def reaction_table(network: ReactionNetwork, sets: Sequence[Sequence[Reaction]])
         for members in sets
         for reaction in members
     ]
+    with np.errstate(over="ignore"):  # infinite sums are refused as too many events
+        cumulative = [np.cumsum([_weight(r) for r in members]) for members in sets]
+        totals = np.array([np.sum([_weight(r) for r in members]) for members in sets])
     return ReactionTable(
         pointers=np.cumsum([0] + [len(members) for members in sets], dtype=np.int64),
-        cumulative=np.concatenate([np.cumsum([_weight(r) for r in m]) for m in sets]),
-        totals=np.array([np.sum([_weight(r) for r in members]) for members in sets]),
+        cumulative=np.concatenate(cumulative),
+        totals=totals,
         products=np.array(products, dtype=np.uint8).reshape(-1, 2),
     )
 

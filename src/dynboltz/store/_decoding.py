@@ -56,8 +56,8 @@ def check_memory(path: Path, n_bytes: int, key: str | None = None) -> None:
     if n_bytes > memory():
         raise StoreError(
             path,
-            f"declares {gigabytes(n_bytes)}, more than the {gigabytes(memory())} of memory; the "
-            "file is damaged, or has to be cut into parts.",
+            f"declares {gigabytes(n_bytes, memory())}, more than the {gigabytes(memory())} of "
+            "memory; the file is damaged, or has to be cut into parts.",
             key=key,
         )
 

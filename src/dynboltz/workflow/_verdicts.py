@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64
 
+from dynboltz._digits import against
 from dynboltz.learning import ReducedModel
 
 from ._experiment import BASELINE, ReducedModelPlan
@@ -56,7 +57,8 @@ def fit_warnings(plan: ReducedModelPlan, fits: xr.Dataset) -> list[str]:
     }
     warnings = [
         f"{plan.name}: the fit at {where[name]} has not converged with `fit.steps` = {steps} "
-        f"(largest residual {residual:.2g}, allowed {MAX_RESIDUAL}); raise `fit.steps`."
+        f"(largest residual {against(residual, MAX_RESIDUAL, 2)}, allowed {MAX_RESIDUAL}); raise "
+        "`fit.steps`."
         for name, residual in residuals.items()
         if residual > MAX_RESIDUAL
     ]
