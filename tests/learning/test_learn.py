@@ -179,3 +179,29 @@ def test_lists_of_numbers_are_data():
     lists = TrainingData(*(array.tolist() for array in arrays[:3]))
     expected, found = (learn(MODEL, GRID, own, settings).history for own in (arrays, lists))
     np.testing.assert_array_equal(found["moment_error"], expected["moment_error"])
+
+
+UNEVEN = np.concatenate([[0.0, 0.02, 0.05, 0.07], np.linspace(0.1, 0.6, 11), [0.65, 0.8]])
+
+
+@pytest.mark.parametrize(("method", "tolerance"), [("euler", 2e-3), ("heun", 1e-3)])
+def test_uneven_times_teach_the_same_law_and_predict_it_at_any_times(method, tolerance):
+    """Training takes the steps of prediction: the law holds at times that are not the data's."""
+    starts = np.linspace(-2.0, 2.0, 9)
+    densities = expit(starts)[:, None] * np.exp(-K * UNEVEN)
+    uneven = TrainingData(UNEVEN, starts[:, None], densities[:, :, None])
+    settings = LearningSettings(
+        steps=40, method=method, smoothness=1e-8, velocity_prior="none", learning_rate=0.01
+    )
+    learned = learn(MODEL, GRID, uneven, settings)
+    assert learned.time_step == pytest.approx(0.02)
+    # What is trained and what is predicted are the same solutions.
+    b = learned.predict(starts[:, None], UNEVEN)
+    error = np.sqrt(np.mean((expit(b[..., 0]) - densities)[:, 1:] ** 2))
+    assert learned.history["moment_error"][-1] == pytest.approx(error, rel=1e-6)
+    assert error < tolerance / 4
+    for times in (np.array([0.0, 0.013, 0.4]), np.linspace(0.0, 0.8, 5)):
+        found = expit(learned.predict(starts[:, None], times)[..., 0])
+        np.testing.assert_allclose(
+            found, expit(starts)[:, None] * np.exp(-K * times), atol=tolerance
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +12,12 @@ import pytest
 from dynboltz.distributions import Enumeration, LatticeModel, Layer
 from dynboltz.dynamics import HermiteField, HermiteGrid, OutsideBoxError
 from dynboltz.lattices import Lattice, neighbour_moments
-from dynboltz.learning import ReducedModel, load_reduced_model, reduced_model_dataset
+from dynboltz.learning import (
+    ExtrapolationWarning,
+    ReducedModel,
+    load_reduced_model,
+    reduced_model_dataset,
+)
 from dynboltz.store import read_dataset, write_dataset
 
 RING = Lattice((8,))
@@ -89,6 +96,50 @@ def test_other_integrators_are_used():
     exact = START[:, None] * np.exp(-RATES * times[:, None])
     # Order 4 with steps of 0.05: (0.8 * 0.05)^5 / 120 a step, 20 steps.
     np.testing.assert_allclose(model.predict(START, times), exact, rtol=1e-7)
+
+
+def test_what_training_has_visited_is_told_point_by_point(learned):
+    known = learned.visited(np.array([[[0.0, 0.0], [1.9, -1.9]], [[1.0, 2.2], [-3.0, 0.0]]]))
+    # Cells of 0.5 hold the diagonal from -1.99 to 1.99; 2.2 is in the box of J.A.A, -3 in none.
+    np.testing.assert_array_equal(known, [[True, True], [False, False]])
+    assert not learned.visited(np.array([np.nan, 0.0]))
+
+
+def test_predictions_where_training_has_not_been_say_so_once_a_call(learned):
+    times = STEP * np.arange(4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        learned.predict(START, times)
+    strange = np.array([[0.3, 2.3], [0.3, 0.2], [0.1, -2.4]])
+    with pytest.warns(ExtrapolationWarning) as caught:
+        learned.predict(strange, times)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    text = str(caught[0].message)
+    assert "solutions of 2 of 3 initial conditions" in text
+    assert "from time 0 on, where `J.A.A` from -2.4 to 2.3 (visited: -2 to 2)" in text
+    assert "b.A" not in text
+    with pytest.warns(ExtrapolationWarning, match="1 of 1 initial conditions"):
+        learned.predict(strange[:1], np.array([0.0]))
+
+
+def test_predictions_beyond_the_learned_times_say_so(tmp_path):
+    model = decaying(MODEL, RATES, learned_times=(0.0, 1.0))
+    write_dataset(reduced_model_dataset(model), tmp_path / "model")
+    stored = load_reduced_model(read_dataset(tmp_path / "model", "dynboltz-model"))
+    assert stored.learned_times == (0.0, 1.0)
+    for known in (model, stored):
+        known.predict(START, np.array([0.0, 1.0]))
+        with pytest.warns(ExtrapolationWarning, match="learned from times up to 1; what comes lat"):
+            known.predict(START, np.array([0.0, 1.5]))
+
+
+def test_models_stored_without_learned_times_and_notes_are_read(learned):
+    dataset = reduced_model_dataset(learned)
+    for name in ("learned_times", "notes"):
+        dataset.attrs.pop(name, None)
+    after = load_reduced_model(dataset)
+    assert (after.learned_times, after.notes) == (None, ())
 
 
 @pytest.mark.parametrize("times", [[], [0.0, 0.0], [1.0, 0.5]])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import minimize, root_scalar
@@ -21,8 +23,10 @@ from dynboltz.distributions import (
 from dynboltz.lattices import Factor, Lattice, Term
 from dynboltz.learning import (
     FitSettings,
+    LearningWarning,
     TrainingData,
     fit_initial,
+    fit_initial_persistent,
     fit_initial_sampled,
     fit_trajectories,
     natural_gradient_fit,
@@ -257,3 +261,39 @@ def test_summaries_are_averages_over_replicas():
     model = LatticeModel.from_names(RING, ["A"], ["b.A", "J.A.A"])
     summary = summarise(ClampedStatistics(model), states)
     np.testing.assert_allclose(summary, np.stack([n.mean(axis=(0, 2)), pairs], axis=1), rtol=1e-14)
+
+
+def test_hidden_units_without_weights_to_start_with_are_warned_of():
+    """They stay as they are: the fit is that of a model without them."""
+    states = (np.random.default_rng(0).random((2, 6, RING.n_sites)) < 0.4).astype(np.uint8)
+    clamped = ClampedStatistics(HIDDEN)
+    summaries = np.array([clamped.summarise(own).mean(axis=0) for own in states])
+    few = FitSettings(steps=2)
+    with pytest.warns(LearningWarning, match=r"fit_initial: the fit starts with W\.A\.X at 0"):
+        fit_initial(HIDDEN, summaries, few)
+    sampled = FitSettings("contrastive-divergence", "adam", steps=1)
+    with pytest.warns(LearningWarning, match=r"fit_initial_sampled: .*W\.A\.X at 0"):
+        fit_initial_sampled(HIDDEN, states, sampled, seed=0)
+    persistent = FitSettings("persistent", steps=2, chains=4)
+    with pytest.warns(LearningWarning, match=r"fit_initial_persistent: .*W\.A\.X at 0"):
+        fit_initial_persistent(HIDDEN, states, persistent, seed=np.random.SeedSequence(0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit_initial(HIDDEN, summaries, FitSettings(steps=2, start={"W.A.X": 0.4}))
+
+
+def test_gradient_descent_returns_nothing_worse_than_its_start():
+    """At a rate that throws every step far away the start is the best."""
+    solution, clamped = TransferMatrix(HIDDEN), ClampedStatistics(HIDDEN)
+    theta = np.array([-0.3, 0.8, 0.2])
+    states = sample_chain(solution, theta, 400, seed=1)
+    summary = clamped.summarise(states).mean(axis=0)[None]
+    start = dict(zip(HIDDEN.coefficients, theta, strict=True))
+    settings = FitSettings(optimiser="sgd", learning_rate=1e5, steps=3, start=start)
+
+    def loss(at):
+        at = jnp.asarray(at)
+        return float(solution.free_energy(at) - clamped.log_weight(at, jnp.asarray(summary[0])))
+
+    found = fit_initial(HIDDEN, summary, settings)[0]
+    assert loss(found) <= loss(theta)

@@ -107,6 +107,32 @@ def test_metastable_times_come_with_a_remedy(plan):
     assert metastability_warnings("ceiling", plan, []) == []
 
 
+@pytest.mark.parametrize(
+    ("own", "ceiling", "verdict", "remedy"),
+    [
+        (0.03, 0.03, "only that the chains mix slowly", False),
+        (0.04, None, "only that the chains mix slowly", False),
+        (0.4, 0.02, "it is the dynamics", False),
+        (0.4, 0.3, "the family of the model cannot hold these distributions", True),
+        (0.4, None, "whether it is the family of the model or its dynamics", True),
+    ],
+)
+def test_metastability_is_said_to_be_of_the_family_the_dynamics_or_the_chains(
+    plan, own, ceiling, verdict, remedy
+):
+    errors = {"means_rel_rms": own / 2, "neighbours_rel_rms": own}
+    best = None if ceiling is None else {"means_rel_rms": ceiling, "neighbours_rel_rms": 0.0}
+    (warning,) = metastability_warnings("m", plan, [0.2], errors, best)
+    assert verdict in warning
+    assert ("`fit.weight_decay`" in warning) == remedy
+
+
+def test_what_learning_warned_of_is_told(plan):
+    noted = learned(plan, notes=("learn: none of the steps. Lower `learning_rate`.",))
+    (warning,) = training_warnings(plan, noted)
+    assert warning.startswith("visible: none of the steps. Lower `learning.learning_rate`.")
+
+
 def test_extrapolation_is_told_apart_by_the_last_learned_time(plan):
     model = learned(plan)
     theta = np.tile([0.1, 0.1], (1, 4, 1))

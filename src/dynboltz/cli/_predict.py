@@ -14,6 +14,7 @@ import numpy as np
 import typer
 import xarray as xr
 
+from dynboltz._warnings import collected
 from dynboltz.learning import ReducedModel
 from dynboltz.store import export_netcdf
 from dynboltz.store._files import replacing_file
@@ -25,7 +26,6 @@ from dynboltz.workflow import (
     load_model,
     read_model_file,
     short_runs,
-    unvisited,
 )
 from dynboltz.workflow._seeds import Purpose
 
@@ -165,25 +165,19 @@ def predict_theta(
     times: np.ndarray,
 ) -> np.ndarray:
     """Coefficients over time; says so where they are later, or elsewhere, than in training."""
-    with jax.enable_x64(True):
-        steps, places = learned.steps(times)
-        theta = np.asarray(learned.predict(start[None], steps))[0]
-        strangers = unvisited(learned.field, theta)
+    with jax.enable_x64(True), collected() as notes:
+        theta = np.asarray(learned.predict(start[None], times))[0]
     last = experiment.plans[name].learned_times(experiment.times)[-1]
-    if times[-1] > last * (1 + 1e-9):
+    if learned.learned_times is None and times[-1] > last * (1 + 1e-9):
         typer.echo(
             f"Warning: {name} was learned from times up to {last:g}; what comes later is beyond "
             "its training.",
             err=True,
         )
-    if strangers.any():
-        typer.echo(
-            f"Warning: from time {steps[strangers.argmax()]:g} on, the coefficients visit cells "
-            "that no training trajectory visited. Nothing is known there: the prediction "
-            "extrapolates, and where no vertex of the cells is known the coefficients stand still.",
-            err=True,
-        )
-    return theta[places]
+    for text in notes:
+        note = text.removeprefix("ReducedModel.predict: ").replace("the model was", f"{name} was")
+        typer.echo(f"Warning: {name}: {note}", err=True)
+    return theta
 
 
 def write_prediction(prediction: Prediction, path: Path) -> None:

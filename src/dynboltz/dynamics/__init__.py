@@ -34,3 +34,5 @@ from ._scalar_functions import Exponential as Exponential
 from ._scalar_functions import HermiteCurve as HermiteCurve
 from ._scalar_functions import Positive as Positive
 from ._scalar_functions import ScalarFunction as ScalarFunction
+from ._step_grid import StepGrid as StepGrid
+from ._step_grid import step_grid as step_grid

@@ -167,6 +167,51 @@ class HermiteField(AbstractVectorField):
         )
         return ~np.all(np.isfinite(points) & (points >= lower) & (points <= upper), axis=1)
 
+    def visited(
+        self, thetas: Float[Array | np.ndarray, "*batch coefficients"]
+    ) -> Bool[np.ndarray, "*batch"]:
+        """Tell which points lie within all boxes, in cells whose vertices are all allocated.
+
+        Elsewhere the field knows nothing: it extrapolates, or where no vertex of a cell is
+        allocated it is zero.
+
+        Parameters
+        ----------
+        thetas
+            Coefficients.
+        """
+        shape = np.shape(thetas)[:-1]
+        points = np.asarray(thetas).reshape(-1, len(self.coefficients))
+        found = ~self.outside(points)
+        for function in self.functions:
+            keys, _ = function.grid.locate(
+                np.where(found[:, None], points, 0.0)[:, self.arguments(function)]
+            )
+            own = np.asarray(function.keys)[: function.n_allocated]
+            found &= np.isin(np.asarray(keys), own).all(axis=-1)
+        return found.reshape(shape)
+
+    def visited_range(
+        self,
+    ) -> tuple[Float[np.ndarray, " coefficients"], Float[np.ndarray, " coefficients"]]:
+        """Least and greatest value of each coefficient at allocated vertices; NaN without any.
+
+        Cells between them need not all be allocated, see `visited`.
+        """
+        n = len(self.coefficients)
+        lower, upper = np.full(n, -np.inf), np.full(n, np.inf)
+        for function in self.functions:
+            keys = np.asarray(function.keys)[: function.n_allocated]
+            shape = tuple(cells + 1 for cells in function.grid.n_cells)
+            places = np.stack(np.unravel_index(keys, shape), axis=-1)
+            vertices = function.grid.box[0] + places * np.array(function.grid.cell)
+            own = self.arguments(function)
+            low, high = (
+                (vertices.min(axis=0), vertices.max(axis=0)) if len(keys) else (np.nan, np.nan)
+            )
+            lower[own], upper[own] = np.maximum(lower[own], low), np.minimum(upper[own], high)
+        return lower, upper
+
     def allocate(self, thetas: Float[Array | np.ndarray, "points coefficients"]) -> HermiteField:
         """Store the vertices of all cells that hold one of the points; runs on the host.
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from dynboltz._arguments import checked
+from dynboltz._typing import AnyArray
 
 from ._base import AbstractVectorField
-from ._runge_kutta import check_fixed_grid, step_sizes
+from ._runge_kutta import check_fixed_grid
 
 _GAMMA = 0.43586652150845900
 _STAGES = np.array(
@@ -38,7 +42,7 @@ _WEIGHTS = np.array(
 def solve_implicit(
     field: AbstractVectorField,
     theta0: Float[Array, "*batch coefficients"],
-    times: Float[Array, " times"],
+    times: Float[AnyArray, " times"],
     *,
     operator: Float[Array, "coefficients coefficients"],
     substeps: int = 1,
@@ -47,9 +51,9 @@ def solve_implicit(
 
     The method keeps its order whatever the matrix `operator` is; it is stable for large steps if
     the matrix holds the stiff part of $\partial F / \partial \theta$ (L-stable if it is all of it).
-    As the matrix is the same in all steps, one factorisation does for all, and differentiation
-    costs no second derivatives of $F$. Compiles and differentiates in forward and reverse mode;
-    values of arrays are not checked.
+    As the matrix is the same in all steps, one factorisation does for all of one length, and
+    differentiation costs no second derivatives of $F$. Compiles and differentiates in forward and
+    reverse mode; values of arrays are not checked.
 
     Parameters
     ----------
@@ -58,7 +62,8 @@ def solve_implicit(
     theta0
         Coefficients at `times[0]`, for one or many initial conditions.
     times
-        Increasing, equidistant times of the solution [time].
+        Increasing times of the solution [time]. Times that are known when this is compiled, and
+        equidistant, cost one factorisation; others one for each length of a step.
     operator
         Approximation of $\partial F / \partial \theta$ [1/time], see
         `FunctionalField.stiff_operator`. The solution is not differentiated with respect to it.
@@ -84,14 +89,15 @@ def solve_implicit(
         raise TypeError(
             f"solve_implicit: `theta0` must be of single or double precision, got {theta0.dtype}."
         )
-    times = times.astype(theta0.dtype)
+    sizes, which = _lengths(times, theta0.dtype)
     operator = jax.lax.stop_gradient(operator).astype(theta0.dtype)
-    size = step_sizes(times, substeps)[0]
+    sizes = sizes / substeps
     identity = jnp.eye(len(operator), dtype=theta0.dtype)
-    inverse = jnp.linalg.inv(identity - size * _GAMMA * operator)
+    inverses = jnp.linalg.inv(identity[None] - sizes[:, None, None] * _GAMMA * operator[None])
     derivatives = jax.vmap(field)
 
-    def step(theta: Array, _: None) -> tuple[Array, Array]:
+    def step(theta: Array, number: Array) -> tuple[Array, Array]:
+        size, inverse = sizes[number], inverses[number]
         slopes: list[Array] = []
         for stage, couplings in zip(_STAGES, _COUPLINGS, strict=True):
             point = theta + size * _combine(stage, slopes, theta)
@@ -101,10 +107,24 @@ def solve_implicit(
         return theta, theta
 
     flat = theta0.reshape(-1, theta0.shape[-1])
-    n_steps = substeps * (len(times) - 1)
-    _, path = jax.lax.scan(step, flat, None, length=n_steps)
+    _, path = jax.lax.scan(step, flat, jnp.repeat(which, substeps))
     found = jnp.concatenate([flat[None], path[substeps - 1 :: substeps]])
     return jnp.moveaxis(found, 0, 1).reshape(*theta0.shape[:-1], len(times), theta0.shape[-1])
+
+
+def _lengths(times: AnyArray, dtype: Any) -> tuple[Array, Array]:
+    """Different lengths of the intervals, and which one each interval has."""
+    if isinstance(times, Tracer):
+        return jnp.diff(times.astype(dtype)), jnp.arange(len(times) - 1)
+    intervals = np.diff(np.asarray(times, dtype=np.float64))
+    # As times are rounded, so are intervals that ought to be equal.
+    rounding = 1e-9 * np.max(np.abs(np.asarray(times)))
+    order = np.argsort(intervals, kind="stable")
+    new = np.concatenate([[True], np.diff(intervals[order]) > rounding])
+    which = np.empty(len(intervals), dtype=np.int32)
+    which[order] = np.cumsum(new) - 1
+    firsts = [int(np.flatnonzero(which == number)[0]) for number in range(int(new.sum()))]
+    return jnp.asarray(intervals[firsts], dtype), jnp.asarray(which)
 
 
 def _combine(weights: np.ndarray, slopes: list[Array], like: Array) -> Array:

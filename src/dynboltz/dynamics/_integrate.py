@@ -50,7 +50,8 @@ def integrate(
         `"euler"` (order 1, the paper's choice), `"heun"` (order 2) or `"rk4"` (order 4) with fixed
         steps, or a diffrax solver, which chooses its steps.
     substeps
-        Equal steps between successive times, at least 1; for fixed steps only.
+        Equal steps between successive times, at least 1; for fixed steps only. Where times are not
+        equidistant, `step_grid` gives times between which steps have one length.
     rtol, atol
         Relative and absolute tolerance of the error of a step; for diffrax solvers only.
 

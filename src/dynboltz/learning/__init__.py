@@ -1,5 +1,6 @@
 """Learning: coefficients of snapshots, and the differential equations that move them."""
 
+from dynboltz._warnings import ExtrapolationWarning as ExtrapolationWarning
 from dynboltz._warnings import LearningWarning as LearningWarning
 
 from ._chain_moments import ChainMoments as ChainMoments

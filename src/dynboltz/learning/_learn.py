@@ -27,6 +27,7 @@ from ._parameters import allocate_with_margin
 from ._reduced_model import ReducedModel
 from ._settings import FitSettings, LearningSettings
 from ._static import Progress, fit_trajectories
+from ._times import time_step_of
 from ._train import Criterion, train
 from ._warm_start import MEMORY, VelocityPrior, warm_start
 
@@ -166,6 +167,7 @@ def _learn(
     sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
     for_points, for_samples, for_order, for_judge = sequence.spawn(4)
     report = progress or (lambda _: None)
+    time_step = time_step_of(data.times)
     field = HermiteField.zeros(model.coefficients, grids)
     prior = None
     if settings.warm_start:
@@ -186,12 +188,15 @@ def _learn(
         prior=prior,
         judge=_judge(model, data, settings, source, for_judge),
         criterion=_criterion(model, settings),
+        time_step=time_step,
         seed=for_order,
         progress=progress,
         checkpoint=checkpoint,
     )
-    time_step = float(np.min(np.diff(data.times)))
-    return ReducedModel(model, field, time_step, settings.method, settings.substeps, history)
+    learned = (float(data.times[0]), float(data.times[-1]))
+    return ReducedModel(
+        model, field, time_step, settings.method, settings.substeps, history, learned_times=learned
+    )
 
 
 def _source(
@@ -264,6 +269,7 @@ def _start_sampled(
         settings.smoothness,
         method=settings.method,
         substeps=settings.substeps,
+        time_step=time_step_of(data.times),
     )
 
 
@@ -280,7 +286,12 @@ def _start(
     flat = theta.reshape(-1, theta.shape[-1])
     metric = solution.batch_fisher(flat).reshape(*theta.shape, -1)
     prior = None
-    integrator: dict[str, Any] = {"method": settings.method, "substeps": settings.substeps}
+    time_step = time_step_of(data.times)
+    integrator: dict[str, Any] = {
+        "method": settings.method,
+        "substeps": settings.substeps,
+        "time_step": time_step,
+    }
     expected = None
     if matching is not None:
         expected = functools.partial(_matched_velocities, matching)
@@ -290,7 +301,6 @@ def _start(
         ).sample_velocities
     if expected is not None:
         points = _points_around(field, theta, seed)
-        time_step = float(np.min(np.diff(data.times)))
         step = time_step / settings.substeps if settings.method == "euler" else None
         differences = np.diff(theta, axis=1) / np.diff(data.times)[:, None]
         largest = _LARGEST_VELOCITY * np.abs(differences).max(axis=(0, 1))

@@ -125,6 +125,7 @@ def fit_moment_regression(
     *,
     method: Method = "euler",
     substeps: int = 1,
+    time_step: float | None = None,
 ) -> MomentRegression:
     """Learn the velocities of the features from trajectories.
 
@@ -142,8 +143,8 @@ def fit_moment_regression(
         Summaries of the data, see `ClampedStatistics`.
     times
         Times of the snapshots.
-    method, substeps
-        Integrator that the velocities are meant for.
+    method, substeps, time_step
+        Integrator that the velocities are meant for, see `warm_start`.
 
     Raises
     ------
@@ -172,7 +173,7 @@ def fit_moment_regression(
     flat = in_batches(functools.partial(_batch_means, extended), theta.reshape(-1, theta.shape[2]))
     patterns = flat.reshape(*theta.shape[:2], -1)
     chosen = representative_times(len(times))
-    integrals = integral_weights(times, method, substeps)[chosen] @ patterns
+    integrals = integral_weights(times, method, substeps, time_step)[chosen] @ patterns
     start = solution.batch_moments(theta[:, 0]) if model.is_visible else summaries[:, 0]
     changes = summaries[:, 1:] - start[:, None]
     rows = integrals.reshape(-1, integrals.shape[-1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,10 +12,11 @@ from typing import Any, final
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Float64, UInt8
+from jaxtyping import Bool, Float64, UInt8
 
 from dynboltz._arguments import check_positive, check_range, checked
 from dynboltz._numbers import check_finite, check_precision
+from dynboltz._warnings import ExtrapolationWarning, warn
 from dynboltz.distributions import (
     LatticeModel,
     Layer,
@@ -24,7 +24,7 @@ from dynboltz.distributions import (
     observed_moments,
     sample_chain,
 )
-from dynboltz.dynamics import HermiteField, HermiteFunction, HermiteGrid, integrate
+from dynboltz.dynamics import HermiteField, HermiteFunction, HermiteGrid, integrate, step_grid
 from dynboltz.lattices import Factor, Lattice, Term
 
 from ._settings import Method
@@ -55,6 +55,8 @@ class ReducedModel:
         Errors during learning, one entry a step and a last one of this model, see `train`.
     notes
         What learning warned of.
+    learned_times
+        First and last time of the data, if they are known.
     """
 
     model: LatticeModel
@@ -64,6 +66,7 @@ class ReducedModel:
     substeps: int = 1
     history: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    learned_times: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         check_positive("ReducedModel", "time_step", self.time_step)
@@ -101,6 +104,12 @@ class ReducedModel:
             precision.
         OutsideBoxError, FloatingPointError
             If a solution leaves the box of the field or is not finite.
+
+        Warns
+        -----
+        ExtrapolationWarning
+            If a solution is somewhere that training has not visited, see `visited`, or goes on
+            beyond the times that the model was learned from.
         """
         check_precision("ReducedModel.predict")
         axes = ("initial condition", "coefficient")
@@ -108,11 +117,15 @@ class ReducedModel:
         check_finite("ReducedModel.predict", "`times`", times, ("time",))
         grid, places = self.steps(np.asarray(times, dtype=float))
         if len(grid) == 1:
+            self._warn_of(np.asarray(theta0)[:, None], grid)
             return np.asarray(theta0)[:, None]
-        theta = integrate(
-            self.field, jnp.asarray(theta0), grid, method=self.method, substeps=self.substeps
+        theta = np.asarray(
+            integrate(
+                self.field, jnp.asarray(theta0), grid, method=self.method, substeps=self.substeps
+            )
         )
-        return np.asarray(theta)[:, places]
+        self._warn_of(theta, grid)
+        return theta[:, places]
 
     def moments(
         self, theta: Float64[np.ndarray, "... coefficients"], terms: Sequence[Term]
@@ -166,13 +179,70 @@ class ReducedModel:
                 f"ReducedModel.predict: `times` from {times[0]} to {times[-1]} take {n_steps:.3g} "
                 f"steps of {self.time_step}; at most {_MOST_STEPS:.0e} are possible."
             )
-        grid, places = [times[0]], [0]
-        for start, stop in itertools.pairwise(times):
-            n_whole = int((stop - start) / self.time_step * (1 + 1e-12) + 1e-9)
-            between = start + self.time_step * np.arange(1, n_whole + 1)
-            grid += [t for t in between if stop - t > 1e-9 * self.time_step] + [stop]
-            places.append(len(grid) - 1)
-        return np.array(grid), np.array(places)
+        grid, places = step_grid(times, self.time_step)
+        return grid, places
+
+    def visited(self, theta: Float64[np.ndarray, "... coefficients"]) -> Bool[np.ndarray, ...]:
+        """Tell which coefficients lie where training has been.
+
+        Those are within the boxes of the field and in cells that it knows: those of the training
+        trajectories and of the points around them where velocities were expected. Elsewhere the
+        model extrapolates.
+
+        Parameters
+        ----------
+        theta
+            Coefficients, in the order of the model.
+        """
+        return self.field.visited(theta)
+
+    def _warn_of(
+        self,
+        theta: Float64[np.ndarray, "initial_conditions grid coefficients"],
+        times: Float64[np.ndarray, " grid"],
+    ) -> None:
+        """Say where a prediction extrapolates, in one warning."""
+        parts = []
+        strange = ~self.visited(theta)
+        if strange.any():
+            parts.append(self._strangers(theta, times, strange))
+        if self.learned_times is not None:
+            first, last = self.learned_times
+            if times[-1] > last + 1e-9 * abs(last) or np.ptp(times) > (last - first) * (1 + 1e-9):
+                parts.append(
+                    f"the model was learned from times up to {last:.6g}; what comes later is "
+                    "beyond its training"
+                )
+        if parts:
+            warn(f"ReducedModel.predict: {'; '.join(parts)}.", ExtrapolationWarning)
+
+    def _strangers(self, theta: np.ndarray, times: np.ndarray, strange: np.ndarray) -> str:
+        """Which coefficients leave the cells that are known, for how many starts, and from when."""
+        lower, upper = self.field.visited_range()
+        points = theta[strange]
+        beyond = ~((points >= lower) & (points <= upper)).all(axis=0)
+        shown = ", ".join(
+            f"`{name}` from {low:.3g} to {high:.3g} (visited: "
+            + (f"{least:.3g} to {most:.3g})" if np.isfinite(least + most) else "nothing)")
+            for name, low, high, least, most, is_beyond in zip(
+                self.field.coefficients,
+                points.min(axis=0),
+                points.max(axis=0),
+                lower,
+                upper,
+                beyond | ~beyond.any(),
+                strict=True,
+            )
+            if is_beyond
+        )
+        starts, since = strange.any(axis=1), times[strange.any(axis=0).argmax()]
+        return (
+            f"the solutions of {starts.sum()} of {len(starts)} initial conditions are in cells "
+            f"that no training trajectory visited, from time {since:.6g} on, where {shown}. "
+            "Nothing is known there: the model extrapolates, and where no vertex of a cell is "
+            "known the coefficients stand still. Learn from initial conditions that go there, or "
+            "leave these predictions out; `visited` tells which coefficients are known"
+        )
 
 
 @checked
@@ -204,6 +274,8 @@ def reduced_model_dataset(learned: ReducedModel) -> xr.Dataset:
         "history": list(learned.history),
         "notes": json.dumps(learned.notes),
     }
+    if learned.learned_times is not None:
+        attributes["learned_times"] = list(learned.learned_times)
     return xr.Dataset(variables, attrs=attributes)
 
 
@@ -265,7 +337,15 @@ def _loaded(dataset: xr.Dataset) -> ReducedModel:
         int(dataset.attrs["substeps"]),
         history,
         tuple(json.loads(dataset.attrs.get("notes", "[]"))),
+        _learned_times(dataset),
     )
+
+
+def _learned_times(dataset: xr.Dataset) -> tuple[float, float] | None:
+    if "learned_times" not in dataset.attrs:  # Of a version that did not keep them.
+        return None
+    first, last = dataset.attrs["learned_times"]
+    return float(first), float(last)
 
 
 def _load_function(dataset: xr.Dataset, number: int, entry: dict[str, Any]) -> HermiteFunction:

@@ -18,7 +18,7 @@ from ._data import TrainingData, check_data, read_states
 from ._natural_step import fading_rate, natural_step, remembered
 from ._phases import HiddenAverage
 from ._settings import FitSettings
-from ._static import Progress, starting_point
+from ._static import Progress, starting_point, warn_of_idle_units
 
 DAMPING = 1e-3
 """Added to the metric, relative to its diagonal."""
@@ -115,6 +115,8 @@ def fit_trajectories_sampled(
     data = check_data("fit_trajectories_sampled", data, model.coefficients)
     fit = _SnapshotFit(GibbsSampler(model), settings)
     n_initial, n_times = len(data.initial), len(data.times)
+    firsts = np.array([_first_start(initial, model, settings) for initial in data.initial])
+    warn_of_idle_units("fit_trajectories_sampled", model, firsts, settings)
     theta = np.tile(data.initial[:, None], (1, n_times, 1))
     metric = np.empty((*theta.shape, theta.shape[-1]))
     residual = np.full((n_initial, n_times), np.nan)
@@ -162,6 +164,7 @@ def fit_initial_persistent(
     states = check_states("fit_initial_persistent", states, model.species[0], shape)
     fit = _SnapshotFit(GibbsSampler(model), settings)
     start = starting_point(model, settings)
+    warn_of_idle_units("fit_initial_persistent", model, start, settings)
     seeds = seed.spawn(len(states))
     n_steps = FIRST * settings.steps
     pairs = zip(states, seeds, strict=True)

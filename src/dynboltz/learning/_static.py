@@ -14,6 +14,7 @@ from jaxtyping import Float64, Shaped
 from dynboltz._arguments import checked
 from dynboltz._numbers import check_finite, check_precision
 from dynboltz._typing import AnyArray
+from dynboltz._warnings import LearningWarning, warn
 from dynboltz.distributions import (
     AbstractSolution,
     ClampedStatistics,
@@ -49,6 +50,43 @@ def starting_point(
             f"{model.coefficients}."
         )
     return np.array([float(settings.start.get(name, 0.0)) for name in model.coefficients])
+
+
+def warn_of_idle_units(
+    where: str,
+    model: LatticeModel,
+    starts: Float64[np.ndarray, "*rows coefficients"],
+    settings: FitSettings,
+) -> None:
+    """Warn of hidden species that begin without any weight, which then hardly learns.
+
+    Where all weights of a hidden unit are 0, it is independent of the others: the gradient of the
+    weights vanishes as soon as the visible biases fit, and the hidden bias has no gradient at all.
+    Weights that `settings.start` names are taken to be meant.
+    """
+    rows = np.asarray(starts).reshape(-1, len(model.coefficients))
+    idle = []
+    for species in (name for layer in model.layers[1:] for name in layer.species):
+        own = [
+            (term.name, column)
+            for term, column in zip(model.terms, rows.T, strict=True)
+            if any(
+                species in {factor.species for factor in product}
+                and len({factor.layer for factor in product}) > 1
+                for product in term.products
+            )
+        ]
+        without = np.all([column == 0 for _, column in own], axis=0) if own else np.zeros(1, bool)
+        if without.any() and not any(name in settings.start for name, _ in own):
+            idle += [name for name, _ in own if name not in idle]
+    if idle:
+        example = f"FitSettings(start={{{idle[0]!r}: 0.5}})"
+        warn(
+            f"{where}: the fit starts with {', '.join(idle)} at 0, where the gradient of a weight "
+            "to hidden units vanishes: they stay without effect, and what is returned is the fit "
+            f"of a model without them. Start elsewhere, such as `{example}`.",
+            LearningWarning,
+        )
 
 
 @checked
@@ -95,6 +133,7 @@ def fit_initial(
             f"features of `model`, with one snapshot or more; got {summaries.shape}."
         )
     start = starting_point(model, settings)
+    warn_of_idle_units("fit_initial", model, start, settings)
     if settings.optimiser == "natural":
 
         def fit(summaries, starts):
@@ -146,7 +185,9 @@ def fit_initial_sampled(
     n_snapshots, n_replicas, n_sites = states.shape
     batch = min(settings.batch or n_replicas, n_replicas)
     sampler = GibbsSampler(model)
-    theta = jnp.asarray(np.tile(starting_point(model, settings), (n_snapshots, 1)))
+    start = starting_point(model, settings)
+    warn_of_idle_units("fit_initial_sampled", model, start, settings)
+    theta = jnp.asarray(np.tile(start, (n_snapshots, 1)))
     optimiser = _optimiser(settings, settings.learning_rate)
     memory = optimiser.init(theta)
     chosen_by, drawn_by = _sequence(seed).spawn(2)
@@ -212,6 +253,7 @@ def fit_trajectories(
             f"fit_trajectories: `data.summaries` must have {clamped.n_features} features, those of "
             f"`model`, got shape {data.summaries.shape}."
         )
+    warn_of_idle_units("fit_trajectories", model, data.initial, settings)
     initial, later = jnp.asarray(data.initial), jnp.asarray(data.summaries[:, 1:])
     theta = _follow(solution, clamped, later, initial, settings.prior_strength, settings.steps)
     return np.concatenate([data.initial[:, None], np.asarray(theta)], axis=1)
@@ -239,16 +281,22 @@ def _descend(solution, clamped, summaries, start, settings):
     rate = optax.cosine_decay_schedule(settings.learning_rate, settings.steps)
     optimiser = _optimiser(settings, rate)
 
+    def objective(theta, summary):
+        away = 0.5 * settings.prior_strength * jnp.sum((theta - start) ** 2)
+        return solution.free_energy(theta) - clamped.log_weight(theta, summary) + away
+
     def fit(summary):
         def step(carry, _):
-            theta, memory = carry
-            prior = settings.prior_strength * (theta - start)
-            gradient = solution.moments(theta) - clamped.moments(theta, summary) + prior
+            theta, memory, best, least = carry
+            value, gradient = jax.value_and_grad(objective)(theta, summary)
+            better = value < least
+            best, least = jnp.where(better, theta, best), jnp.where(better, value, least)
             updates, memory = optimiser_step(optimiser, gradient, memory)
-            return (theta + updates, memory), None
+            return (theta + updates, memory, best, least), None
 
-        carry = (start, optimiser.init(start))
-        return jax.lax.scan(step, carry, None, length=settings.steps)[0][0]
+        carry = (start, optimiser.init(start), start, jnp.asarray(jnp.inf, start.dtype))
+        last, _, best, least = jax.lax.scan(step, carry, None, length=settings.steps)[0]
+        return jnp.where(objective(last, summary) < least, last, best)
 
     return jax.jit(jax.vmap(fit))(summaries)
 

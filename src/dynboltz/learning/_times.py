@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from dynboltz.dynamics import step_grid
+
 from ._settings import Method
 
 _EARLY = 24
 _LATE = 27
+_MOST_STEPS = 20_000
+"""Of the integrator, from the first to the last time."""
 
 
 def representative_times(n_times: int) -> Int64[np.ndarray, " chosen"]:
@@ -33,7 +37,10 @@ def representative_times(n_times: int) -> Int64[np.ndarray, " chosen"]:
 
 
 def integral_weights(
-    times: Float64[np.ndarray, " times"], method: Method, substeps: int
+    times: Float64[np.ndarray, " times"],
+    method: Method,
+    substeps: int,
+    time_step: float | None = None,
 ) -> Float64[np.ndarray, "later times"]:
     r"""Weights $W_{nm}$ of the values at all times in their integral up to each later time.
 
@@ -46,12 +53,35 @@ def integral_weights(
     ----------
     times
         Increasing times.
-    method, substeps
-        The integrator.
+    method, substeps, time_step
+        The integrator: `substeps` equal steps in each step of `step_grid`.
     """
-    at_start = (1 + 1 / substeps) / 2 if method == "euler" else 0.5
+    at_start = _of_euler(times, substeps, time_step) if method == "euler" else 0.5
     until = np.tril(np.ones((len(times) - 1, len(times) - 1))) * np.diff(times)
     weights = np.zeros((len(times) - 1, len(times)))
     weights[:, :-1] += at_start * until
     weights[:, 1:] += (1 - at_start) * until
     return weights
+
+
+def time_step_of(times: Float64[np.ndarray, " times"]) -> float:
+    """Step of the integrator for data at these times: the shortest interval.
+
+    A few intervals that are far shorter than the others do not make all steps so short.
+    """
+    return float(max(np.min(np.diff(times)), np.ptp(times) / _MOST_STEPS))
+
+
+def _of_euler(
+    times: Float64[np.ndarray, " times"], substeps: int, time_step: float | None
+) -> Float64[np.ndarray, " intervals"]:
+    r"""Weight of the start of each interval, $\sum_k h_k (1 - t_k / L) / L$, steps at $t_k$."""
+    if time_step is None:
+        return np.full(len(times) - 1, (1 + 1 / substeps) / 2)
+    grid, places = step_grid(times, time_step)
+    sizes = np.diff(grid)
+    interval = np.repeat(np.arange(len(times) - 1), np.diff(places))
+    lengths = np.diff(times)[interval]
+    # Mean over the substeps of a step that begins at `passed`: halfway between its first and last.
+    passed = grid[:-1] - times[interval] + sizes * (1 - 1 / substeps) / 2
+    return np.bincount(interval, sizes / lengths * (1 - passed / lengths), len(times) - 1)

@@ -25,7 +25,9 @@ from dynboltz.dynamics import (
     HermiteSolver,
     OutsideBoxError,
     Path,
+    StepGrid,
     check_solution,
+    step_grid,
     time_weights,
 )
 from dynboltz.lattices import numbered_seed
@@ -127,6 +129,7 @@ def train(
     prior: VelocityPrior | None = None,
     judge: MomentSource | None = None,
     criterion: Criterion = "moment_error",
+    time_step: float | None = None,
     seed: np.random.SeedSequence,
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
@@ -161,6 +164,9 @@ def train(
     criterion
         Which error: the root mean square difference of moments, or the negative log likelihood,
         which only exact moments have.
+    time_step
+        Length of the steps between the times of the data, each of `settings.substeps` substeps,
+        see `step_grid`; by default one step between successive times.
     seed
         Seed of the order of the initial conditions.
     progress
@@ -199,7 +205,8 @@ def train(
         return field, {}
     n_initial, n_times = len(data.initial), len(data.times)
     batch = min(settings.batch or n_initial, n_initial)
-    learner = _Learner(field, settings, settings.steps * -(-n_initial // batch), prior)
+    grid = step_grid(data.times, time_step)
+    learner = _Learner(field, settings, settings.steps * -(-n_initial // batch), prior, grid)
     judged = _Judge(source if judge is None else judge, data, settings, criterion)
     history, best = _resume(learner, source, checkpoint)
     stopped = None
@@ -213,15 +220,15 @@ def train(
                 if data.expect is not None:
                     data.expect(chosen)
                     data.expect(following)
-                path = learner.solve(data.initial[chosen], data.times, window)
+                path, theta = learner.solve(data.initial[chosen], window)
                 selection = Selection(chosen, np.arange(window.first, window.last + 1))
-                moments = source(path.theta[:, window.first :], selection)
+                moments = source(theta, selection)
                 difference = np.asarray(moments.difference)
                 _check_difference(difference, selection, step)
                 errors.append(_errors(moments))
                 if not judged.is_apart:
                     best = judged.better(best, learner, step, errors[-1])
-                learner.descend(path, data.times, window, difference, step)
+                learner.descend(path, window, difference, step)
         except (OutsideBoxError, FloatingPointError) as error:
             if best is None or not best.is_sound:
                 raise
@@ -238,7 +245,7 @@ def train(
         best = judged.compare(best, learner, settings.steps)
     assert best is not None
     if not best.is_sound:  # Every iterate failed on the whole time axis: raise what the last does.
-        learner.follow(data.initial, data.times)
+        learner.follow(data.initial)
     _warn_of(best, criterion, settings.steps, stopped)
     history.append(best.errors)
     return best.field, {name: np.array([row[name] for row in history]) for name in history[0]}
@@ -325,7 +332,7 @@ class _Judge:
         """Evaluate the present iterate; infinitely bad where its solutions fail."""
         chosen, times = self._selection
         try:
-            theta = learner.follow(self._data.initial[chosen], self._data.times)
+            theta = learner.follow(self._data.initial[chosen])
             now = {} if not self._state else _copied(self._source.state())
             self._source.restore(self._state)
             moments = self._source(theta[:, times], self._selection)
@@ -393,8 +400,9 @@ class _Learner:
         settings: LearningSettings,
         updates: int,
         prior: VelocityPrior | None,
+        grid: StepGrid,
     ) -> None:
-        self._settings, self._prior = settings, prior
+        self._settings, self._prior, self._grid = settings, prior, grid
         strength = settings.regularisation
         self._regularisation = L2(strength, np.zeros(())) if strength else None
         self._optimiser = _optimiser(settings.optimiser, updates)
@@ -414,27 +422,29 @@ class _Learner:
         return self._values
 
     def follow(
-        self,
-        initial: Float64[np.ndarray, "initial_conditions coefficients"],
-        times: Float64[np.ndarray, " times"],
+        self, initial: Float64[np.ndarray, "initial_conditions coefficients"]
     ) -> Float64[np.ndarray, "initial_conditions times coefficients"]:
         """Checked solutions at all times; allocates nothing."""
-        theta = self._solver.solve(self._u(), initial, times).theta
-        check_solution(self._cells, theta, times)
+        times, places = self._grid
+        theta = self._solver.solve(self._u(), initial, times).theta[:, places]
+        check_solution(self._cells, theta, times[places])
         return theta
 
     def solve(
         self,
         initial: Float64[np.ndarray, "initial_conditions coefficients"],
-        times: Float64[np.ndarray, " times"],
         window: Window,
-    ) -> Path:
-        """Solutions up to the end of the window, in which all cells are then allocated."""
-        path = self._solver.solve(self._u(), initial, times[: window.last + 1])
-        inside = path.theta[:, window.first :]
+    ) -> tuple[Path, Float64[np.ndarray, "initial_conditions inside coefficients"]]:
+        """Solutions up to the end of the window, in which all cells are then allocated.
+
+        Returns all steps, and the coefficients at the times of the window.
+        """
+        times, places = self._grid
+        path = self._solver.solve(self._u(), initial, times[: places[window.last] + 1])
+        inside = path.theta[:, places[window.first : window.last + 1]]
         if not np.all(np.isfinite(inside) & (inside >= self._lower) & (inside <= self._upper)):
-            check_solution(self._cells, inside, times[window.first : window.last + 1])
-        first = window.first * path.substeps
+            check_solution(self._cells, inside, times[places[window.first : window.last + 1]])
+        first = places[window.first] * path.substeps
         if not path.complete[:, first:].all():
             visited = path.steps[:, first:]
             bigger = self._cells.allocate(visited.reshape(-1, visited.shape[-1]))
@@ -443,26 +453,27 @@ class _Learner:
                 moves = zip(self._values, self._cells.functions, bigger.functions, strict=True)
                 self._values = tuple(move_rows(*move) for move in moves)
                 self._use(bigger)
-        return path
+        return path, inside
 
     def descend(
         self,
         path: Path,
-        times: Float64[np.ndarray, " times"],
         window: Window,
         difference: Float64[np.ndarray, "initial_conditions inside coefficients"],
         step: int,
     ) -> None:
         """Change the degrees of freedom against the gradient."""
-        inside = times[window.first : window.last + 1]
-        theta = path.theta[:, window.first :]
+        places = self._grid.places[window.first : window.last + 1]
+        inside, theta = self._grid.times[places], path.theta[:, places]
         weights = time_weights(inside, "trapezoid") / np.ptp(inside) / len(theta)
         pull = difference
         if self._regularisation is not None:
             pull = pull + self._regularisation.gradient(theta)
-        parts = self._solver.pull_back(
-            self._u(), path, window.first, inside, pull * weights[:, None]
-        )
+        first, last = int(places[0]), int(places[-1])
+        cotangents = np.zeros((len(pull), last - first + 1, pull.shape[-1]))
+        cotangents[:, places - first] = pull * weights[:, None]
+        steps = self._grid.times[first : last + 1]
+        parts = self._solver.pull_back(self._u(), path, first, steps, cotangents)
         gradient = tuple(part * unit for part, unit in zip(parts, self._units, strict=True))
         if self._penalties is not None:
             further = _penalty_gradient(self._penalties, self._cells, self._values)

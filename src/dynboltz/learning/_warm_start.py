@@ -85,6 +85,7 @@ def warm_start(
     *,
     method: Method = "euler",
     substeps: int = 1,
+    time_step: float | None = None,
 ) -> HermiteField:
     r"""Fit the degrees of freedom to given trajectories of the coefficients.
 
@@ -107,8 +108,9 @@ def warm_start(
         Strength of the bending energy.
     prior
         Velocities expected elsewhere.
-    method, substeps
-        Integrator that the field is meant for.
+    method, substeps, time_step
+        Integrator that the field is meant for: `substeps` equal steps in each step of
+        `dynboltz.dynamics.step_grid`, by default between successive times.
 
     Raises
     ------
@@ -129,7 +131,7 @@ def warm_start(
     chosen = representative_times(len(times))
     target = (theta - theta[:, :1])[:, 1:][:, chosen]
     weight = _precision(metric[:, 1:][:, chosen])
-    integrals = integral_weights(times, method, substeps)[chosen]
+    integrals = integral_weights(times, method, substeps, time_step)[chosen]
     data = _maps(field, theta)
     priors = _maps(field, prior.points[None]) if prior else None
     solved = []

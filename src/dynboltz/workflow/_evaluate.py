@@ -13,6 +13,7 @@ import xarray as xr
 from jaxtyping import Float64
 
 from dynboltz import store
+from dynboltz._warnings import collected
 from dynboltz.evaluation import (
     EnsembleMoments,
     ensemble_moments,
@@ -107,6 +108,7 @@ class _Evaluation:
         self._seconds: dict[str, float] = {}
         self._sampled: dict[str, dict[str, Any]] = {}
         self._warnings: list[str] = []
+        self._metastable: dict[str, str] = {}
 
     def add_baseline(self) -> None:
         """The mean-field equations."""
@@ -212,13 +214,32 @@ class _Evaluation:
         metrics["prediction_seconds"] = self._seconds
         single = _single_replicas(self._ensembles)
         metrics["warnings"] = lone + single + worse + self._warnings
+        metrics["warnings"] += self._verdicts_on_chains()
         return metrics | self._sampled
 
     def _add_sampled(self, label: str, name: str, sampled: SampledModel) -> None:
         ensemble = self._ensembles[sampled.part]
         self._sampled[label] = sampled_metrics(self._experiment, name, sampled, ensemble)
-        times = self._sampled[label]["metastable_times"]
-        self._warnings += metastability_warnings(label, self._experiment.plans[name], times)
+        self._metastable[label] = name
+
+    def _verdicts_on_chains(self) -> list[str]:
+        """What it means where chains remember their start, once ceilings are known as well."""
+        ceilings = {
+            name: self._sampled[ceiling]["short_run"]
+            for ceiling, name in self._experiment.table.evaluation.ceilings.items()
+            if ceiling in self._sampled
+        }
+        return [
+            warning
+            for label, name in self._metastable.items()
+            for warning in metastability_warnings(
+                label,
+                self._experiment.plans[name],
+                self._sampled[label]["metastable_times"],
+                self._sampled[label]["short_run"],
+                ceilings.get(name),
+            )
+        ]
 
     def _transfer(self, name: str, theta: Float64[np.ndarray, "times coefficients"]) -> None:
         """States of a model, and its predictions on the other lattice, if there is one."""
@@ -293,9 +314,11 @@ def _predict(
     experiment: Experiment, fits: xr.Dataset, learned: ReducedModel
 ) -> dict[str, np.ndarray]:
     """Coefficients of all initial conditions, by part."""
-    return {
-        part: np.asarray(learned.predict(_initial(fits, part), experiment.times)) for part in PARTS
-    }
+    with collected():  # `extrapolation_warnings` says it by part.
+        return {
+            part: np.asarray(learned.predict(_initial(fits, part), experiment.times))
+            for part in PARTS
+        }
 
 
 def _mean_field(experiment: Experiment, ensembles: dict[str, EnsembleMoments]) -> Prediction:

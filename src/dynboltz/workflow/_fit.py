@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64, UInt8
 
+from dynboltz._warnings import collected
 from dynboltz.distributions import ClampedStatistics
 from dynboltz.learning import (
     InitialFits,
@@ -57,7 +58,8 @@ def fit(experiment: Experiment, directory: ResultDirectory, *, progress: Progres
         def fit_one(plan: ReducedModelPlan) -> None:
             progress({"stage": "fit", "model": plan.name, "step": 0, "total": 1})
             train = summaries.get(plan.name)
-            fitted = _fit_model(experiment, plan, train, states, training, progress)
+            with collected():  # `fit_warnings` says it when the model is evaluated.
+                fitted = _fit_model(experiment, plan, train, states, training, progress)
             write_product(fitted, directory.fit(plan.name), origin)
             progress({"stage": "fit", "model": plan.name, "step": 1, "total": 1})
 

@@ -20,6 +20,8 @@ MAX_RESIDUAL = 0.05
 """Of a fit that counts as converged; the noise of chains stays well below."""
 MAX_RISE = 1.1
 """Of the moment error from the first to the last tenth of a training."""
+GOOD_ERROR = 0.05
+"""Relative error of means and neighbours up to which short runs agree with simulations."""
 KEEP_WEIGHTS_SMALL = (
     "Weights that grew too large are a common cause: try `fit.weight_decay`, such as 0.1."
 )
@@ -137,8 +139,17 @@ def comparison_warnings(
     ]
 
 
-def metastability_warnings(name: str, plan: ReducedModelPlan, times: list[float]) -> list[str]:
-    """Say that the moments of a model depend on where its chains start.
+def metastability_warnings(
+    name: str,
+    plan: ReducedModelPlan,
+    times: list[float],
+    errors: Mapping[str, float] | None = None,
+    ceiling: Mapping[str, float] | None = None,
+) -> list[str]:
+    """Say that the moments of a model depend on where its chains start, and what that means.
+
+    Whether something is wrong, and what, shows in the errors of short runs: of the static fits,
+    that is of the family of the model, and of the prediction, that is of the dynamics.
 
     Parameters
     ----------
@@ -148,14 +159,41 @@ def metastability_warnings(name: str, plan: ReducedModelPlan, times: list[float]
         The model.
     times
         Where chains disagree.
+    errors
+        Relative errors of the short runs of this prediction, as in `metrics.json`.
+    ceiling
+        Those of the static fits of the model, if there are any.
     """
     if not times:
         return []
     shown = ", ".join(f"{time:g}" for time in times)
-    return [
+    text = (
         f"{name}: metastable at t = {shown}. Long chains from the data and from random units "
         "disagree there, so that the predicted moments are those of short runs, not of the "
-        "model's equilibrium." + _remedy(plan)
+        "model's equilibrium."
+    )
+    if errors is None:
+        return [text + _remedy(plan)]
+    own, best = max(errors.values()), None if ceiling is None else max(ceiling.values())
+    if own <= GOOD_ERROR:
+        return [
+            f"{text} The short runs are within {own:.1%} of the simulations: it is only that the "
+            "chains mix slowly, and nothing is wrong with the fit."
+        ]
+    if best is None:
+        return [
+            f"{text} The short runs are off by {own:.1%}. Name static fits in "
+            "`evaluation.ceilings` to see whether it is the family of the model or its dynamics."
+            + _remedy(plan)
+        ]
+    if best > GOOD_ERROR:
+        return [
+            f"{text} Its static fits are off by {best:.1%} themselves: the family of the model "
+            f"cannot hold these distributions; give it other terms.{_remedy(plan)}"
+        ]
+    return [
+        f"{text} Its static fits are within {best:.1%} of the simulations, and the prediction is "
+        f"off by {own:.1%}: it is the dynamics; learn longer or from more initial conditions."
     ]
 
 

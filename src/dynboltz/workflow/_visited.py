@@ -20,9 +20,4 @@ def unvisited(
     theta
         Coefficients.
     """
-    found = field.outside(theta)
-    for function in field.functions:
-        columns = [field.coefficients.index(name) for name in function.grid.arguments]
-        keys, _ = function.grid.locate(theta[:, columns])
-        found |= ~np.isin(keys, np.asarray(function.keys)).all(axis=-1)
-    return found
+    return ~field.visited(theta)

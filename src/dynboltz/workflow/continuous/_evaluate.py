@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from dynboltz import store
+from dynboltz._warnings import collected
 from dynboltz.dynamics import FunctionalField
 from dynboltz.evaluation import species_pairs
 from dynboltz.store import StoreError
@@ -62,7 +63,9 @@ def evaluate(
         for name in experiment.plans:
             learned = load_model(experiment, directory, name)
             with about_model(name):
-                theta = _predict(experiment, directory, name, learned)
+                with collected() as notes:
+                    theta = _predict(experiment, directory, name, learned)
+                metrics["warnings"] += [f"{name}: {note}" for note in notes]
                 quantities = _quantities(experiment, name, learned, theta, observed, progress)
             predictions[name] = quantities
             metrics["models"][name] = _facts(experiment, name, learned)

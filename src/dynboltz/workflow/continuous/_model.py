@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,17 +14,28 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float64
+from jaxtyping import Array, Bool, Float64
 from pydantic import TypeAdapter
 
+from dynboltz._warnings import ExtrapolationWarning, warn
 from dynboltz.distributions import PointProcessModel, PoissonSolution
-from dynboltz.dynamics import AbstractVectorField, FunctionalField, PairField, solve_implicit
+from dynboltz.dynamics import (
+    AbstractVectorField,
+    FunctionalField,
+    PairField,
+    solve_implicit,
+    step_grid,
+)
+from dynboltz.elements import FunctionSpace
 from dynboltz.learning import Solution
 from dynboltz.particles import Box
 
 from ._experiment import build_field, build_model
 from ._functions import NAMES, functions_of
 from ._schema import ModelTable
+
+_MARGIN = 0.05
+"""Of what training visited, by which predictions may leave it: functions are smooth."""
 
 
 @final
@@ -45,6 +57,8 @@ class FunctionalModel:
         Of the parameters of the field.
     history
         `action` and `damping` after every step, and the `window` that it belongs to.
+    learned_times
+        Times that it was learned from; unknown to models that an earlier version stored.
     """
 
     model: PointProcessModel
@@ -53,16 +67,122 @@ class FunctionalModel:
     initial: Float64[np.ndarray, "initial_conditions coefficients"]
     covariance: Float64[np.ndarray, "parameters parameters"]
     history: Mapping[str, np.ndarray]
+    learned_times: Float64[np.ndarray, " learned_times"] | None = None
 
     def predict(
         self,
         initial: Float64[np.ndarray, "initial_conditions coefficients"],
         times: Float64[np.ndarray, " times"],
     ) -> Float64[np.ndarray, "initial_conditions times coefficients"]:
-        """Coefficients at equidistant times from those at the first."""
-        return np.asarray(
-            _solve(self.field, jnp.asarray(initial), jnp.asarray(times), self.substeps)
-        )
+        """Coefficients over time.
+
+        Parameters
+        ----------
+        initial
+            Coefficients at the first time.
+        times
+            Increasing times [time]; steps are those of learning, the last one before each time
+            shortened.
+
+        Warns
+        -----
+        ExtrapolationWarning
+            If a solution is somewhere that training has not visited, see `visited`, or goes on
+            beyond the times that the model was learned from.
+        """
+        theta = self._solved(np.asarray(initial), np.asarray(times, dtype=np.float64))
+        self._warn_of(theta, np.asarray(times))
+        return theta
+
+    def visited(self, theta: Float64[np.ndarray, "... coefficients"]) -> Bool[np.ndarray, ...]:
+        """Tell which coefficients lie where solutions of the training set passed.
+
+        Of functionals of profiles, these are the values of the interaction functions of each
+        species, anywhere in the box; otherwise the coefficients. All are known if the model does
+        not know the times that it was learned from.
+
+        Parameters
+        ----------
+        theta
+            Coefficients, in the order of the model.
+        """
+        theta = np.asarray(theta)
+        if self._range is None:
+            return np.ones(theta.shape[:-1], dtype=bool)
+        lower, upper = self._range
+        return ~self._beyond(theta, lower, upper).any(axis=-1)
+
+    def _solved(self, initial: np.ndarray, times: np.ndarray) -> np.ndarray:
+        if len(times) == 1:
+            return initial[:, None]
+        known = self.learned_times
+        step = None if known is None or len(known) < 2 else float(np.diff(known).min())
+        grid, places = step_grid(times, step)
+        found = _solve(self.field, jnp.asarray(initial), tuple(grid.tolist()), self.substeps)
+        return np.asarray(found)[:, places]
+
+    @functools.cached_property
+    def _range(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Least and greatest values along the solutions of the training set."""
+        if self.learned_times is None:
+            return None
+        values = self._values(self._solved(self.initial, self.learned_times))
+        lower, upper = values
+        return lower.min(axis=(0, 1)), upper.max(axis=(0, 1))
+
+    def _values(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Least and greatest value in the box of what functions depend on, at each theta."""
+        if not isinstance(self.field, FunctionalField):
+            return theta, theta
+        least, greatest = [], []
+        for name in self.model.species:
+            space = self.model.single[name]
+            nu = theta[..., self.model.slices[f"nu.{name}"]] @ _points(space).T
+            least.append(nu.min(axis=-1))
+            greatest.append(nu.max(axis=-1))
+        return np.stack(least, axis=-1), np.stack(greatest, axis=-1)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        if isinstance(self.field, FunctionalField):
+            return tuple(f"nu.{name}" for name in self.model.species)
+        return self.model.coefficients
+
+    def _beyond(self, theta: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+        least, greatest = self._values(theta)
+        margin = _MARGIN * (upper - lower) + 1e-9 * np.maximum(np.abs(upper), np.abs(lower))
+        return ~((least >= lower - margin) & (greatest <= upper + margin))
+
+    def _warn_of(self, theta: np.ndarray, times: np.ndarray) -> None:
+        """Say where a prediction extrapolates, in one warning."""
+        if self._range is None or self.learned_times is None:
+            return
+        parts, (lower, upper) = [], self._range
+        beyond = self._beyond(theta, lower, upper)
+        if beyond.any():
+            strange = beyond.any(axis=-1)
+            shown = ", ".join(
+                f"`{name}` (visited: {low:.3g} to {high:.3g})"
+                for name, low, high, is_beyond in zip(
+                    self._names, lower, upper, beyond.any(axis=(0, 1)), strict=True
+                )
+                if is_beyond
+            )
+            parts.append(
+                f"the solutions of {strange.any(axis=1).sum()} of {len(theta)} initial conditions "
+                "are where no training trajectory has been, from time "
+                f"{times[strange.any(axis=0).argmax()]:.6g} on: {shown}. The model extrapolates "
+                "there; learn from initial conditions that go there, or leave these predictions "
+                "out; `visited` tells which coefficients are known"
+            )
+        last = self.learned_times[-1]
+        if times[-1] > last + 1e-9 * abs(last):
+            parts.append(
+                f"the model was learned from times up to {last:.6g}; what comes later is beyond "
+                "its training"
+            )
+        if parts:
+            warn(f"FunctionalModel.predict: {'; '.join(parts)}.", ExtrapolationWarning)
 
     @property
     def solution(self) -> PoissonSolution:
@@ -109,11 +229,20 @@ def implicit_solution(times: Float64[np.ndarray, " times"], substeps: int) -> So
     return solution
 
 
+def _points(space: FunctionSpace) -> Float64[np.ndarray, "points coefficients"]:
+    """Values of all basis functions at the points of the quadrature."""
+    return np.asarray(space.evaluate(space.quadrature()[0]))
+
+
 @eqx.filter_jit
-def _solve(field: FunctionalField | PairField, theta0: Array, times: Array, substeps: int) -> Array:
+def _solve(
+    field: FunctionalField | PairField, theta0: Array, times: tuple[float, ...], substeps: int
+) -> Array:
+    fixed = np.array(times)
+
     def one(theta: Array) -> Array:
         operator = field.stiff_operator(theta)
-        return solve_implicit(field, theta[None], times, operator=operator, substeps=substeps)[0]
+        return solve_implicit(field, theta[None], fixed, operator=operator, substeps=substeps)[0]
 
     return jax.vmap(one)(theta0)
 
@@ -149,6 +278,8 @@ def functional_dataset(learned: FunctionalModel, table: ModelTable) -> xr.Datase
     variables["u"] = ("parameter", parameters_of(learned.field))
     variables["covariance"] = (("parameter", "other_parameter"), learned.covariance)
     variables["initial"] = (("initial_condition", "coefficient"), learned.initial)
+    if learned.learned_times is not None:
+        variables["learned_times"] = ("learned_time", learned.learned_times)
     return xr.Dataset(
         variables,
         coords={"coefficient": list(learned.model.coefficients)},
@@ -174,4 +305,5 @@ def load_functional(dataset: xr.Dataset) -> FunctionalModel:
         dataset.initial.values,
         dataset.covariance.values,
         {name: dataset[f"history_{name}"].values for name in dataset.attrs["history"]},
+        dataset.learned_times.values if "learned_times" in dataset else None,
     )

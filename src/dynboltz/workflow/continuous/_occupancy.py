@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from dynboltz._warnings import collected
 from dynboltz.elements import FunctionSpace
 from dynboltz.particles import Box
 
@@ -53,7 +54,8 @@ def visited_values(
 
     Over initial conditions, times and equal cells of the box.
     """
-    theta = learned.predict(learned.initial, times)
+    with collected():
+        theta = learned.predict(learned.initial, times)
     box = learned.model.box
     points = grid_points(box, GRID_POINTS[box.dim])
     columns = [

@@ -47,7 +47,13 @@ def learn_pairs(
     assert isinstance(result.field, PairField)
     history = result.history | {"window": np.zeros(len(result.history["action"]))}
     return FunctionalModel(
-        plan.model, result.field, substeps, result.initial, result.covariance, history
+        plan.model,
+        result.field,
+        substeps,
+        result.initial,
+        result.covariance,
+        history,
+        np.asarray(experiment.times, dtype=np.float64),
     )
 
 

@@ -123,6 +123,7 @@ def _learn(
         state["initial"],
         covariance,
         dict(zip(COLUMNS, state["history"].T, strict=True)),
+        np.asarray(experiment.times, dtype=np.float64),
     )
 
 
