@@ -185,7 +185,7 @@ def test_compressed_chunks_are_as_long_as_they_say():
         decompress(good[:100], 8000)
     with pytest.raises(ValueError, match="would have 8000 bytes, not 80"):
         decompress(good, 80)
-    with pytest.raises(ValueError, match="error during blosc decompression"):
+    with pytest.raises(ValueError, match="the compressed chunk is damaged"):
         decompress(good[:16] + b"\xff" * (len(good) - 16), 8000)
 
 
@@ -217,7 +217,7 @@ def test_numbers_of_files_have_an_end(tmp_path):
 
 def test_json_nested_too_deeply_is_no_json(tmp_path):
     (tmp_path / "a.json").write_text("[" * 100_000)
-    with pytest.raises(StoreError, match=r"a.json: is not JSON: maximum recursion depth"):
+    with pytest.raises(StoreError, match=r"a.json: is not JSON: nested too deeply"):
         read_json(tmp_path / "a.json")
 
 

@@ -36,5 +36,5 @@ def decompress(data: bytes, n_bytes: int) -> bytes:
         raise ValueError(f"the decoded chunk would have {found} bytes, not {n_bytes}")
     try:
         return bytes(blosc.decompress(data))
-    except RuntimeError as error:
-        raise ValueError(str(error)) from error
+    except (RuntimeError, ValueError) as error:
+        raise ValueError("the compressed chunk is damaged") from error

@@ -70,7 +70,8 @@ def check_regular(path: Path) -> None:
     except ValueError as error:
         if isinstance(error, StoreError):
             raise
-        raise StoreError(path, f"cannot be read: {error}.") from error
+        what = "holds a null character" if "\0" in str(path) else "is no text for the file system"
+        raise StoreError(path, f"cannot be read: its name {what}.") from error
     if not stat.S_ISREG(mode):
         raise StoreError(path, "cannot be read: it is no regular file.")
     with os_errors(path, "read"), path.open("rb"):

@@ -116,4 +116,5 @@ def parse_json(path: Path, text: str | bytes, key: str | None = None) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         given = "" if key is None else f"{text[:80]!r}: "
-        raise StoreError(path, f"is not JSON: {given}{error}.", key=key) from error
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise StoreError(path, f"is not JSON: {given}{reason}.", key=key) from error
