@@ -199,9 +199,7 @@ class Trap:
 def test_pickles_are_refused_unopened(tmp_path, name):
     trap = np.array([Trap(tmp_path / "trace")], dtype=object)
     save(tmp_path / "a.npz", **({"state": states()} | {name: trap}))
-    with pytest.raises(
-        StoreError, match="cannot be read as a NumPy archive without pickles"
-    ):
+    with pytest.raises(StoreError, match="cannot be read as a NumPy archive without pickles"):
         read_npz(tmp_path / "a.npz", species=["A", "B"])
     trap.dump(tmp_path / "b.npz")
     with pytest.raises(StoreError, match="without pickles"):
