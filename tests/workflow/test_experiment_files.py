@@ -209,9 +209,10 @@ def test_counts_that_do_not_fit_are_refused(tiny):
         with pytest.raises(ExperimentError, match=r"`initial\.counts`") as error:
             load_experiment(tiny)
         assert message in str(error.value)
-    tiny.write_text(head + table.replace("{0}", "{ A = 3 }") + tail)
-    with pytest.raises(ExperimentError, match=r'`models\.visible\.initial`: "known" needs'):
-        load_experiment(tiny)
+    for counts in ("{ A = [0, 3] }", "{ A = [3, 12] }"):
+        tiny.write_text(head + table.replace("{0}", counts) + tail)
+        with pytest.raises(ExperimentError, match=r"`models\.visible\.initial`: .* infinite"):
+            load_experiment(tiny)
 
 
 def test_all_problems_are_told_together(tiny):

@@ -158,7 +158,8 @@ def test_models_that_remember_their_start_are_reported(plane, tmp_path):
     # Far below the critical temperature, symmetric between full and empty: the lattices of time 0
     # are full and stay so, random ones end full, empty or with a wall.
     theta[0, 0] = strong
-    found = sample_model(experiment, directory, "pairs", theta, "test").equilibrium
+    no_floor = np.zeros(len(experiment.moments))
+    found = sample_model(experiment, directory, "pairs", theta, "test", no_floor).equilibrium
     assert found.metastable.tolist() == [True, False, False, False, False]
     assert found.r_hat[0] > 1.5
     assert found.r_hat[1:].max() < 1.05
@@ -195,7 +196,8 @@ def test_fits_of_snapshots_match_the_moments(learned):
 def test_fits_from_afar_that_are_cut_short_are_told(tmp_path, capsys):
     path = tmp_path / "plane.toml"
     text = FOLLOWED.replace('initial = { "b.A" = 0.0, "J.A.A" = 0.0 }', "")
-    text = text.replace("train = 1", "train = 2").replace("steps = 30", "steps = 1")
+    text = text.replace("train = 1", "train = 2")
+    text = text.replace("steps = 30", 'steps = 1\nstart = { "b.A" = 0.0 }')
     path.write_text(text.replace("counts = { A = 72 }", "counts = { A = [1, 14] }"))
     experiment = load_experiment(path)
     directory = claim(experiment, tmp_path / "out")

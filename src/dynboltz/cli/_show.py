@@ -112,6 +112,11 @@ def _errors_per_site(metrics: dict[str, Any]) -> Table:
     title = f"RMSE over the test set, mean over all times{_beyond(metrics)}, per site"
     table = Table(title=title, title_justify="left", box=None)
     columns = {name: model["rmse_time_mean"] for name, model in metrics["models"].items()}
+    columns |= {
+        f"{name}, Monte Carlo": model["monte_carlo_time_mean"]
+        for name, model in metrics["models"].items()
+        if "monte_carlo_time_mean" in model
+    }
     columns["noise floor"] = metrics["noise_floor"]["time_mean"]
     table.add_column("moment", no_wrap=True)
     for name in columns:
@@ -137,7 +142,8 @@ def _beyond(metrics: dict[str, Any]) -> str:
 RELATIVE = {
     "short runs": "short_run",
     "equilibrium": "equilibrium",
-    "noise": "noise_floor",
+    "Monte Carlo": "monte_carlo",
+    "noise floor": "noise_floor",
     "beyond the learned times": "beyond_training",
 }
 """Relative errors of models with sampled moments, and their keys in `metrics.json`."""
@@ -167,7 +173,7 @@ def _relative_errors(metrics: dict[str, Any]) -> Table | None:
         pairs = (found.get(key, {}) for key in shown.values())
         table.add_row(
             f"{name} ({found['part']})",
-            *(" / ".join(_percent(value) for value in pair.values()) for pair in pairs),
+            *(" / ".join(_percent(value) for value in pair.values()) or "-" for pair in pairs),
         )
     return table
 

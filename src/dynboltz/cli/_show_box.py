@@ -40,6 +40,10 @@ def _held_out(metrics: dict[str, Any]) -> Table:
         table.add_column(label, justify="right")
     for name, errors in metrics["held_out"].items():
         table.add_row(name.replace("_", " "), *(f"{errors[key]:.4f}" for key in HELD_OUT))
+        sampled = [errors.get(f"{key}_monte_carlo") for key in HELD_OUT]
+        if any(error is not None for error in sampled):
+            cells = ("-" if error is None else f"{error:.4f}" for error in sampled)
+            table.add_row(f"{name.replace('_', ' ')}, Monte Carlo", *cells)
     return table
 
 

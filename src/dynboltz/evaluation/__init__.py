@@ -17,4 +17,11 @@ from ._pair_counts import uniform_pair_share as uniform_pair_share
 from ._relative import relative_rms as relative_rms
 from ._relative import relative_summary as relative_summary
 from ._sampled import ShortRunMoments as ShortRunMoments
+from ._sampled import reaches as reaches
+from ._sampled import sample_until as sample_until
 from ._sampled import sampled_prediction as sampled_prediction
+from ._squared_errors import cross_fitted_square as cross_fitted_square
+from ._squared_errors import half_means as half_means
+from ._squared_errors import halves_of as halves_of
+from ._squared_errors import root_mean_square as root_mean_square
+from ._squared_errors import squared_error as squared_error

@@ -33,14 +33,25 @@ def relative_rms(
     ValueError
         If there is no initial condition or no time.
     """
+    _check_any(simulated)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _relative_root(difference**2, simulated)
+
+
+def _check_any(simulated: np.ndarray) -> None:
     if 0 in simulated.shape[:2]:
         raise ValueError(
             "relative_rms: `simulated` must have one or more initial conditions and times, got "
             f"shape {simulated.shape}."
         )
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = simulated.mean(axis=(0, 1))
-        rms = np.sqrt((difference**2).mean(axis=(0, 1)))
+
+
+def _relative_root(
+    squares: Float64[np.ndarray, "initial_conditions times moments"],
+    simulated: Float64[np.ndarray, "initial_conditions times moments"],
+) -> Float64[np.ndarray, " moments"]:
+    mean = simulated.mean(axis=(0, 1))
+    rms = np.sqrt(np.maximum(squares.mean(axis=(0, 1)), 0.0))
     return np.divide(rms, mean, out=np.full_like(rms, np.inf), where=mean > 0)
 
 
@@ -49,6 +60,8 @@ def relative_summary(
     difference: Float64[np.ndarray, "initial_conditions times moments"],
     simulated: Float64[np.ndarray, "initial_conditions times moments"],
     terms: Sequence[Term],
+    *,
+    squared: bool = False,
 ) -> dict[str, float]:
     """Relative errors (`relative_rms`), averaged over the species and over the pairs of species.
 
@@ -58,6 +71,9 @@ def relative_summary(
         As for `relative_rms`.
     terms
         The moments; those of order 1 are means, those of order 2 neighbours.
+    squared
+        Whether `difference` holds squared errors, see `squared_error`; means of them below 0
+        count as 0.
 
     Raises
     ------
@@ -69,7 +85,10 @@ def relative_summary(
             f"relative_summary: `terms` must be one for each of the {simulated.shape[-1]} moments "
             f"of `simulated`, got {len(terms)}."
         )
-    errors = relative_rms(difference, simulated)
+    _check_any(simulated)
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = difference if squared else difference**2
+        errors = _relative_root(squares, simulated)
     orders = np.array([term.order for term in terms])
     groups = {"means_rel_rms": orders == 1, "neighbours_rel_rms": orders == 2}
     return {name: float(errors[chosen].mean()) for name, chosen in groups.items() if chosen.any()}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,11 +11,17 @@ from jaxtyping import Float64
 
 from dynboltz._arguments import check_range, checked
 from dynboltz.distributions import LatticeModel
-from dynboltz.lattices import Lattice, Term, TermCounter, child_seeds
+from dynboltz.lattices import Lattice, Term, TermCounter, child_seeds, numbered_seed
 from dynboltz.sampling import GibbsSampler, advance, start_random
 
 from ._equilibrium import check_counted_on
 
+MONTE_CARLO_SHARE = 0.5
+"""Of the noise floor that the Monte Carlo error of a prediction may have: a tenth of the error."""
+MOST = 16
+"""Times as many chains as asked for, at most, to get there."""
+FEWEST = 2
+"""Chains that have an error."""
 MAX_STATES = 1 << 26
 """Units of all layers of the chains that are sampled at once."""
 
@@ -103,3 +110,90 @@ def sampled_prediction(
     return ShortRunMoments(
         np.concatenate(means).reshape(shape), np.concatenate(errors).reshape(shape)
     )
+
+
+Draw = Callable[[int, np.random.SeedSequence], ShortRunMoments]
+"""Samples with a number of chains and a seed."""
+
+
+@checked
+def sample_until(
+    draw: Draw,
+    floor: Float64[np.ndarray, " terms"],
+    *,
+    n_samples: int,
+    most: int = MOST,
+    seed: np.random.SeedSequence,
+) -> tuple[ShortRunMoments, int]:
+    r"""Draw samples until their error is at most half the noise of what they are compared with.
+
+    Errors of independent draws $i$ of $n_i$ chains are pooled:
+    $\mu = \sum_i n_i \mu_i / n$ and $\sigma^2 = \sum_i n_i^2 \sigma_i^2 / n^2$.
+
+    Parameters
+    ----------
+    draw
+        Draws samples; moments have the axes (initial_conditions, times, terms).
+    floor
+        Noise floor of each term, the mean over time as `error_summary` has it. Terms without
+        noise do not count.
+    n_samples
+        Chains of the first draw.
+    most
+        Times `n_samples` chains at which to stop, whatever the error.
+    seed
+        Of the first draw; the others have seeds of their own.
+
+    Returns
+    -------
+    found, n_chains
+        The samples, and how many chains they come from.
+
+    Raises
+    ------
+    ValueError
+        If `n_samples` is less than 2: the error of a single chain is not known.
+    """
+    check_range("sample_until", "n_samples", n_samples, FEWEST)
+    found, total = draw(n_samples, seed), n_samples
+    attempt = 0
+    while total < most * n_samples:
+        excess = _excess(found.standard_error, floor)
+        if excess <= 1:
+            break
+        # A tenth more than the error asks for, whose estimate is uncertain.
+        wanted = math.ceil(total * (1.1 * excess**2 - 1)) if math.isfinite(excess) else total
+        more = max(FEWEST, min(wanted, most * n_samples - total))
+        attempt += 1
+        new = draw(more, numbered_seed(seed, _LATER + attempt))
+        found, total = _pooled(found, total, new, more), total + more
+    return found, total
+
+
+@checked
+def reaches(
+    standard_error: Float64[np.ndarray, "initial_conditions times terms"],
+    floor: Float64[np.ndarray, " terms"],
+) -> bool:
+    """Whether Monte Carlo errors are at most half the noise floor, see `sample_until`."""
+    return _excess(standard_error, floor) <= 1
+
+
+_LATER = 1 << 20
+"""Seeds of later draws are numbered from here on, far from those of the batches of one draw."""
+
+
+def _excess(standard_error: np.ndarray, floor: np.ndarray) -> float:
+    """Largest error over what it may be; errors of single chains are unknown, hence infinite."""
+    noisy = floor > 0
+    if not noisy.any():
+        return 0.0
+    error = np.sqrt(np.mean(standard_error**2, axis=0)).mean(axis=0)
+    ratio = (error[noisy] / (MONTE_CARLO_SHARE * floor[noisy])).max()
+    return float(ratio) if np.isfinite(ratio) else math.inf
+
+
+def _pooled(old: ShortRunMoments, n: int, new: ShortRunMoments, m: int) -> ShortRunMoments:
+    share = n / (n + m)
+    variance = share**2 * old.standard_error**2 + (1 - share) ** 2 * new.standard_error**2
+    return ShortRunMoments(share * old.mean + (1 - share) * new.mean, np.sqrt(variance))

@@ -42,7 +42,6 @@ from ._reduced_model import reduced_model_dataset as reduced_model_dataset
 from ._robust_covariance import robust_covariance as robust_covariance
 from ._roughness import Roughness as Roughness
 from ._roughness import roughness as roughness
-from ._sampled_fit import InitialFits as InitialFits
 from ._sampled_fit import SampledFits as SampledFits
 from ._sampled_fit import fit_initial_persistent as fit_initial_persistent
 from ._sampled_fit import fit_trajectories_sampled as fit_trajectories_sampled
@@ -50,7 +49,9 @@ from ._sampled_gauss_newton import sampled_gauss_newton as sampled_gauss_newton
 from ._sampled_gauss_newton_settings import SampledGaussNewtonSettings as SampledGaussNewtonSettings
 from ._settings import FitSettings as FitSettings
 from ._settings import LearningSettings as LearningSettings
+from ._static import InitialFits as InitialFits
 from ._static import fit_initial as fit_initial
+from ._static import fit_initial_contrastive as fit_initial_contrastive
 from ._static import fit_initial_sampled as fit_initial_sampled
 from ._static import fit_trajectories as fit_trajectories
 from ._train import Penalties as Penalties

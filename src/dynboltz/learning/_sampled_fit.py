@@ -18,7 +18,7 @@ from ._data import TrainingData, check_data, read_states
 from ._natural_step import fading_rate, natural_step, remembered
 from ._phases import HiddenAverage
 from ._settings import FitSettings
-from ._static import Progress, starting_point, warn_of_idle_units
+from ._static import InitialFits, Progress, starting_point, warn_of_idle_units
 
 DAMPING = 1e-3
 """Added to the metric, relative to its diagonal."""
@@ -50,23 +50,6 @@ class SampledFits(NamedTuple):
     theta: Float64[np.ndarray, "initial_conditions times coefficients"]
     metric: Float64[np.ndarray, "initial_conditions times coefficients coefficients"]
     residual: Float64[np.ndarray, "initial_conditions times"]
-
-
-class InitialFits(NamedTuple):
-    r"""Coefficients of single snapshots.
-
-    Attributes
-    ----------
-    theta
-        Coefficients of each snapshot.
-    residual
-        $|\langle \mu - \tilde\mu - \pi (\theta - \theta_0) \rangle| / |\langle \mu \rangle|$, means
-        over the second half of the steps: 0, but for the noise of the chains, for a fit that has
-        come to its end.
-    """
-
-    theta: Float64[np.ndarray, "snapshots coefficients"]
-    residual: Float64[np.ndarray, " snapshots"]
 
 
 @checked
@@ -142,7 +125,11 @@ def fit_initial_persistent(
     *,
     seed: np.random.SeedSequence,
 ) -> InitialFits:
-    """Fit the coefficients of single snapshots, each from `settings.start`.
+    """Fit the coefficients of single snapshots.
+
+    Each fit starts from `settings.start`. Biases of a visible model that it does not name start
+    from those of independent sites with the densities of the snapshot: steps are short, and from
+    0, a half-full lattice, a dilute one would hardly be reached.
 
     Parameters
     ----------
@@ -167,11 +154,34 @@ def fit_initial_persistent(
     warn_of_idle_units("fit_initial_persistent", model, start, settings)
     seeds = seed.spawn(len(states))
     n_steps = FIRST * settings.steps
-    pairs = zip(states, seeds, strict=True)
-    found = [fit(start, snapshot, n_steps, child) for snapshot, child in pairs]
+    found = [
+        fit(_independent_start(model, snapshot, settings), snapshot, n_steps, child)
+        for snapshot, child in zip(states, seeds, strict=True)
+    ]
     return InitialFits(
         np.array([theta for theta, _, _ in found]), np.array([r for _, _, r in found])
     )
+
+
+def _independent_start(
+    model: LatticeModel, states: UInt8[np.ndarray, "replicas sites"], settings: FitSettings
+) -> Float64[np.ndarray, " coefficients"]:
+    """Coefficients of independent sites, but for those that the settings name.
+
+    Half a particle more of each kind keeps them finite.
+    """
+    start = starting_point(model, settings)
+    if not model.is_visible:
+        return start
+    species = model.layers[0].species
+    numbers = np.bincount(states.ravel(), minlength=len(species) + 1) + 0.5
+    known = {
+        f"b.{name}": np.log(n / numbers[0]) for name, n in zip(species, numbers[1:], strict=True)
+    }
+    for place, name in enumerate(model.coefficients):
+        if name in known and name not in settings.start:
+            start[place] = known[name]
+    return start
 
 
 def _states(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +32,27 @@ from ._optimiser import optimiser_step
 from ._settings import FitSettings
 
 Progress = Callable[[dict], None]
+
+SMALLEST = 1e-6
+"""Norm of moments that residuals are relative to, at least."""
+
+
+class InitialFits(NamedTuple):
+    r"""Coefficients of single snapshots.
+
+    Attributes
+    ----------
+    theta
+        Coefficients of each snapshot.
+    residual
+        $|\langle \mu - \tilde\mu - \pi (\theta - \theta_0) \rangle| / |\langle \mu \rangle|$, means
+        over the second half of the steps: 0, but for the noise of the chains, for a fit that has
+        come to its end. With contrastive divergence, $\tilde\mu$ is the reconstruction, and there
+        is no prior.
+    """
+
+    theta: Float64[np.ndarray, "snapshots coefficients"]
+    residual: Float64[np.ndarray, " snapshots"]
 
 
 def starting_point(
@@ -179,6 +201,30 @@ def fit_initial_sampled(
     TypeError, ValueError
         If the states do not fit the model, or JAX is in single precision.
     """
+    return fit_initial_contrastive(model, states, settings, seed=seed, progress=progress).theta
+
+
+@checked
+def fit_initial_contrastive(
+    model: LatticeModel,
+    states: UInt8[np.ndarray, "snapshots replicas sites"],
+    settings: FitSettings,
+    *,
+    seed: int | np.random.SeedSequence,
+    progress: Progress | None = None,
+) -> InitialFits:
+    """Fit as `fit_initial_sampled` does, and tell how far the fits are from their end.
+
+    Parameters
+    ----------
+    model, states, settings, seed, progress
+        As for `fit_initial_sampled`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `fit_initial_sampled`.
+    """
     check_precision("fit_initial_sampled")
     shape = ("snapshots", "replicas", model.lattice.n_sites)
     states = check_states("fit_initial_sampled", states, model.species[0], shape)
@@ -192,11 +238,15 @@ def fit_initial_sampled(
     memory = optimiser.init(theta)
     chosen_by, drawn_by = _sequence(seed).spawn(2)
     choice = np.random.default_rng(chosen_by)
+    left, of_data = np.zeros(theta.shape), np.zeros(theta.shape)
     for step, draw in enumerate(drawn_by.spawn(settings.steps)):
         chosen = np.argsort(choice.random((n_snapshots, n_replicas)), axis=1)[:, :batch]
         data = np.take_along_axis(states, chosen[:, :, None], axis=1).reshape(-1, n_sites)
         moments = contrastive_divergence(sampler, np.asarray(theta), data, 1, seed=draw)
         difference = (moments.asleep - moments.awake).reshape(n_snapshots, batch, -1).mean(axis=1)
+        if step >= settings.steps // 2:
+            left += difference
+            of_data += moments.awake.reshape(n_snapshots, batch, -1).mean(axis=1)
         updates, memory = optimiser_step(optimiser, jnp.asarray(difference), memory)
         theta = jnp.add(theta, jnp.asarray(updates))
         if progress:
@@ -204,7 +254,8 @@ def fit_initial_sampled(
             progress(
                 {"stage": "fit", "step": step + 1, "total": settings.steps, "moment_error": error}
             )
-    return np.asarray(theta)
+    size = np.maximum(np.linalg.norm(of_data, axis=1), SMALLEST)
+    return InitialFits(np.asarray(theta), np.linalg.norm(left, axis=1) / size)
 
 
 @checked

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from dynboltz.evaluation import noise_floor, root_mean_square_error
+from dynboltz.evaluation import noise_floor, root_mean_square, squared_error
 
 from ._labels import moment_symbol, time_label, title
 from ._layout import flat_grid, legend_above, new_axes, new_figure, panel
@@ -41,7 +41,9 @@ def plot_error(
     ----------
     predictions
         Dataset of each model by its name, with `moments`, `simulated` and `standard_error` over
-        (part, initial_condition, time, moment) [per site]. A dataset without `theta` is a baseline
+        (part, initial_condition, time, moment) [per site], and `squared_error` if the error is not
+        simply their difference, see `dynboltz.evaluation.cross_fitted_square`. A dataset without
+        `theta` is a baseline
         and drawn in grey; one that predicts nothing for this part is left out. Where times go
         beyond the attribute `learned_until`, a vertical line marks it.
     moment
@@ -103,8 +105,8 @@ def plot_error_ratio(
     -------
     ax
         The axes. Times with next to no noise, such as the first one if all lattices start with the
-        same number of particles, are left out, and the scale begins at 0.3: errors far below the
-        noise are those of predictions that start from the simulated values themselves.
+        same number of particles, are left out, and the scale begins at 0.3: where a prediction is
+        nearly perfect, the noise of an error can carry it further down.
     """
     ax, styles = new_axes(ax), model_styles(predictions)
     for name, ds in predicted(predictions, part).items():
@@ -185,6 +187,9 @@ def _errors(ds: xr.Dataset, moment: str, part: str) -> tuple[np.ndarray, np.ndar
     predicted, simulated = chosen["moments"].values, chosen["simulated"].values
     known = np.isfinite(predicted).any(axis=(0, 2))
     error = np.full(chosen.sizes["time"], np.nan)
-    error[known] = root_mean_square_error(predicted[:, known], simulated[:, known])[:, 0]
+    squares = squared_error(predicted, simulated)
+    if "squared_error" in chosen:
+        squares = chosen["squared_error"].values
+    error[known] = root_mean_square(squares[:, known])[:, 0]
     noise = noise_floor(chosen["standard_error"].values)
     return chosen["time"].values, error, noise[:, 0]

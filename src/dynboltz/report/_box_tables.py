@@ -12,8 +12,9 @@ BOX_EXPLANATION = (
     "conditions and times, against the means of the simulations; in brackets how many times the "
     "noise floor they are. Errors of the number of particles N and of the density are relative. "
     "The noise floor is the error that exact predictions would have because the simulated means "
-    "come from a finite number of replicas. Functions are compared with the true ones where they "
-    "are known, over values that were visited and relative to the largest of them."
+    "come from a finite number of replicas. The noise of fitted starts and the Monte Carlo error "
+    "of sampled models are taken out of the errors. Functions are compared with the true ones "
+    "where they are known, over values that were visited and relative to the largest of them."
 )
 
 HELD_OUT = {
@@ -28,6 +29,7 @@ FUNCTIONS = {
     "relative_noise": "standard error",
 }
 FLOOR = "noise_floor"
+MONTE_CARLO = "_monte_carlo"
 
 Tables = list[tuple[str, list[str], list[Row]]]
 
@@ -61,15 +63,27 @@ def _held_out(metrics: Mapping[str, Any]) -> tuple[str, list[str], list[Row]]:
     rows = [
         Row(
             name.replace("_", " "),
-            [Cell(f"{errors[k]:#.3g}", _ratio(errors[k], floor[k], name)) for k in HELD_OUT],
+            [Cell(f"{errors[k]:#.3g}", _ratio(errors[k], floor[k])) for k in HELD_OUT],
         )
         for name, errors in found.items()
+        if name != FLOOR
     ]
+    rows += [
+        Row(f"{name.replace('_', ' ')}, Monte Carlo error", [_sampled(errors, k) for k in HELD_OUT])
+        for name, errors in found.items()
+        if any(f"{key}{MONTE_CARLO}" in errors for key in HELD_OUT)
+    ]
+    rows.append(Row("noise floor", [Cell(f"{floor[k]:#.3g}") for k in HELD_OUT]))
     return ("Held-out simulations", list(HELD_OUT.values()), rows)
 
 
-def _ratio(error: float, floor: float, name: str) -> str:
-    return "" if name == FLOOR or not floor > 0 else f"{error / floor:.2g}"
+def _ratio(error: float, floor: float) -> str:
+    return f"{error / floor:.2g}" if floor > 0 else ""
+
+
+def _sampled(errors: Mapping[str, float], key: str) -> Cell:
+    error = errors.get(f"{key}{MONTE_CARLO}")
+    return Cell("-" if error is None else f"{error:#.3g}")
 
 
 def _functions(metrics: Mapping[str, Any]) -> Tables:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 SHOWN = 8
 """Longest list of numbers that is printed in full."""
+MONTE_CARLO = "monte_carlo_time_mean"
 
 
 class Cell(NamedTuple):
@@ -24,7 +25,7 @@ class Row(NamedTuple):
 
 
 def error_rows(metrics: Mapping[str, Any], statistic: str) -> list[Row]:
-    """Errors of all models, the noise floor last.
+    """Errors of all models, then Monte Carlo errors of sampled ones, and the noise floor.
 
     Parameters
     ----------
@@ -37,6 +38,11 @@ def error_rows(metrics: Mapping[str, Any], statistic: str) -> list[Row]:
     rows = [
         Row(name.replace("_", " "), _cells(model[f"rmse_{statistic}"], floor))
         for name, model in metrics.get("models", {}).items()
+    ]
+    rows += [
+        Row(f"{name.replace('_', ' ')}, Monte Carlo error", _cells(model[MONTE_CARLO], floor))
+        for name, model in metrics.get("models", {}).items()
+        if statistic == "time_mean" and MONTE_CARLO in model
     ]
     return [*rows, Row("noise floor", [Cell(_error(value)) for value in floor])]
 

@@ -78,7 +78,10 @@ def _explanation(metrics: dict[str, Any]) -> str:
         f"Root mean square error of each moment [{unit}] over the initial conditions, against the "
         "means of the simulations; in brackets how many times the noise floor it is. The noise "
         "floor is the error that exact predictions would have because the simulated means come "
-        "from a finite number of replicas."
+        "from a finite number of replicas. The noise of starts that were fitted to the simulations "
+        "and the Monte Carlo error of sampled moments are taken out of the errors, so that 1 "
+        "means a perfect prediction for all of them; where noise carries a mean square below 0, it "
+        "counts as 0. On the training set errors can be smaller, as models were learned from it."
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -14,12 +15,7 @@ from jaxtyping import Float64
 
 from dynboltz import store
 from dynboltz._warnings import collected
-from dynboltz.evaluation import (
-    EnsembleMoments,
-    ensemble_moments,
-    mean_field_prediction,
-    relative_summary,
-)
+from dynboltz.evaluation import mean_field_prediction, reaches, squared_error
 from dynboltz.learning import ReducedModel
 from dynboltz.store import StoreError
 
@@ -27,36 +23,53 @@ from ._directory import ResultDirectory
 from ._example_states import example_states
 from ._experiment import BASELINE, Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint, metrics_fingerprint
+from ._fit import HALVES, N_HALVES, half_of, initial_states
 from ._fit import KIND as FIT_KIND
-from ._fit import initial_states
 from ._lineage import lineage_of_all
-from ._metrics import Prediction, error_metrics
+from ._metrics import ByPart, Prediction, Simulated, error_metrics, squares_of
 from ._parts import PARTS, padded
 from ._progress import Progress, silent
-from ._references import ClosureKind, Reference, closure_prediction, matching_prediction
+from ._references import (
+    ClosureKind,
+    Reference,
+    closure_prediction,
+    matching_of_half,
+    matching_prediction,
+)
 from ._sampled_models import (
     SampledModel,
+    enough_short_runs,
     equilibrium_variables,
     sample_model,
     sampled_metrics,
-    short_runs,
+    short_runs_of_halves,
 )
 from ._schema import StoreInitial
 from ._simulate import open_part
 from ._stored import read_current, write_product
 from ._timings import read_timings, timed, wall_seconds
 from ._train import load_model
-from ._transfer import TransferData, simulate_transfer, transfer_dataset, transfer_moments
+from ._transfer import (
+    TransferData,
+    simulate_transfer,
+    transfer_dataset,
+    transfer_errors,
+    transfer_moments,
+)
 from ._verdicts import (
     comparison_warnings,
     extrapolation_warnings,
     fit_residuals,
     fit_warnings,
     metastability_warnings,
+    sampling_warnings,
+    start_warnings,
     training_warnings,
 )
 
 KIND = "dynboltz-prediction"
+UNITS = {"squared_error": "per site squared"}
+"""Of variables that are not per site."""
 
 
 def evaluate(
@@ -68,8 +81,8 @@ def evaluate(
         return current
     start = time.perf_counter()
     with timed(directory, "evaluate"), jax.enable_x64(True):
-        ensembles = {part: _ensemble(experiment, directory, part) for part in PARTS}
-        evaluation = _Evaluation(experiment, directory, ensembles)
+        simulated = {part: Simulated.of(open_part(experiment, directory, part)) for part in PARTS}
+        evaluation = _Evaluation(experiment, directory, simulated)
         ceilings = experiment.table.evaluation.ceilings
         closures, matchings = experiment.table.evaluation.closures, experiment.matchings
         models = [*experiment.plans, *matchings, BASELINE, *closures, *ceilings]
@@ -100,9 +113,9 @@ class _Evaluation:
         self,
         experiment: Experiment,
         directory: ResultDirectory,
-        ensembles: dict[str, EnsembleMoments],
+        simulated: dict[str, Simulated],
     ) -> None:
-        self._experiment, self._directory, self._ensembles = experiment, directory, ensembles
+        self._experiment, self._directory, self._simulated = experiment, directory, simulated
         self._predictions: dict[str, Prediction] = {}
         self._facts: dict[str, dict[str, Any]] = {}
         self._seconds: dict[str, float] = {}
@@ -113,35 +126,71 @@ class _Evaluation:
     def add_baseline(self) -> None:
         """The mean-field equations."""
         start = time.perf_counter()
-        predicted = _mean_field(self._experiment, self._ensembles)
+        moments = {
+            part: _mean_field(self._experiment, one.ensemble.mean)
+            for part, one in self._simulated.items()
+        }
         self._seconds[BASELINE] = time.perf_counter() - start
-        self._predictions[BASELINE] = predicted
-        self._write(BASELINE, _dataset(self._experiment, BASELINE, predicted, self._ensembles))
+        halves = {
+            part: np.array(
+                [_mean_field(self._experiment, _filled(half, one)) for half in one.halves]
+            )
+            for part, one in self._simulated.items()
+        }
+        self._predictions[BASELINE] = self._compared(moments, halves)
+        self._write(BASELINE, self._dataset(BASELINE))
 
     def add_closure(self, kind: ClosureKind) -> None:
         """A classical closure; without errors if it became unphysical."""
         reference = closure_prediction(self._experiment, kind, self._initial_states)
-        self._add_reference(kind, reference)
+        halves = []
+        for half in range(N_HALVES):
+            own = {
+                part: [half_of(rows, half) for rows in states]
+                for part, states in self._initial_states.items()
+            }
+            if not reference.message:
+                halves.append(closure_prediction(self._experiment, kind, own))
+        self._add_reference(kind, reference, halves)
 
     def add_matching(self, label: str, name: str) -> None:
         """Entropic matching in the family of a model."""
+        plan = self._experiment.plans[name]
         fits = _read_fits(self._experiment, self._directory, name)
+        floors = {part: one.floor for part, one in self._simulated.items()}
         initial = {part: _initial(fits, part) for part in PARTS}
-        reference = matching_prediction(self._experiment, label, name, initial)
-        self._add_reference(label, reference, self._experiment.plans[name])
+        reference = matching_prediction(self._experiment, label, name, initial, floors)
+        halves, starts = [], _half_starts(fits)
+        if starts is not None:
+            own = [{part: rows[h] for part, rows in starts.items()} for h in range(N_HALVES)]
+            halves = [
+                matching_of_half(self._experiment, label, name, rows, half, reference.chains)
+                for half, rows in enumerate(own)
+            ]
+        self._add_reference(label, reference, halves, plan)
 
     def _add_reference(
-        self, label: str, reference: Reference, plan: ReducedModelPlan | None = None
+        self,
+        label: str,
+        reference: Reference,
+        halves: Sequence[Reference] = (),
+        plan: ReducedModelPlan | None = None,
     ) -> None:
-        if reference.message:
-            self._warnings.append(f"{label}: has no errors. {reference.message}")
+        message = next((r.message for r in (reference, *halves) if r.message), "")
+        if message:
+            self._warnings.append(f"{label}: has no errors. {message}")
             return
         self._seconds[label] = reference.seconds
-        self._predictions[label] = reference.moments
-        dataset = _dataset(
-            self._experiment, label, reference.moments, self._ensembles, reference.theta, plan=plan
+        of_halves = (
+            {part: np.array([r.moments[part] for r in halves]) for part in PARTS}
+            if len(halves) == N_HALVES
+            else {}
         )
-        self._write(label, dataset)
+        self._predictions[label] = self._compared(
+            reference.moments, of_halves, reference.monte_carlo
+        )
+        self._tell_sampling(label)
+        self._write(label, self._dataset(label, reference.theta, plan=plan))
 
     def add_model(self, name: str) -> None:
         """A learned model."""
@@ -154,6 +203,7 @@ class _Evaluation:
         integration = time.perf_counter() - start
         times, n_learned = experiment.times, len(plan.learned_times(experiment.times))
         self._facts[name] = {
+            "start": plan.start,
             "parameters": _parameters(learned),
             "learned_until": float(times[n_learned - 1]),
         }
@@ -161,28 +211,53 @@ class _Evaluation:
         if residuals:
             self._facts[name]["fit_residual"] = residuals
         self._warnings += fit_warnings(plan, fits) + training_warnings(plan, learned)
+        self._warnings += start_warnings(experiment, plan, _half_starts(fits))
         self._warnings += extrapolation_warnings(name, learned, times, n_learned, theta)
-        sampled = None
+        halves = _predict_halves(experiment, fits, learned)
         if plan.is_solvable:
-            predicted = {part: learned.moments(t, experiment.moments) for part, t in theta.items()}
+            exact = {part: learned.moments(t, experiment.moments) for part, t in theta.items()}
             self._seconds[name] = time.perf_counter() - start
-        else:
-            sampled = sample_model(experiment, directory, name, theta["test"], "test")
-            seconds = integration + sampled.seconds * len(theta["test"])
-            begun = time.perf_counter()
-            train = short_runs(experiment, name, theta["train"], "train").mean
-            self._seconds[name] = seconds + time.perf_counter() - begun
-            predicted = {"train": train, "test": sampled.short_run}
-            self._add_sampled(name, name, sampled)
-            self._sampled[name]["seconds"] = {
-                "integration": integration / len(PARTS),
-                "short_runs": sampled.seconds,
+            of_halves = {
+                part: np.array([learned.moments(rows, experiment.moments) for rows in both])
+                for part, both in halves.items()
             }
-            self._transfer(name, theta["test"][0])
-        self._predictions[name] = predicted
-        self._write(
-            name, _dataset(experiment, name, predicted, self._ensembles, theta, sampled, plan)
+            self._predictions[name] = self._compared(exact, of_halves)
+            self._write(name, self._dataset(name, theta, plan=plan))
+        else:
+            self._add_sampled_model(name, theta, halves, integration)
+
+    def _add_sampled_model(
+        self, name: str, theta: ByPart, halves: ByPart, integration: float
+    ) -> None:
+        experiment, floor = self._experiment, self._simulated["test"].floor
+        sampled = sample_model(experiment, self._directory, name, theta["test"], "test", floor)
+        seconds = integration + sampled.seconds * len(theta["test"])
+        begun = time.perf_counter()
+        train, n_train = enough_short_runs(
+            experiment, name, theta["train"], "train", self._simulated["train"].floor
         )
+        self._seconds[name] = seconds + time.perf_counter() - begun
+        chains = {"train": n_train, "test": sampled.chains}
+        of_halves = {
+            part: short_runs_of_halves(experiment, name, rows, part, chains[part])
+            for part, rows in halves.items()
+        }
+        runs = {"train": train, "test": sampled.short_run}
+        self._predictions[name] = self._compared(
+            {part: run.mean for part, run in runs.items()},
+            of_halves,
+            {part: run.standard_error for part, run in runs.items()},
+        )
+        self._facts[name]["short_runs"] = chains
+        self._tell_sampling(name)
+        self._add_sampled(name, name, sampled, self._predictions[name].squares["test"])
+        self._sampled[name]["seconds"] = {
+            "integration": integration / len(PARTS),
+            "short_runs": sampled.seconds,
+        }
+        self._transfer(name, theta["test"][0])
+        plan = experiment.plans[name]
+        self._write(name, self._dataset(name, theta, sampled=sampled, plan=plan))
 
     def add_ceiling(self, ceiling: str, name: str) -> None:
         """The static fits of a model."""
@@ -190,20 +265,50 @@ class _Evaluation:
         fits = _read_fits(experiment, self._directory, name)
         n_initial = fits.attrs["n_initial_conditions"]["train"]
         sampled = sample_model(
-            experiment, self._directory, name, fits.theta.values[:n_initial], "train", label=ceiling
+            experiment,
+            self._directory,
+            name,
+            fits.theta.values[:n_initial],
+            "train",
+            self._simulated["train"].floor,
+            label=ceiling,
         )
         self._add_sampled(ceiling, name, sampled)
-        nothing = np.full_like(self._ensembles["test"].mean, np.nan)
+        nothing = np.full_like(self._simulated["test"].ensemble.mean, np.nan)
         unknown = np.full((*nothing.shape[:2], sampled.theta.shape[-1]), np.nan)
-        moments = {"train": sampled.short_run, "test": nothing}
+        runs, means = sampled.short_run, self._simulated["train"].ensemble.mean
+        predicted = Prediction(
+            {"train": runs.mean, "test": nothing},
+            {"train": squared_error(runs.mean, means, runs.standard_error), "test": nothing},
+            {"train": runs.standard_error, "test": nothing},
+        )
         theta = {"train": sampled.theta, "test": unknown}
-        dataset = _dataset(experiment, ceiling, moments, self._ensembles, theta, sampled, plan)
+        dataset = self._dataset(ceiling, theta, predicted, sampled, plan)
         self._write(ceiling, dataset)
+
+    def _compared(
+        self, moments: ByPart, halves: ByPart, monte_carlo: ByPart | None = None
+    ) -> Prediction:
+        """Predictions with their squared errors; halves where starts depend on the replicas."""
+        errors = monte_carlo or {}
+        squares = {
+            part: squares_of(
+                self._simulated[part], moments[part], halves.get(part), errors.get(part, 0.0)
+            )
+            for part in PARTS
+        }
+        return Prediction(moments, squares, errors)
+
+    def _tell_sampling(self, label: str) -> None:
+        """Warn if the Monte Carlo error of the test part is not small beside the noise floor."""
+        errors = self._predictions[label].monte_carlo
+        if errors and not reaches(errors["test"], self._simulated["test"].floor):
+            self._warnings += sampling_warnings(label)
 
     def metrics(self) -> dict[str, Any]:
         """What `metrics.json` holds, but for the time it took."""
-        metrics = error_metrics(self._experiment, self._ensembles, self._predictions, self._facts)
-        lone = _lone_initial_conditions(self._experiment, self._ensembles)
+        metrics = error_metrics(self._experiment, self._simulated, self._predictions, self._facts)
+        lone = _lone_initial_conditions(self._experiment, self._simulated)
         worse = [
             warning
             for plan in self._experiment.plans.values()
@@ -212,14 +317,16 @@ class _Evaluation:
             )
         ]
         metrics["prediction_seconds"] = self._seconds
-        single = _single_replicas(self._ensembles)
+        single = _single_replicas(self._simulated)
         metrics["warnings"] = lone + single + worse + self._warnings
         metrics["warnings"] += self._verdicts_on_chains()
         return metrics | self._sampled
 
-    def _add_sampled(self, label: str, name: str, sampled: SampledModel) -> None:
-        ensemble = self._ensembles[sampled.part]
-        self._sampled[label] = sampled_metrics(self._experiment, name, sampled, ensemble)
+    def _add_sampled(
+        self, label: str, name: str, sampled: SampledModel, squares: np.ndarray | None = None
+    ) -> None:
+        simulated = self._simulated[sampled.part]
+        self._sampled[label] = sampled_metrics(self._experiment, name, sampled, simulated, squares)
         self._metastable[label] = name
 
     def _verdicts_on_chains(self) -> list[str]:
@@ -249,12 +356,9 @@ class _Evaluation:
         write_product(drawn, directory.sample(name), self.origin)
         if self._other_lattice is None:
             return
-        moments = transfer_moments(experiment, name, theta, self._other_lattice)
-        simulated = self._other_lattice.moments.mean
-        self._sampled[name]["transfer"] = relative_summary(
-            moments[None] - simulated, simulated, experiment.moments
-        )
-        dataset = transfer_dataset(experiment, name, moments, self._other_lattice, fingerprint)
+        runs = transfer_moments(experiment, name, theta, self._other_lattice)
+        self._sampled[name] |= transfer_errors(experiment, runs, self._other_lattice)
+        dataset = transfer_dataset(experiment, name, runs, self._other_lattice, fingerprint)
         write_product(dataset, directory.transfer(name), self.origin)
 
     @functools.cached_property
@@ -272,6 +376,55 @@ class _Evaluation:
         table = self._experiment.table.evaluation.transfer
         return None if table is None else simulate_transfer(self._experiment, table)
 
+    def _dataset(
+        self,
+        name: str,
+        theta: ByPart | None = None,
+        predicted: Prediction | None = None,
+        sampled: SampledModel | None = None,
+        plan: ReducedModelPlan | None = None,
+    ) -> xr.Dataset:
+        """Predicted and simulated moments, and with which errors, as they are stored."""
+        predicted = self._predictions[name] if predicted is None else predicted
+        experiment, dims = self._experiment, ("part", "initial_condition", "time")
+        arrays = {
+            "moments": predicted.moments,
+            "simulated": {part: self._simulated[part].ensemble.mean for part in PARTS},
+            "standard_error": {
+                part: self._simulated[part].ensemble.standard_error for part in PARTS
+            },
+            "squared_error": predicted.squares,
+        }
+        if predicted.monte_carlo:
+            arrays["monte_carlo"] = predicted.monte_carlo
+        variables = {
+            key: ((*dims, "moment"), padded(values), {"units": UNITS.get(key, "per site")})
+            for key, values in arrays.items()
+        }
+        coords: dict[str, Any] = {
+            "part": list(PARTS),
+            "time": ("time", experiment.times, {"units": "1"}),
+            "moment": [term.name for term in experiment.moments],
+        }
+        attrs: dict[str, Any] = {
+            "kind": KIND,
+            "model": name,
+            "fingerprint": metrics_fingerprint(experiment),
+            "n_initial_conditions": {
+                part: len(values) for part, values in predicted.moments.items()
+            },
+        }
+        if theta is not None and plan is not None:
+            variables["theta"] = ((*dims, "coefficient"), padded(theta), {"units": "1"})
+            coords["coefficient"] = list(plan.model.coefficients)
+            if name not in experiment.matchings:
+                attrs["learned_until"] = float(plan.learned_times(experiment.times)[-1])
+        dataset = xr.Dataset(variables, coords=coords, attrs=attrs)
+        if sampled is None:
+            return dataset
+        n_rows = dataset.sizes["initial_condition"]
+        return dataset.merge(equilibrium_variables(experiment, sampled, PARTS, n_rows))
+
     def _write(self, name: str, dataset: xr.Dataset) -> None:
         write_product(dataset, self._directory.prediction(name), self.origin)
 
@@ -287,11 +440,6 @@ def _current_metrics(experiment: Experiment, directory: ResultDirectory) -> dict
     except StoreError:
         return None
     return metrics if metrics.get("fingerprint") == metrics_fingerprint(experiment) else None
-
-
-def _ensemble(experiment: Experiment, directory: ResultDirectory, part: str) -> EnsembleMoments:
-    trajectories = open_part(experiment, directory, part)
-    return ensemble_moments(trajectories.moments.values, trajectories.initial_condition.values)
 
 
 def _read_fits(experiment: Experiment, directory: ResultDirectory, name: str) -> xr.Dataset:
@@ -321,19 +469,43 @@ def _predict(
         }
 
 
-def _mean_field(experiment: Experiment, ensembles: dict[str, EnsembleMoments]) -> Prediction:
-    n_species = len(experiment.network.species)
-    return {
-        part: mean_field_prediction(
-            experiment.network,
-            experiment.lattice,
-            experiment.kernel,
-            initial_densities=ensemble.mean[:, 0, :n_species],
-            times=experiment.times - experiment.times[0],
-            terms=experiment.moments,
-        )
-        for part, ensemble in ensembles.items()
-    }
+def _filled(half: np.ndarray, simulated: Simulated) -> np.ndarray:
+    """Means over a half, or over the single replica of an initial condition."""
+    return np.where(np.isfinite(half), half, simulated.ensemble.mean)
+
+
+def _half_starts(fits: xr.Dataset) -> ByPart | None:
+    """Coefficients at time 0 (half, initial condition, coefficient), fitted to either half."""
+    if HALVES not in fits:
+        return None
+    n_initial = fits.attrs["n_initial_conditions"]
+    return {part: fits[HALVES].sel(part=part).values[:, : n_initial[part]] for part in PARTS}
+
+
+def _predict_halves(experiment: Experiment, fits: xr.Dataset, learned: ReducedModel) -> ByPart:
+    """Coefficients over time from the starts of either half; none if starts are not fitted."""
+    starts = _half_starts(fits)
+    if starts is None:
+        return {}
+    with collected():  # the same as of all replicas
+        return {
+            part: np.array([np.asarray(learned.predict(rows, experiment.times)) for rows in both])
+            for part, both in starts.items()
+        }
+
+
+def _mean_field(
+    experiment: Experiment, means: Float64[np.ndarray, "initial_conditions times moments"]
+) -> Float64[np.ndarray, "initial_conditions times moments"]:
+    """Mean field from the densities that simulations begin with."""
+    return mean_field_prediction(
+        experiment.network,
+        experiment.lattice,
+        experiment.kernel,
+        initial_densities=means[:, 0, : len(experiment.network.species)],
+        times=experiment.times - experiment.times[0],
+        terms=experiment.moments,
+    )
 
 
 def _parameters(learned: ReducedModel) -> dict[str, int]:
@@ -347,23 +519,22 @@ def _parameters(learned: ReducedModel) -> dict[str, int]:
     }
 
 
-def _lone_initial_conditions(
-    experiment: Experiment, ensembles: dict[str, EnsembleMoments]
-) -> list[str]:
+def _lone_initial_conditions(experiment: Experiment, simulated: dict[str, Simulated]) -> list[str]:
     if not isinstance(experiment.table.initial, StoreInitial):
         return []
     return [
         f"{part}: all replicas are of one initial condition. Give `initial_condition` in your data "
         "if they are not."
-        for part, ensemble in ensembles.items()
-        if len(ensemble.mean) == 1
+        for part, one in simulated.items()
+        if len(one.ensemble.mean) == 1
     ]
 
 
-def _single_replicas(ensembles: dict[str, EnsembleMoments]) -> list[str]:
+def _single_replicas(simulated: dict[str, Simulated]) -> list[str]:
     """Say which noise is not known, because an initial condition has one replica only."""
     warnings = []
-    for part, ensemble in ensembles.items():
+    for part, one in simulated.items():
+        ensemble = one.ensemble
         lacking = int(np.isnan(ensemble.standard_error).any(axis=(1, 2)).sum())
         if lacking:
             n_initial = len(ensemble.mean)
@@ -373,45 +544,3 @@ def _single_replicas(ensembles: dict[str, EnsembleMoments]) -> list[str]:
                 f"shows no noise; the noise floor is that of {known}."
             )
     return warnings
-
-
-def _dataset(
-    experiment: Experiment,
-    name: str,
-    predicted: Prediction,
-    ensembles: dict[str, EnsembleMoments],
-    theta: dict[str, np.ndarray] | None = None,
-    sampled: SampledModel | None = None,
-    plan: ReducedModelPlan | None = None,
-) -> xr.Dataset:
-    dims = ("part", "initial_condition", "time")
-    arrays = {
-        "moments": predicted,
-        "simulated": {part: ensembles[part].mean for part in PARTS},
-        "standard_error": {part: ensembles[part].standard_error for part in PARTS},
-    }
-    variables = {
-        key: ((*dims, "moment"), padded(values), {"units": "per site"})
-        for key, values in arrays.items()
-    }
-    coords: dict[str, Any] = {
-        "part": list(PARTS),
-        "time": ("time", experiment.times, {"units": "1"}),
-        "moment": [term.name for term in experiment.moments],
-    }
-    attrs: dict[str, Any] = {
-        "kind": KIND,
-        "model": name,
-        "fingerprint": metrics_fingerprint(experiment),
-        "n_initial_conditions": {part: len(values) for part, values in predicted.items()},
-    }
-    if theta is not None and plan is not None:
-        variables["theta"] = ((*dims, "coefficient"), padded(theta), {"units": "1"})
-        coords["coefficient"] = list(plan.model.coefficients)
-        if name not in experiment.matchings:
-            attrs["learned_until"] = float(plan.learned_times(experiment.times)[-1])
-    dataset = xr.Dataset(variables, coords=coords, attrs=attrs)
-    if sampled is None:
-        return dataset
-    n_rows = dataset.sizes["initial_condition"]
-    return dataset.merge(equilibrium_variables(experiment, sampled, PARTS, n_rows))

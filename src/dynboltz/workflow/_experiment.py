@@ -31,6 +31,12 @@ from ._toml import dotted
 BASELINE = "mean_field"
 """Name of the baseline among the models."""
 
+MOST_REPLICAS = 0.25
+"""Of the number of sites, up to which fixed numbers of particles count as independent sites.
+
+The correlation of two sites is then off by $-1/(N - 1)$, which for neighbouring pairs of a species
+is $\\sqrt{R/N}$ of the standard error of their mean over $R$ replicas: at most half of it."""
+
 MATCHING = "_entropic_matching"
 """End of the names of predictions by entropic matching, behind the name of the model."""
 
@@ -49,7 +55,7 @@ class ReducedModelPlan:
     grids
         Finite elements of the derivative of each coefficient.
     initial
-        Coefficients at time 0: `"known"`, those that the initial states were drawn with;
+        Coefficients at time 0: `"known"`, those that follow from how the initial states are made;
         `"fitted"`; or given by name.
     fit, learning
         Settings.
@@ -83,6 +89,11 @@ class ReducedModelPlan:
         if self.learning.moments == "exact":
             found["learning.moments"] = self.learning.moments
         return found
+
+    @property
+    def start(self) -> Literal["known", "fitted", "given"]:
+        """Where coefficients at time 0 come from."""
+        return "given" if isinstance(self.initial, dict) else self.initial
 
     @property
     def given_initial(self) -> Float64[np.ndarray, " coefficients"] | None:
@@ -179,15 +190,7 @@ class Experiment(AbstractExperiment[ExperimentTable]):
     def _plan(self, name: str, table: ModelTable) -> ReducedModelPlan:
         field = dotted(("models", name))
         lattice = Lattice(self.lattice.shape, table.boundary or self.lattice.boundary)
-        with in_field(self.source, f"{field}.layers"):
-            layers = [
-                Layer(tuple(layer.species), tuple(tuple(offset) for offset in layer.stencil))
-                for layer in table.layers
-            ]
-            for layer in layers:
-                layer.check(lattice)
-        with in_field(self.source, f"{field}.terms"):
-            model = LatticeModel.from_names(lattice, self.network.species, table.terms, layers)
+        model = self._model(name, table, lattice)
         with in_field(self.source, f"{field}.grid"):
             grids = _grids(table, model.coefficients)
         with in_field(self.source, f"{field}.fit"):
@@ -198,7 +201,73 @@ class Experiment(AbstractExperiment[ExperimentTable]):
                 _check_names("learning_rate", table.learning.learning_rate, model.coefficients)
             learning = LearningSettings(**_given(table.learning))
         followed = learning.warm_start or name in self.table.evaluation.ceilings.values()
-        return ReducedModelPlan(name, model, grids, table.initial, fit, learning, followed)
+        initial = table.initial
+        if initial is None:
+            initial = "known" if self._starts_known(model) else "fitted"
+        return ReducedModelPlan(name, model, grids, initial, fit, learning, followed)
+
+    def _model(self, name: str, table: ModelTable, lattice: Lattice) -> LatticeModel:
+        field = dotted(("models", name))
+        with in_field(self.source, f"{field}.layers"):
+            layers = [
+                Layer(tuple(layer.species), tuple(tuple(offset) for offset in layer.stencil))
+                for layer in table.layers
+            ]
+            for layer in layers:
+                layer.check(lattice)
+        with in_field(self.source, f"{field}.terms"):
+            return LatticeModel.from_names(lattice, self.network.species, table.terms, layers)
+
+    def _starts_known(self, model: LatticeModel) -> bool:
+        """Whether coefficients at time 0 are known if nothing is said about them."""
+        if not model.is_visible or self._why_unknown(model):
+            return False
+        return not self.has_too_many_replicas
+
+    @property
+    def has_too_many_replicas(self) -> bool:
+        """Whether means over replicas show that numbers of particles at time 0 are fixed."""
+        table = self.table.initial
+        if not isinstance(table, CountsInitial):
+            return False
+        return table.replicas > MOST_REPLICAS * self.lattice.n_sites
+
+    def _why_unknown(self, model: LatticeModel) -> str:
+        """Why the coefficients of a model at time 0 are not known; empty if they are."""
+        table = self.table.initial
+        if isinstance(table, CountsInitial):
+            return self._why_unknown_counts(model, table)
+        if not isinstance(table, DistributionInitial):
+            return (
+                '"known" needs initial states that are made here, from a distribution or as '
+                'counts at random sites; write "fitted".'
+            )
+        if table.model not in self.table.models:
+            return f"there is no model {table.model!r}."
+        of_generator = self.table.models[table.model]
+        lattice = Lattice(self.lattice.shape, of_generator.boundary or self.lattice.boundary)
+        generator = self._model(table.model, of_generator, lattice)
+        same = generator.layers == model.layers[: len(generator.layers)]
+        if same and lattice == model.lattice and set(generator.terms) <= set(model.terms):
+            return ""
+        return (
+            '"known" needs the terms of the model that initial states are drawn from, '
+            f'{generator.coefficients}, and its lattice; write "fitted".'
+        )
+
+    def _why_unknown_counts(self, model: LatticeModel, table: CountsInitial) -> str:
+        lacking = [s for s in self.network.species if f"b.{s}" not in model.coefficients]
+        if lacking:
+            return f'"known" needs the bias of every species, also b.{lacking[0]}; write "fitted".'
+        ranges = [table.counts.get(species, 0) for species in self.network.species]
+        lowest = min(value[0] if isinstance(value, list) else value for value in ranges)
+        most = sum(value[1] if isinstance(value, list) else value for value in ranges)
+        if lowest > 0 and most < self.lattice.n_sites:
+            return ""
+        return (
+            '"known" needs at least one particle of each species and one empty site in all initial '
+            'conditions, as coefficients would be infinite otherwise; write "fitted".'
+        )
 
     def check(self) -> None:
         """Raise `ExperimentError` unless every part of the experiment fits the others."""
@@ -330,15 +399,9 @@ class Experiment(AbstractExperiment[ExperimentTable]):
                 raise ValueError(f"give a value for {lacking[0]!r} as well.")
         if plan.initial != "known":
             return
-        if self.generator is None:
-            raise ValueError(
-                '"known" needs initial states drawn from a distribution; write "fitted".'
-            )
-        if self.generator.model.coefficients != plan.model.coefficients:
-            raise ValueError(
-                f'"known" needs the terms of the model that initial states are drawn from, '
-                f'{self.generator.model.coefficients}; write "fitted".'
-            )
+        reason = self._why_unknown(plan.model)
+        if reason:
+            raise ValueError(reason)
 
     def _check_counts(self, table: CountsInitial) -> None:
         _check_names("counts", table.counts, self.network.species)

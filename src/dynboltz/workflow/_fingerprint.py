@@ -12,6 +12,8 @@ from ._schema import DistributionInitial, StoreInitial
 
 DRAWS = 4
 """Raised whenever the same settings begin to give other random numbers."""
+STARTS = 1
+"""Raised whenever fits hold other starts for the same settings."""
 
 
 def fingerprint(value: Any) -> str:
@@ -52,7 +54,8 @@ def fit_fingerprint(experiment: Experiment, name: str) -> str:
         {
             "trajectories": [trajectories_fingerprint(experiment, part) for part in PARTS],
             "model": _definition(table),
-            "initial": table.initial,
+            "initial": experiment.plans[name].initial,
+            "starts": STARTS,
             "fit": repr(experiment.plans[name].fit),
             "follows_snapshots": experiment.plans[name].follows_snapshots,
             "until": experiment.plans[name].learning.until,

@@ -17,8 +17,8 @@ from dynboltz.learning import (
     TrainingData,
     clamped_statistics,
     fit_initial,
+    fit_initial_contrastive,
     fit_initial_persistent,
-    fit_initial_sampled,
     fit_trajectories,
     fit_trajectories_sampled,
     summarise,
@@ -27,7 +27,7 @@ from dynboltz.learning import (
 from ._directory import ResultDirectory
 from ._experiment import Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint
-from ._initial_states import initial_coefficients
+from ._initial_states import known_coefficients
 from ._lineage import lineage
 from ._parts import PARTS, padded
 from ._progress import Progress, silent
@@ -39,6 +39,9 @@ from ._stored import outdated, write_product
 from ._timings import timed
 
 KIND = "dynboltz-fit"
+HALVES = "initial_of_halves"
+"""Coefficients at time 0 that were fitted to either half of the replicas."""
+N_HALVES = 2
 
 
 def fit(experiment: Experiment, directory: ResultDirectory, *, progress: Progress = silent) -> None:
@@ -96,6 +99,11 @@ def initial_states(
     return np.split(states, replicas_by_start(trajectories)[0][1:])
 
 
+def half_of(states: UInt8[np.ndarray, "replicas sites"], half: int) -> UInt8[np.ndarray, "_ sites"]:
+    """Half 0 or 1 of the replicas of an initial condition; a single one belongs to both."""
+    return states[half::N_HALVES] if len(states) > 1 else states
+
+
 def _as_many(
     states: list[UInt8[np.ndarray, "_ sites"]],
 ) -> UInt8[np.ndarray, "initial_conditions replicas sites"]:
@@ -124,13 +132,22 @@ def _fit_model(
     )
     dims = ("initial_condition", "time")
     n_rows = max(map(len, initial.values()))
+    of_parts = ("part", "initial_condition", "coefficient")
     variables: dict[str, Any] = {
-        "initial": (("part", "initial_condition", "coefficient"), padded(initial)),
+        "initial": (of_parts, padded(initial)),
         "initial_residual": (
             ("part", "initial_condition"),
             padded({part: fit.residual for part, fit in fits.items()}),
         ),
     }
+    if plan.initial == "fitted":
+        halves = [
+            padded(
+                {part: _initial(experiment, plan, part, states[part], h).theta for part in PARTS}
+            )
+            for h in range(N_HALVES)
+        ]
+        variables[HALVES] = (("half", *of_parts), np.array(halves))
     if train is not None:
         variables["summary"] = ((*dims, "feature"), _rows(train, n_rows))
     if plan.follows_snapshots:
@@ -180,29 +197,34 @@ def _initial(
     plan: ReducedModelPlan,
     part: str,
     states: list[UInt8[np.ndarray, "_ sites"]],
+    half: int | None = None,
 ) -> InitialFits:
-    """Coefficients at time 0, known or fitted; the residual is that of persistent chains."""
-    if plan.initial == "fitted" and plan.fit.moments == "persistent":
-        seed = derive_seed(experiment, part, Purpose.FITS, name=plan.name)
+    """Coefficients at time 0, known or fitted to all replicas or to a half of them.
+
+    The residual is that of fits by sampling, otherwise NaN.
+    """
+    if plan.initial != "fitted":
+        return _with_residual(_given_or_known(experiment, plan, part, len(states)))
+    seed = derive_seed(experiment, part, Purpose.FITS, name=plan.name)
+    if half is not None:
+        seed = derive_seed(experiment, part, Purpose.FITS_OF_HALVES, name=plan.name, number=half)
+        states = [half_of(replicas, half) for replicas in states]
+    if plan.fit.moments == "persistent":
         return fit_initial_persistent(plan.model, _as_many(states), plan.fit, seed=seed)
-    theta = _other_initial(experiment, plan, part, states)
-    return InitialFits(theta, np.full(len(theta), np.nan))
-
-
-def _other_initial(
-    experiment: Experiment,
-    plan: ReducedModelPlan,
-    part: str,
-    states: list[UInt8[np.ndarray, "_ sites"]],
-) -> Float64[np.ndarray, "initial_conditions coefficients"]:
-    if plan.given_initial is not None:
-        return np.tile(plan.given_initial, (len(states), 1))
-    known = initial_coefficients(experiment, part) if plan.initial == "known" else None
-    if known is not None:
-        return known
     if plan.fit.moments != "exact":
-        seed = derive_seed(experiment, part, Purpose.FITS, name=plan.name)
-        return np.asarray(fit_initial_sampled(plan.model, _as_many(states), plan.fit, seed=seed))
+        return fit_initial_contrastive(plan.model, _as_many(states), plan.fit, seed=seed)
     clamped = ClampedStatistics(plan.model)
     summaries = np.array([clamped.summarise(replicas).mean(axis=0) for replicas in states])
-    return np.asarray(fit_initial(plan.model, summaries, plan.fit))
+    return _with_residual(fit_initial(plan.model, summaries, plan.fit))
+
+
+def _with_residual(theta: np.ndarray) -> InitialFits:
+    return InitialFits(np.asarray(theta), np.full(len(theta), np.nan))
+
+
+def _given_or_known(
+    experiment: Experiment, plan: ReducedModelPlan, part: str, n_initial: int
+) -> Float64[np.ndarray, "initial_conditions coefficients"]:
+    if plan.given_initial is not None:
+        return np.tile(plan.given_initial, (n_initial, 1))
+    return known_coefficients(experiment, plan, part)

@@ -8,7 +8,7 @@ from jaxtyping import Float64, UInt8
 from dynboltz.distributions import sample_chain
 from dynboltz.simulation import random_counts
 
-from ._experiment import Experiment
+from ._experiment import Experiment, ReducedModelPlan
 from ._schema import CountsInitial, DistributionInitial
 from ._seeds import Purpose, derive_seed
 
@@ -30,6 +30,37 @@ def initial_coefficients(
         for number in range(getattr(table, part))
     ]
     return np.array([generator.uniform(*ranges.T) for generator in generators])
+
+
+def known_coefficients(
+    experiment: Experiment, plan: ReducedModelPlan, part: str
+) -> Float64[np.ndarray, "initial_conditions coefficients"]:
+    r"""Coefficients of a model at time 0 that follow from how initial states are made.
+
+    Those of the distribution that they are drawn from, and 0 for terms that this distribution
+    lacks. For particles at random sites, $b_A = \ln(\rho_A / \rho_0)$ with the densities
+    $\rho_A$ and the share $\rho_0$ of empty sites, and 0 for everything else: exactly the
+    distribution of independent sites with the same mean densities. That numbers do not fluctuate
+    leaves pairs of sites with the correlation $-1/(N - 1)$.
+
+    `Experiment.check` has seen to it that they are known.
+    """
+    table, names = experiment.table.initial, plan.model.coefficients
+    theta = np.zeros((getattr(table, part), len(names)))
+    if isinstance(table, CountsInitial):
+        for row, number in zip(theta, range(len(theta)), strict=True):
+            counts = initial_counts(experiment, table, part, number)
+            empty = experiment.lattice.n_sites - sum(counts.values())
+            for species in experiment.network.species:
+                ratio = counts.get(species, 0) / empty
+                row[names.index(f"b.{species}")] = np.log(ratio)
+        return theta
+    drawn = initial_coefficients(experiment, part)
+    assert drawn is not None
+    assert experiment.generator is not None
+    places = [names.index(name) for name in experiment.generator.model.coefficients]
+    theta[:, places] = drawn
+    return theta
 
 
 def initial_states(

@@ -10,16 +10,19 @@ import xarray as xr
 from jaxtyping import Float64, Int64
 
 from dynboltz.evaluation import (
-    EnsembleMoments,
     EquilibriumMoments,
     ShortRunMoments,
     equilibrium_moments,
     relative_summary,
+    sample_until,
     sampled_prediction,
+    squared_error,
 )
+from dynboltz.lattices import numbered_seed
 
 from ._directory import ResultDirectory
 from ._experiment import Experiment
+from ._metrics import Simulated
 from ._seeds import Purpose, derive_seed
 from ._simulate import open_part
 
@@ -36,7 +39,9 @@ class SampledModel(NamedTuple):
     theta
         Coefficients; NaN where there are none.
     short_run
-        Moments of short runs from random units.
+        Moments of short runs from random units, and their standard errors.
+    chains
+        Number of short runs at each time.
     places
         Indices of the times at which the equilibrium was looked for, for the first initial
         condition.
@@ -48,7 +53,8 @@ class SampledModel(NamedTuple):
 
     part: str
     theta: Float64[np.ndarray, "initial_conditions times coefficients"]
-    short_run: Float64[np.ndarray, "initial_conditions times moments"]
+    short_run: ShortRunMoments
+    chains: int
     places: Int64[np.ndarray, " places"]
     equilibrium: EquilibriumMoments
     seconds: float
@@ -62,6 +68,8 @@ def short_runs(
     *,
     purpose: Purpose = Purpose.EVALUATION,
     label: str | None = None,
+    n_samples: int | None = None,
+    seed: np.random.SeedSequence | None = None,
 ) -> ShortRunMoments:
     """Moments of short runs from random units.
 
@@ -78,6 +86,10 @@ def short_runs(
     purpose, label
         What the moments are for, and under which name if not the model's; their random numbers
         are their own.
+    n_samples
+        Number of runs, by default as many as the experiment says.
+    seed
+        Seed, by default that of the purpose.
     """
     table = experiment.table.evaluation
     return sampled_prediction(
@@ -85,10 +97,55 @@ def short_runs(
         theta,
         experiment.moments,
         counted_on=experiment.lattice,
-        n_samples=table.samples,
+        n_samples=table.samples if n_samples is None else n_samples,
         n_sweeps=table.sweeps,
-        seed=derive_seed(experiment, part, purpose, name=label or name),
+        seed=derive_seed(experiment, part, purpose, name=label or name) if seed is None else seed,
     )
+
+
+def enough_short_runs(
+    experiment: Experiment,
+    name: str,
+    theta: Float64[np.ndarray, "initial_conditions times coefficients"],
+    part: str,
+    floor: Float64[np.ndarray, " moments"],
+    *,
+    label: str | None = None,
+) -> tuple[ShortRunMoments, int]:
+    """Moments of so many short runs that their error is small beside the noise floor.
+
+    Returns
+    -------
+    found, n_chains
+        See `dynboltz.evaluation.sample_until`.
+    """
+
+    def draw(n_samples: int, seed: np.random.SeedSequence) -> ShortRunMoments:
+        return short_runs(experiment, name, theta, part, n_samples=n_samples, seed=seed)
+
+    seed = derive_seed(experiment, part, Purpose.EVALUATION, name=label or name)
+    n_samples = max(2, experiment.table.evaluation.samples)  # a single one has no error
+    return sample_until(draw, floor, n_samples=n_samples, seed=seed)
+
+
+def short_runs_of_halves(
+    experiment: Experiment,
+    name: str,
+    theta: Float64[np.ndarray, "halves initial_conditions times coefficients"],
+    part: str,
+    n_chains: int,
+) -> Float64[np.ndarray, "halves initial_conditions times moments"]:
+    """Moments of short runs for the starts of two halves, independent of each other.
+
+    Each half has half of the chains of the prediction for all replicas.
+    """
+    parent = derive_seed(experiment, part, Purpose.EVALUATION_OF_HALVES, name=name)
+    own = max(1, n_chains // 2)
+    runs = [
+        short_runs(experiment, name, rows, part, n_samples=own, seed=numbered_seed(parent, half))
+        for half, rows in enumerate(theta)
+    ]
+    return np.array([run.mean for run in runs])
 
 
 def sample_model(
@@ -97,6 +154,7 @@ def sample_model(
     name: str,
     theta: Float64[np.ndarray, "initial_conditions times coefficients"],
     part: str,
+    floor: Float64[np.ndarray, " moments"],
     *,
     label: str | None = None,
 ) -> SampledModel:
@@ -112,12 +170,14 @@ def sample_model(
         Coefficients of each initial condition of the part, up to some of the recorded times.
     part
         `"train"` or `"test"`.
+    floor
+        Noise floor that Monte Carlo errors are to be small beside.
     label
         Name of the prediction, if it is not the model's.
     """
     table, plan = experiment.table.evaluation, experiment.plans[name]
     start = time.perf_counter()
-    moments = short_runs(experiment, name, theta, part, label=label).mean
+    moments, chains = enough_short_runs(experiment, name, theta, part, floor, label=label)
     seconds = (time.perf_counter() - start) / len(theta)
     n_learned = min(len(plan.learned_times(experiment.times)), theta.shape[1])
     count = min(table.equilibrium_times, n_learned)
@@ -138,7 +198,8 @@ def sample_model(
     return SampledModel(
         part,
         np.pad(theta, missing, constant_values=np.nan),
-        np.pad(moments, missing, constant_values=np.nan),
+        ShortRunMoments(*(np.pad(v, missing, constant_values=np.nan) for v in moments)),
+        chains,
         places,
         equilibrium,
         seconds,
@@ -146,7 +207,11 @@ def sample_model(
 
 
 def sampled_metrics(
-    experiment: Experiment, name: str, model: SampledModel, ensemble: EnsembleMoments
+    experiment: Experiment,
+    name: str,
+    model: SampledModel,
+    simulated: Simulated,
+    squares: Float64[np.ndarray, "initial_conditions times moments"] | None,
 ) -> dict[str, Any]:
     """Relative errors of short runs and of the equilibrium, and where chains disagree.
 
@@ -158,36 +223,47 @@ def sampled_metrics(
         Name of the model that the coefficients belong to.
     model
         What sampling found.
-    ensemble
+    simulated
         The simulations of that part.
+    squares
+        Squared errors of the short runs; `None` for coefficients that were fitted to each time of
+        these simulations, whose errors no noise floor belongs to.
     """
     terms, plan = experiment.moments, experiment.plans[name]
     n_learned = len(plan.learned_times(experiment.times))
-    simulated = ensemble.mean
+    means, runs, found = simulated.ensemble.mean, model.short_run, model.equilibrium
+    squares_known, error_of_means = squares is not None, simulated.ensemble.standard_error
+    if squares is None:
+        squares = squared_error(runs.mean, means, runs.standard_error)
+
+    def relative(
+        values: np.ndarray, *, beyond: bool = False, squared: bool = False
+    ) -> dict[str, float]:
+        chosen = slice(n_learned, None) if beyond else slice(n_learned)
+        return relative_summary(values[:, chosen], means[:, chosen], terms, squared=squared)
+
+    at, error = means[:1, model.places], np.nan_to_num(found.standard_error)[None]
     metrics: dict[str, Any] = {
         "part": model.part,
-        "short_run": relative_summary(
-            (model.short_run - simulated)[:, :n_learned], simulated[:, :n_learned], terms
-        ),
+        "short_run": relative(squares, squared=True),
         "equilibrium": relative_summary(
-            (model.equilibrium.mean - simulated[0, model.places])[None],
-            simulated[:1, model.places],
-            terms,
+            squared_error(found.mean[None], at, error), at, terms, squared=True
         ),
+        "monte_carlo": relative(runs.standard_error),
+        "equilibrium_monte_carlo": relative_summary(error, at, terms),
+        "short_runs": model.chains,
         "equilibrium_times": experiment.times[model.places],
-        "r_hat": model.equilibrium.r_hat,
-        "metastable_times": experiment.times[model.places][model.equilibrium.metastable].tolist(),
+        "r_hat": found.r_hat,
+        "metastable_times": experiment.times[model.places][found.metastable].tolist(),
     }
-    known = np.isfinite(ensemble.standard_error).all(axis=(1, 2))
-    if known.any():  # single replicas show no noise
+    known = np.isfinite(error_of_means).all(axis=(1, 2))
+    if squares_known and known.any():  # single replicas show no noise
         metrics["noise_floor"] = relative_summary(
-            ensemble.standard_error[known, :n_learned], simulated[known, :n_learned], terms
+            error_of_means[known, :n_learned], means[known, :n_learned], terms
         )
-    beyond = model.short_run[:, n_learned:]
+    beyond = squares[:, n_learned:]
     if beyond.size and np.all(np.isfinite(beyond)):
-        metrics["beyond_training"] = relative_summary(
-            beyond - simulated[:, n_learned:], simulated[:, n_learned:], terms
-        )
+        metrics["beyond_training"] = relative(squares, beyond=True, squared=True)
     return metrics
 
 

@@ -215,7 +215,7 @@ class ModelTable(Table):
     terms: Annotated[list[str], Field(min_length=1)]
     layers: list[LayerTable] = []
     boundary: Literal["periodic", "closed"] | None = None
-    initial: Literal["known", "fitted"] | dict[str, Finite] = "fitted"
+    initial: Literal["known", "fitted"] | dict[str, Finite] | None = None
     grid: GridTable
     fit: FitTable = FitTable()
     learning: LearningTable = LearningTable()

@@ -30,6 +30,8 @@ class Purpose(IntEnum):
     MATCHING = 10
     PREDICTION = 11
     SAMPLES = 12
+    FITS_OF_HALVES = 13
+    EVALUATION_OF_HALVES = 14
 
 
 @runtime_checkable

@@ -9,7 +9,17 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64
 
-from dynboltz.evaluation import EnsembleMoments, ensemble_moments, sampled_prediction
+from dynboltz.evaluation import (
+    EnsembleMoments,
+    ShortRunMoments,
+    ensemble_moments,
+    error_summary,
+    noise_floor,
+    relative_summary,
+    sample_until,
+    sampled_prediction,
+    squared_error,
+)
 from dynboltz.lattices import Lattice, child_seeds
 from dynboltz.simulation import random_counts, simulate
 
@@ -70,26 +80,46 @@ def transfer_moments(
     name: str,
     theta: Float64[np.ndarray, "times coefficients"],
     data: TransferData,
-) -> Float64[np.ndarray, "learned_times moments"]:
+) -> ShortRunMoments:
     """Moments that a model predicts there: short runs with the coefficients as they are."""
     model, table = experiment.plans[name].model, experiment.table.evaluation
     lattice = Lattice(data.lattice.shape, model.lattice.boundary)
     fewer = experiment.lattice.n_sites / lattice.n_sites
-    return sampled_prediction(
-        dataclasses.replace(model, lattice=lattice),
-        theta[: len(data.times)],
-        experiment.moments,
-        counted_on=data.lattice,
-        n_samples=max(4, round(table.samples * fewer)),
-        n_sweeps=table.sweeps,
-        seed=derive_seed(experiment, PART, Purpose.TRANSFER, name=name),
-    ).mean
+
+    def draw(n_samples: int, seed: np.random.SeedSequence) -> ShortRunMoments:
+        return sampled_prediction(
+            dataclasses.replace(model, lattice=lattice),
+            theta[None, : len(data.times)],
+            experiment.moments,
+            counted_on=data.lattice,
+            n_samples=n_samples,
+            n_sweeps=table.sweeps,
+            seed=seed,
+        )
+
+    floor = error_summary(noise_floor(data.moments.standard_error)).time_mean
+    n_samples = max(4, round(table.samples * fewer))
+    seed = derive_seed(experiment, PART, Purpose.TRANSFER, name=name)
+    return sample_until(draw, floor, n_samples=n_samples, seed=seed)[0]
+
+
+def transfer_errors(
+    experiment: Experiment, runs: ShortRunMoments, data: TransferData
+) -> dict[str, dict[str, float]]:
+    """Relative errors there, the noise of the simulations and that of the short runs."""
+    mean, terms = data.moments.mean, experiment.moments
+    squares = squared_error(runs.mean, mean, runs.standard_error)
+    return {
+        "transfer": relative_summary(squares, mean, terms, squared=True),
+        "transfer_noise_floor": relative_summary(data.moments.standard_error, mean, terms),
+        "transfer_monte_carlo": relative_summary(runs.standard_error, mean, terms),
+    }
 
 
 def transfer_dataset(
     experiment: Experiment,
     name: str,
-    moments: Float64[np.ndarray, "times moments"],
+    runs: ShortRunMoments,
     data: TransferData,
     fingerprint: str,
 ) -> xr.Dataset:
@@ -97,7 +127,8 @@ def transfer_dataset(
     dims = ("part", "initial_condition", "time", "moment")
     return xr.Dataset(
         {
-            "moments": (dims, moments[None, None], {"units": "per site"}),
+            "moments": (dims, runs.mean[None], {"units": "per site"}),
+            "monte_carlo": (dims, runs.standard_error[None], {"units": "per site"}),
             "simulated": (dims, data.moments.mean[None], {"units": "per site"}),
             "standard_error": (dims, data.moments.standard_error[None], {"units": "per site"}),
         },

@@ -12,12 +12,14 @@ from jaxtyping import Float64
 from dynboltz._digits import against
 from dynboltz.learning import ReducedModel
 
-from ._experiment import BASELINE, ReducedModelPlan
+from ._experiment import BASELINE, Experiment, ReducedModelPlan
 from ._parts import PARTS
 from ._visited import unvisited
 
 MAX_RESIDUAL = 0.05
 """Of a fit that counts as converged; the noise of chains stays well below."""
+LARGEST_ERROR = 0.5
+"""Of a coefficient at time 0 [kT]; more of it changes the odds of a pair by two thirds."""
 MAX_RISE = 1.1
 """Of the moment error from the first to the last tenth of a training."""
 GOOD_ERROR = 0.05
@@ -25,6 +27,57 @@ GOOD_ERROR = 0.05
 KEEP_WEIGHTS_SMALL = (
     "Weights that grew too large are a common cause: try `fit.weight_decay`, such as 0.1."
 )
+
+
+def start_warnings(
+    experiment: Experiment, plan: ReducedModelPlan, halves: dict[str, np.ndarray] | None
+) -> list[str]:
+    """Say which coefficients at time 0 the data hardly determine, or how far they are off.
+
+    Half of the difference between fits to two halves of the replicas is their standard error. For
+    models with hidden units nothing is said: many coefficients give the same distribution there.
+
+    Parameters
+    ----------
+    experiment
+        The experiment.
+    plan
+        The model.
+    halves
+        Fits to either half (half, initial condition, coefficient) by part; `None` if starts are
+        not fitted.
+    """
+    if plan.initial == "known" and experiment.has_too_many_replicas:
+        return [
+            f"{plan.name}: starts as independent sites, but the numbers of particles at time 0 are "
+            "fixed, which correlates sites by -1/(N - 1). With more replicas than a quarter of the "
+            'sites that shows in the errors at early times; write `initial = "fitted"`.'
+        ]
+    if halves is None or not plan.model.is_visible:
+        return []
+    error = np.concatenate([np.abs(both[0] - both[1]) / 2 for both in halves.values()])
+    typical = np.sqrt(np.mean(error**2, axis=0))
+    vague = [
+        f"{name} (± {value:.2g})"
+        for name, value in zip(plan.model.coefficients, typical, strict=True)
+        if value > LARGEST_ERROR
+    ]
+    if not vague:
+        return []
+    return [
+        f"{plan.name}: the fits at time 0 hardly determine {', '.join(vague)}: too few particles "
+        "or pairs were seen. Simulate more replicas, leave the term out, or, if particles are at "
+        'random sites, write `initial = "known"`.'
+    ]
+
+
+def sampling_warnings(label: str) -> list[str]:
+    """Say that the Monte Carlo error of a prediction is not small beside the noise floor."""
+    return [
+        f"{label}: the Monte Carlo error of its moments is more than half the noise floor, though "
+        "as many chains were sampled as the bound allows. Errors are without it, but less certain. "
+        "Raise `evaluation.samples`."
+    ]
 
 
 def fit_residuals(fits: xr.Dataset) -> dict[str, float]:

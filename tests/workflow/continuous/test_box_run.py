@@ -73,7 +73,14 @@ def test_errors_follow_from_the_stored_trajectories_and_predictions(results, met
     np.testing.assert_allclose(ds.simulated_number.values[..., 0], simulated)
     # The jackknife of a mean is its standard error.
     np.testing.assert_allclose(ds.error_number.values[..., 0], floor)
-    error = np.sqrt(np.mean((ds.number.values[..., 0] - simulated) ** 2))
+    # Starts are fitted to the patterns: the product of the errors of two halves, and the noise.
+    halves = np.array([counts[:, half::2].mean(axis=1) for half in range(2)])
+    fits = read_dataset(results / "fits" / "constants.zarr", "dynboltz-functional-fit")
+    assert fits.initial_of_halves.sizes["half"] == 2
+    squares = ds.squared_error_number.values[..., 0]
+    # At time 0 fits have the observed number, but for the prior.
+    np.testing.assert_allclose(squares[:, 0], floor[:, 0] ** 2, atol=0.5 * np.var(halves[:, :, 0]))
+    error = np.sqrt(np.mean(squares))
     scale = np.sqrt(np.mean(simulated**2))
     held_out = metrics["held_out"]
     np.testing.assert_allclose(held_out["constants"]["n_rel_rmse"], error / scale)

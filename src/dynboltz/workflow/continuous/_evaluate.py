@@ -24,7 +24,7 @@ from .._timings import read_timings, timed, wall_seconds
 from .._version import version
 from ._experiment import BoxExperiment
 from ._fingerprint import metrics_fingerprint
-from ._fit import initial_of_test
+from ._fit import halves_of_test, initial_of_test
 from ._functions import NAMES
 from ._learned import (
     LearnedFunctions,
@@ -33,10 +33,10 @@ from ._learned import (
     learned_functions,
     learned_weights,
 )
-from ._metrics import held_out_errors
+from ._metrics import Predicted, held_out_errors, squares_of
 from ._model import FunctionalModel
 from ._model_errors import about_model
-from ._observed import QUANTITIES, Observed, distance_edges, observe
+from ._observed import N_HALVES, QUANTITIES, Observed, distance_edges, observe
 from ._occupancy import grid_points
 from ._pair_functions import pair_functions
 from ._predicted import density, predict_quantities
@@ -66,10 +66,14 @@ def evaluate(
                 with collected() as notes:
                     theta = _predict(experiment, directory, name, learned)
                 metrics["warnings"] += [f"{name}: {note}" for note in notes]
-                quantities = _quantities(experiment, name, learned, theta, observed, progress)
-            predictions[name] = quantities
+                with collected():  # the same as of all replicas
+                    halves = _predict_halves(experiment, directory, name, learned)
+                predicted = _quantities(
+                    experiment, name, learned, theta, halves, observed, progress
+                )
+            predictions[name] = predicted
             metrics["models"][name] = _facts(experiment, name, learned)
-            dataset = _dataset(experiment, name, theta, quantities, observed)
+            dataset = _dataset(experiment, name, theta, predicted, observed)
             if experiment.plans[name].has_pairs:
                 dataset = dataset.assign(pair_functions(learned.model, theta))
             if isinstance(learned.field, FunctionalField):
@@ -114,19 +118,63 @@ def _predict(
     return learned.predict(initial_of_test(experiment, directory, name), experiment.times)
 
 
+def _predict_halves(
+    experiment: BoxExperiment, directory: ResultDirectory, name: str, learned: FunctionalModel
+) -> list[np.ndarray]:
+    """Coefficients from fits of either half of the replicas; none if no fit depends on them."""
+    starts = halves_of_test(experiment, directory, name)
+    if np.array_equal(*starts):
+        return []
+    return [learned.predict(half, experiment.times) for half in starts]
+
+
 def _quantities(
     experiment: BoxExperiment,
     name: str,
     learned: FunctionalModel,
     theta: np.ndarray,
+    halves: list[np.ndarray],
     observed: Observed,
     progress: Progress,
-) -> dict[str, np.ndarray]:
-    """What the model predicts, exactly without pairs, otherwise from chains."""
+) -> Predicted:
+    """What the model predicts, exactly without pairs, otherwise from chains.
+
+    From chains, the prediction is the mean of those of the halves, each with half of the samples.
+    """
+    model = learned.model
     if not experiment.plans[name].has_pairs:
-        return predict_quantities(experiment, learned.model, theta)
+        parts = [predict_quantities(experiment, model, half) for half in halves]
+        return Predicted(predict_quantities(experiment, model, theta), _stacked(parts), {})
     size = float(observed["number"].value.sum(axis=-1).max())
-    return sampled_quantities(experiment, name, learned.model, theta, size, progress)
+    if not halves:
+        values, errors = sampled_quantities(
+            experiment, name, model, theta, size, observed, progress
+        )
+        return Predicted(values, {}, errors)
+    found = [
+        sampled_quantities(
+            experiment,
+            name,
+            model,
+            half,
+            size,
+            observed,
+            progress,
+            half=number,
+            share=1 / N_HALVES,
+        )
+        for number, half in enumerate(halves)
+    ]
+    values, errors = (_stacked([one[which] for one in found]) for which in range(2))
+    return Predicted(
+        {key: both.mean(axis=0) for key, both in values.items()},
+        values,
+        {key: np.sqrt((both**2).sum(axis=0)) / N_HALVES for key, both in errors.items()},
+    )
+
+
+def _stacked(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {key: np.array([part[key] for part in parts]) for key in QUANTITIES} if parts else {}
 
 
 def _common(experiment: BoxExperiment) -> dict[str, Any]:
@@ -161,7 +209,7 @@ def _dataset(
     experiment: BoxExperiment,
     name: str,
     theta: np.ndarray,
-    predicted: dict[str, np.ndarray],
+    predicted: Predicted,
     observed: Observed,
 ) -> xr.Dataset:
     dims = ("initial_condition", "time")
@@ -170,7 +218,8 @@ def _dataset(
     variables: dict[str, Any] = {"theta": ((*dims, "coefficient"), theta)}
     for key in QUANTITIES:
         own = (*dims, *more.get(key, ("species",)))
-        variables[key] = (own, predicted[key])
+        variables[key] = (own, predicted.quantities[key])
+        variables[f"squared_error_{key}"] = (own, squares_of(predicted, observed[key], key))
         variables[f"simulated_{key}"] = (own, observed[key].value)
         variables[f"error_{key}"] = (own, observed[key].error)
     edges, n = distance_edges(experiment), experiment.table.evaluation.profile_bins

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._fingerprint import DRAWS, fingerprint
+from .._fingerprint import DRAWS, STARTS, fingerprint
 from .._parts import PARTS
 from ._experiment import BoxExperiment
 
@@ -33,6 +33,7 @@ def fit_fingerprint(experiment: BoxExperiment, name: str) -> str:
             "trajectories": [trajectories_fingerprint(experiment, part) for part in PARTS],
             "elements": experiment.plans[name].table.elements.model_dump(),
             "pairs": list(experiment.plans[name].model.pair),
+            "starts": STARTS,
         }
     )
 

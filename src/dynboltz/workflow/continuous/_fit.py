@@ -19,11 +19,15 @@ from .._stored import outdated, read_current, write_product
 from .._timings import timed
 from ._experiment import BoxExperiment, FunctionalPlan
 from ._fingerprint import fit_fingerprint
+from ._known import with_known
 from ._model_errors import about_model
+from ._observed import N_HALVES
 from ._pair_fit import fit_pairs
 from ._simulate import open_part, patterns_of
 
 KIND = "dynboltz-functional-fit"
+HALVES = "initial_of_halves"
+"""Coefficients of the test part at time 0 that were fitted to either half of the replicas."""
 
 
 def fit(
@@ -40,16 +44,18 @@ def fit(
         means = {
             part: _mean_statistics(experiment, directory, part, counted, progress) for part in PARTS
         }
+        halves = _half_statistics(experiment, directory, counted)
         origin = lineage(experiment, directory, *map(directory.trajectories, PARTS))
         for plan in plans:
             if plan.has_pairs:
                 with about_model(plan.name):
-                    initial = fit_pairs(experiment, directory, plan, progress)
-                fitted = _fitted(experiment, plan, initial)
+                    initial, of_halves = fit_pairs(experiment, directory, plan, progress)
+                fitted = _fitted(experiment, plan, initial, of_halves)
             else:
                 progress({"stage": "fit", "model": plan.name, "step": 0, "total": 1})
                 own = {part: values[plan.name] for part, values in means.items()}
-                fitted = _fitted(experiment, plan, _poisson(experiment, plan, own), own)
+                initial, of_halves = _poisson(experiment, plan, own, halves[plan.name])
+                fitted = _fitted(experiment, plan, initial, of_halves, own)
                 progress({"stage": "fit", "model": plan.name, "step": 1, "total": 1})
             write_product(fitted, directory.fit(plan.name), origin)
 
@@ -67,6 +73,12 @@ def initial_of(fits: xr.Dataset, part: str) -> np.ndarray:
 def initial_of_test(experiment: BoxExperiment, directory: ResultDirectory, name: str) -> np.ndarray:
     """Coefficients of a model at time 0, for the held-out initial conditions."""
     return initial_of(read_fit(experiment, directory, name), "test")
+
+
+def halves_of_test(experiment: BoxExperiment, directory: ResultDirectory, name: str) -> np.ndarray:
+    """Coefficients of held-out initial conditions, fitted to either half of the replicas."""
+    fits = read_fit(experiment, directory, name)
+    return fits[HALVES].values[:, : fits.attrs["n_initial_conditions"]["test"]]
 
 
 def _mean_statistics(
@@ -93,22 +105,56 @@ def _mean_statistics(
     return {plan.name: np.array(found[plan.model.single[experiment.species[0]]]) for plan in plans}
 
 
-def _poisson(
-    experiment: BoxExperiment, plan: FunctionalPlan, means: dict[str, np.ndarray]
+def _half_statistics(
+    experiment: BoxExperiment, directory: ResultDirectory, plans: list[FunctionalPlan]
 ) -> dict[str, np.ndarray]:
+    """Means of the first time over halves of the test replicas (half, initial condition, ...)."""
+    found: dict[str, list[np.ndarray]] = {plan.name: [] for plan in plans}
+    if plans:
+        for _, patterns in patterns_of(experiment, open_part(experiment, directory, "test")):
+            for plan in plans:
+                values = plan.model.statistics(patterns[:, 0])
+                found[plan.name].append(
+                    np.array([values[h::N_HALVES].mean(axis=0) for h in range(N_HALVES)])
+                )
+    return {name: np.stack(values, axis=1) for name, values in found.items()}
+
+
+def _poisson(
+    experiment: BoxExperiment,
+    plan: FunctionalPlan,
+    means: dict[str, np.ndarray],
+    halves: np.ndarray,
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Fits to all replicas by part, and to either half of those of the test."""
     replicas = experiment.table.initial.replicas
-    return {part: fit_poisson(plan.model, v[:, 0], replicas) for part, v in means.items()}
+    initial = {part: fit_poisson(plan.model, v[:, 0], replicas) for part, v in means.items()}
+    of_halves = np.array(
+        [
+            fit_poisson(plan.model, half, len(range(h, replicas, N_HALVES)))
+            for h, half in enumerate(halves)
+        ]
+    )
+    return with_known(experiment, plan, initial, of_halves)
+
+
+def _filled(of_halves: np.ndarray, initial: dict[str, np.ndarray]) -> np.ndarray:
+    """Fill up with NaN to as many initial conditions as the larger part has."""
+    more = max(map(len, initial.values())) - of_halves.shape[1]
+    return np.pad(of_halves, ((0, 0), (0, more), (0, 0)), constant_values=np.nan)
 
 
 def _fitted(
     experiment: BoxExperiment,
     plan: FunctionalPlan,
     initial: dict[str, np.ndarray],
+    of_halves: np.ndarray,
     means: dict[str, np.ndarray] | None = None,
 ) -> xr.Dataset:
     dims = ("part", "initial_condition")
     variables: dict[str, Any] = {
-        "initial": ((*dims, "coefficient"), padded(initial), {"units": "1"})
+        "initial": ((*dims, "coefficient"), padded(initial), {"units": "1"}),
+        HALVES: (("half", "initial_condition", "coefficient"), _filled(of_halves, initial)),
     }
     if means is not None:
         units = {"units": "per box"}

@@ -43,6 +43,20 @@ def _of_profiles(
     return PointPatterns.from_lists(patterns, experiment.species, box)
 
 
+def known_densities(experiment: BoxExperiment, part: str, number: int) -> dict[str, float] | None:
+    """Densities of an initial condition of independent, evenly spread particles, else `None`."""
+    table = experiment.table.initial
+    if isinstance(table, ProfilesInitial):
+        return None
+    kind = table.kinds[number % len(table.kinds)]
+    if kind.kind != "random":
+        return None
+    random = np.random.default_rng(
+        derive_seed(experiment, part, Purpose.COEFFICIENTS, number=number)
+    )
+    return {name: _drawn(value, random) for name, value in kind.density.items()}
+
+
 def _of_patterns(
     experiment: BoxExperiment, table: PatternsInitial, part: str, number: int
 ) -> PointPatterns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -17,12 +18,18 @@ from ._simulate import open_part, patterns_of
 
 
 class Measured(NamedTuple):
-    """Values and their standard errors, over initial conditions, times, species or pairs, more."""
+    """Values, their standard errors, and values of halves of the replicas.
+
+    The axes are initial conditions, times, species or pairs, and more; `halves` has the half
+    before them.
+    """
 
     value: Float64[np.ndarray, "initial_conditions times kinds ..."]
     error: Float64[np.ndarray, "initial_conditions times kinds ..."]
+    halves: Float64[np.ndarray, "halves initial_conditions times kinds ..."]
 
 
+N_HALVES = 2
 QUANTITIES = ("number", "dispersion", "profile", "pair_correlation")
 r"""Mean number, its variance over its mean, density in cells, and $g(r)$ of pairs in bins."""
 
@@ -39,38 +46,79 @@ def observe(
     experiment: BoxExperiment, directory: ResultDirectory, part: str, progress: Progress
 ) -> Observed:
     """Look at all simulations of one part."""
-    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in QUANTITIES}
+    found: dict[str, list[Measured]] = {name: [] for name in QUANTITIES}
     total = getattr(experiment.table.initial, part)
     for number, patterns in patterns_of(experiment, open_part(experiment, directory, part)):
         for name, measured in _of_patterns(experiment, patterns).items():
             found[name].append(measured)
         progress({"stage": "evaluate", "step": number + 1, "total": total})
-    return {name: Measured(*map(np.array, zip(*v, strict=True))) for name, v in found.items()}
+    return {
+        name: Measured(
+            np.array([one.value for one in v]),
+            np.array([one.error for one in v]),
+            np.stack([one.halves for one in v], axis=1),
+        )
+        for name, v in found.items()
+    }
 
 
-def _of_patterns(
-    experiment: BoxExperiment, patterns: PointPatterns
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _of_patterns(experiment: BoxExperiment, patterns: PointPatterns) -> dict[str, Measured]:
     """Quantities of one initial condition, from patterns [replicas, times]."""
     counts = patterns.counts().astype(np.float64)
     edges = distance_edges(experiment)
     pairs = pair_counts(patterns, edges).astype(np.float64)
-    share = uniform_pair_share(experiment.box, edges)
+    densities = _densities(experiment, patterns)
+    whole = quantities_of(experiment, counts, pairs, densities)
+    halves = [
+        quantities_of(experiment, *(values[h::N_HALVES] for values in (counts, pairs, densities)))
+        for h in range(N_HALVES)
+    ]
+    return {
+        name: Measured(*whole[name], np.array([half[name][0] for half in halves]))
+        for name in QUANTITIES
+    }
+
+
+def quantities_of(
+    experiment: BoxExperiment,
+    counts: Float64[np.ndarray, "replicas times species"],
+    pairs: Float64[np.ndarray, "replicas times pairs bins"],
+    densities: Float64[np.ndarray, "replicas times species ..."],
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Values of all quantities and their standard errors; NaN for those of a single replica.
+
+    Parameters
+    ----------
+    experiment
+        Says where pairs were counted.
+    counts, pairs, densities
+        Numbers of particles, of pairs in bins of the distance, and densities in cells.
+    """
+    share = uniform_pair_share(experiment.box, distance_edges(experiment))
+    # The variance of one number is 0 here, whatever the divisor.
+    unbiased = len(counts) / max(len(counts) - 1, 1)
 
     def correlation(pairs: np.ndarray, number: np.ndarray) -> np.ndarray:
         return pairs / (independent_pairs(np.maximum(number, 1e-12))[..., None] * share)
-
-    unbiased = len(counts) / (len(counts) - 1)
 
     def dispersion(number: np.ndarray, square: np.ndarray) -> np.ndarray:
         return unbiased * (square - number**2) / np.maximum(number, 1e-12)
 
     return {
-        "number": jackknife(lambda number: number, counts),
-        "dispersion": jackknife(dispersion, counts, counts**2),
-        "profile": jackknife(lambda density: density, _densities(experiment, patterns)),
-        "pair_correlation": jackknife(correlation, pairs, counts),
+        "number": _jackknife(lambda number: number, counts),
+        "dispersion": _jackknife(dispersion, counts, counts**2),
+        "profile": _jackknife(lambda density: density, densities),
+        "pair_correlation": _jackknife(correlation, pairs, counts),
     }
+
+
+def _jackknife(
+    statistic: Callable[..., np.ndarray], *samples: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    if len(samples[0]) > 1:
+        return jackknife(statistic, *samples)
+    value = statistic(*(sample[0] for sample in samples))
+    return value, np.full_like(value, np.nan)
 
 
 def _densities(
