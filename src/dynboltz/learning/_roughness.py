@@ -53,7 +53,7 @@ class Roughness(NamedTuple):
     def assemble(self, n_vertices: int) -> Float64[np.ndarray, "unknowns unknowns"]:
         """The energy of one output as a dense matrix over all degrees of freedom."""
         check_range(
-            "Roughness.assemble", "n_vertices", n_vertices, least=self.rows.max(initial=-1) + 1
+            "Roughness.assemble", "n_vertices", n_vertices, least=int(self.rows.max(initial=-1)) + 1
         )
         n_dofs = round(len(self.matrix) ** 0.5)
         size = n_vertices * n_dofs
