@@ -15,14 +15,18 @@ from dynboltz.particles import Box, PointPatterns, Walls, random_particles
 from dynboltz.store import (
     StoreError,
     create_particles,
+    export_csv,
+    export_extended_xyz,
     export_netcdf,
     load_patterns,
     open_particles,
     particles_dataset,
+    read_dataset,
     read_readdy,
     read_smoldyn,
     resume_particles,
     write_particles,
+    write_trajectories,
 )
 
 SPECIES = ("A", "B")
@@ -285,3 +289,24 @@ def test_smoldyn_arguments_must_fit(tmp_path):
         read_smoldyn(tmp_path / "b.txt", box, SPECIES, interval=1.0)
     with pytest.raises(StoreError, match="cannot be read: No such file"):
         read_smoldyn(tmp_path / "c.txt", box, SPECIES, interval=1.0)
+
+
+def test_datasets_of_other_layouts_are_refused_when_exported_or_written(tmp_path):
+    for wrong in (xr.Dataset(), xr.Dataset({"state": ("replica", np.zeros(2))})):
+        for export in (
+            lambda ds: export_extended_xyz(ds, tmp_path / "a.xyz", replica=0),
+            lambda ds: export_csv(ds, tmp_path / "a.csv"),
+            lambda ds: write_trajectories(ds, tmp_path / "a"),
+        ):
+            with pytest.raises(ValueError, match=r"`trajectories` (has no|must)"):
+                export(wrong)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [("A" * 5000, "cannot be read: File name too long"), ("", "has no name")],
+)
+def test_paths_that_no_file_can_have_are_named(path, message):
+    with pytest.raises(StoreError, match=message):
+        read_dataset(path, "model")

@@ -10,9 +10,12 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Int64
 
+from dynboltz._arguments import checked
+
 from ._files import replacing_file
 from ._json import write_json
 from ._layout import check_replica
+from ._particle_layout import check_exportable
 
 COLUMNS = ("initial_condition", "replica", "time", "quantity", "name", "value")
 UNITS = {"moment": "per site", "count": "particles"}
@@ -23,6 +26,7 @@ def lineage_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
+@checked
 def export_csv(trajectories: xr.Dataset, path: Path | str, *, replica: int | None = None) -> None:
     """Write moments and numbers of particles as CSV in long format, without states.
 
@@ -47,6 +51,7 @@ def export_csv(trajectories: xr.Dataset, path: Path | str, *, replica: int | Non
         If there is no such replica, or a file cannot be written.
     """
     path = Path(path)
+    check_exportable("export_csv", path, trajectories)
     n_replicas = trajectories.sizes["replica"]
     if replica is not None:
         check_replica(path, replica, n_replicas)

@@ -16,7 +16,7 @@ from dynboltz._arguments import checked
 from ._chunks import CHUNK_BYTES, codecs
 from ._decoding import check_memory, decoding
 from ._errors import StoreError
-from ._files import new_directory, os_errors
+from ._files import check_name, new_directory, os_errors
 from ._header import open_dataset, read_header
 from ._json import plain_json
 from ._seal import seal
@@ -50,6 +50,7 @@ def write_dataset(ds: xr.Dataset, path: Path | str) -> None:
     path = Path(path)
     encodable = _encodable(ds, path)
     _check_replaceable(path)
+    check_name(path)
     complete = path.with_name(f".{path.name}.complete")
     with os_errors(path, "written"):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,6 +71,7 @@ def write_dataset(ds: xr.Dataset, path: Path | str) -> None:
 
 
 def _set_aside(path: Path) -> Path:
+    check_name(path)
     return path.with_name(f".{path.name}.replaced")
 
 
@@ -153,7 +155,8 @@ def read_dataset(path: Path | str, kind: str) -> xr.Dataset:
     """
     path = Path(path)
     previous = _set_aside(path)
-    source = previous if previous.exists() and not path.exists() else path
+    with os_errors(path, "read"):
+        source = previous if previous.exists() and not path.exists() else path
     read_header(source, FORMAT, VERSION)
     dataset = open_dataset(source)
     found = dataset.attrs.get("kind")

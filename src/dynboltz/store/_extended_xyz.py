@@ -14,8 +14,8 @@ import xarray as xr
 from dynboltz._arguments import checked
 
 from ._files import replacing_file
-from ._layout import check_replica, check_trajectories
-from ._particle_layout import load_patterns
+from ._layout import check_replica
+from ._particle_layout import check_exportable, load_patterns
 
 AXIS_COUNT = 3
 
@@ -45,10 +45,7 @@ def export_extended_xyz(trajectories: xr.Dataset, path: Path | str, *, replica: 
         If there is no such replica, or the file cannot be written.
     """
     path = Path(path)
-    if "state" in trajectories:
-        check_trajectories(path, trajectories)
-    else:
-        load_patterns(trajectories)
+    check_exportable("export_extended_xyz", path, trajectories)
     check_replica(path, replica, trajectories.sizes["replica"])
     chosen = trajectories.isel(replica=[replica])
     frames = _sites(chosen) if "state" in chosen else _particles(chosen)

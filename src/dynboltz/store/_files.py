@@ -16,8 +16,15 @@ from pathlib import Path
 from ._errors import StoreError
 
 
+def check_name(path: Path) -> None:
+    """Raise `StoreError` if a path has no name, as the present and the root directory."""
+    if not path.name:
+        raise StoreError(path, "has no name; give the name of a file or directory.")
+
+
 def unfinished(path: Path) -> Path:
-    """Return the name under which `path` is written."""
+    """Return the name under which `path` is written, or raise `StoreError` if `path` has none."""
+    check_name(path)
     return path.with_name(f".{path.name}.partial")
 
 

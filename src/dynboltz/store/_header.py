@@ -14,6 +14,7 @@ from zarr.storage import LocalStore
 from ._chunks import CheckedStore
 from ._decoding import decoding
 from ._errors import StoreError
+from ._files import os_errors
 from ._json import plain_json, read_json
 from ._seal import SEAL, check_seal
 
@@ -53,7 +54,9 @@ def read_header(
 
 
 def _group_metadata(path: Path) -> dict[str, Any]:
-    if not path.exists():
+    with os_errors(path, "read"):
+        exists = path.exists()
+    if not exists:
         raise StoreError(path, "there is no store: nothing has this name.")
     if not path.is_dir():
         raise StoreError(path, "is not a store: a store is a directory, this is a file.")

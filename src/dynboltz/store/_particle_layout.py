@@ -14,7 +14,7 @@ from dynboltz._arguments import checked
 from dynboltz.particles import Box, PointPatterns
 
 from ._errors import StoreError
-from ._layout import AXES
+from ._layout import AXES, check_trajectories
 
 
 @checked
@@ -92,30 +92,57 @@ def load_patterns(trajectories: xr.Dataset) -> PointPatterns:
     ValueError
         If an attribute is missing, or the particles do not fit the box and the species.
     """
+    check_particles("load_patterns", trajectories)
+    attrs = trajectories.attrs
+    box = Box(tuple(float(length) for length in np.ravel(attrs["box_lengths"])), attrs["boundary"])
+    return PointPatterns(
+        np.asarray(trajectories.position.values, dtype=np.float64),
+        trajectories.label.values,
+        tuple(attrs["species"]),
+        box,
+    )
+
+
+def check_particles(where: str, trajectories: xr.Dataset) -> None:
+    """Raise `ValueError` unless attributes and types are those of particles; reads no values."""
     attrs = trajectories.attrs
     missing = [key for key in ("species", "box_lengths", "boundary") if key not in attrs]
     arrays = [name for name in ("position", "label") if name not in trajectories]
     if missing or arrays:
         kind = "attribute" if missing else "variable"
         raise ValueError(
-            f"load_patterns: `trajectories` has no {kind} {', '.join(missing or arrays)}. Particle "
+            f"{where}: `trajectories` has no {kind} {', '.join(missing or arrays)}. Particle "
             "trajectories are made by `particles_dataset`, `open_particles` and the readers of "
             "foreign files."
         )
     lengths, species = np.ravel(attrs["box_lengths"]), attrs["species"]
     if lengths.dtype.kind not in "iuf" or isinstance(species, str) or np.ndim(species) != 1:
         raise ValueError(
-            "load_patterns: of `trajectories`, the attribute `box_lengths` must be numbers and "
+            f"{where}: of `trajectories`, the attribute `box_lengths` must be numbers and "
             f"`species` a list of names, got {attrs['box_lengths']!r} and {species!r}."
         )
-    position, label = trajectories.position.values, trajectories.label.values
-    if position.dtype.kind not in "iuf" or label.dtype.kind not in "iu":
+    position, label = trajectories.position.dtype, trajectories.label.dtype
+    if position.kind not in "iuf" or label.kind not in "iu":
         raise ValueError(
-            "load_patterns: of `trajectories`, `position` must be numbers and `label` integers, "
-            f"got {position.dtype} and {label.dtype}."
+            f"{where}: of `trajectories`, `position` must be numbers and `label` integers, got "
+            f"{position} and {label}."
         )
-    box = Box(tuple(float(length) for length in lengths), attrs["boundary"])
-    return PointPatterns(position.astype(np.float64), label, tuple(species), box)
+
+
+def check_exportable(where: str, path: Path, trajectories: xr.Dataset) -> None:
+    """Raise unless a dataset holds replicas of trajectories on a lattice or of particles."""
+    if "state" in trajectories:
+        check_trajectories(path, trajectories)
+        wrong = [key for key in ("species", "boundary") if key not in trajectories.attrs]
+    else:
+        check_particles(where, trajectories)
+        wrong = [
+            name
+            for name in ("time", "initial_condition")
+            if name not in trajectories or "replica" not in trajectories.sizes
+        ]
+    if wrong:
+        raise StoreError(path, f"{where}: `trajectories` lacks {', '.join(wrong)}, or replicas.")
 
 
 def checked_patterns(

@@ -7,12 +7,17 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._arguments import checked
+
+from ._files import os_errors
 from ._foreign_files import netcdf_time, npz_time
+from ._foreign_particles import check_interval
 from ._lattice_gillespie import gillespie_times
 from ._layout import as_doubles, check_times
 from ._open import open_trajectories
 
 
+@checked
 def read_times(path: Path | str, *, dt: float) -> Float64[np.ndarray, " times"] | None:
     """Times of trajectories of any format, without their states.
 
@@ -35,11 +40,12 @@ def read_times(path: Path | str, *, dt: float) -> Float64[np.ndarray, " times"] 
         If there is nothing to read, or the times are not finite or do not increase.
     """
     path = Path(path)
+    check_interval(path, "dt", dt)
     if path.suffix == ".npz":
         times = npz_time(path)
     elif path.suffix in (".nc", ".nc4"):
         times = netcdf_time(path)
-    elif (path / "zarr.json").exists() or path.suffix == ".zarr":
+    elif _is_store(path):
         times = open_trajectories(path).time.values
     else:
         times = gillespie_times(path, dt)
@@ -47,3 +53,8 @@ def read_times(path: Path | str, *, dt: float) -> Float64[np.ndarray, " times"] 
         return None
     check_times(path, times)
     return as_doubles(times)
+
+
+def _is_store(path: Path) -> bool:
+    with os_errors(path, "read"):
+        return path.suffix == ".zarr" or (path / "zarr.json").exists()
