@@ -110,7 +110,7 @@ class FunctionalModel:
         if self._range is None:
             return np.ones(theta.shape[:-1], dtype=bool)
         lower, upper = self._range
-        return ~self._beyond(theta, lower, upper).any(axis=-1)
+        return np.asarray(~self._beyond(theta, lower, upper).any(axis=-1))
 
     def _solved(self, initial: np.ndarray, times: np.ndarray) -> np.ndarray:
         if len(times) == 1:
@@ -151,7 +151,7 @@ class FunctionalModel:
     def _beyond(self, theta: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
         least, greatest = self._values(theta)
         margin = _MARGIN * (upper - lower) + 1e-9 * np.maximum(np.abs(upper), np.abs(lower))
-        return ~((least >= lower - margin) & (greatest <= upper + margin))
+        return np.asarray(~((least >= lower - margin) & (greatest <= upper + margin)))
 
     def _warn_of(self, theta: np.ndarray, times: np.ndarray) -> None:
         """Say where a prediction extrapolates, in one warning."""
@@ -160,11 +160,11 @@ class FunctionalModel:
         parts, (lower, upper) = [], self._range
         beyond = self._beyond(theta, lower, upper)
         if beyond.any():
-            strange = beyond.any(axis=-1)
+            strange = np.asarray(beyond.any(axis=-1))
             shown = ", ".join(
                 f"`{name}` (visited: {low:.3g} to {high:.3g})"
                 for name, low, high, is_beyond in zip(
-                    self._names, lower, upper, beyond.any(axis=(0, 1)), strict=True
+                    self._names, lower, upper, np.asarray(beyond.any(axis=(0, 1))), strict=True
                 )
                 if is_beyond
             )
