@@ -82,7 +82,8 @@ def public_calls(package: str) -> dict[str, Callable[..., Any]]:
     for name, value in vars(module).items():
         if name.startswith("_") or isinstance(value, types.ModuleType | Dispatcher):
             continue
-        if not getattr(value, "__module__", "").startswith("dynboltz"):
+        module_of = getattr(value, "__module__", "")
+        if not module_of.startswith("dynboltz") or module_of == "dynboltz._compiled":
             continue  # decorators of kernels
         if inspect.isclass(value):
             found |= _calls_of_class(name, value)

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Shaped, UInt8
 
-from dynboltz._arguments import is_traced
+from dynboltz._arguments import checked, is_traced
 from dynboltz._typing import AnyArray
 
 _NUMBERS = "biuf"
 """Kinds of NumPy types that may hold labels; whole numbers in floating point come from files."""
 
 
+@checked
 def check_states(
     where: str,
     states: Shaped[AnyArray, " ..."],
@@ -54,6 +55,7 @@ def check_states(
     return _labels(f"{where}: `{argument}`", array, species, ())
 
 
+@checked
 def check_layers(
     where: str,
     states: Shaped[AnyArray, " ..."],
