@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float64, Shaped
 
 from dynboltz._arguments import checked
+from dynboltz._typing import AnyArray
 from dynboltz.lattices import Lattice, Term, TermCounter
 from dynboltz.moments import (
     Geometry,

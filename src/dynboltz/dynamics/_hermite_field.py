@@ -168,7 +168,7 @@ class HermiteField(AbstractVectorField):
         return ~np.all(np.isfinite(points) & (points >= lower) & (points <= upper), axis=1)
 
     def visited(
-        self, thetas: Float[Array | np.ndarray, "*batch coefficients"]
+        self, thetas: Float[np.ndarray, "*batch coefficients"]
     ) -> Bool[np.ndarray, "*batch"]:
         """Tell which points lie within all boxes, in cells whose vertices are all allocated.
 

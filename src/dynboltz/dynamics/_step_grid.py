@@ -8,6 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from dynboltz._arguments import check_memory, check_positive, checked
+from dynboltz._numbers import check_finite
+
 _REMAINDER = 1e-3
 """Of a step: what is left over is added to the last one, as times are stored with rounding."""
 
@@ -27,6 +30,7 @@ class StepGrid(NamedTuple):
     places: Int64[np.ndarray, " times"]
 
 
+@checked
 def step_grid(times: Float64[np.ndarray, " times"], time_step: float | None) -> StepGrid:
     """Steps of a given length between successive times, the last one before each shortened.
 
@@ -42,6 +46,13 @@ def step_grid(times: Float64[np.ndarray, " times"], time_step: float | None) -> 
         Length of a step [time]; by default one step between successive times.
     """
     times = np.asarray(times, dtype=np.float64)
+    check_finite("step_grid", "`times`", times)
+    if not len(times) or np.any(np.diff(times) <= 0):
+        raise ValueError(f"step_grid: `times` must increase, at least one, got {times}.")
+    if time_step is not None:
+        check_positive("step_grid", "time_step", time_step)
+        n_steps = min((times[-1] - times[0]) / time_step, 2.0**60)
+        check_memory("step_grid", "time_step", time_step, 32 * int(n_steps))
     if time_step is None:
         return StepGrid(times, np.arange(len(times)))
     parts, places = [times[:1]], [0]

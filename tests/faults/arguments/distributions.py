@@ -89,7 +89,7 @@ def calls() -> dict[str, Any]:
         name = type(solution).__name__
         for method in ("log_partition", "free_energy", "moments", "fisher"):
             entries[f"{name}.{method}"] = call(solution, theta=theta)
-    for method in ("end_log_weights", "matrix"):
+    for method in ("end_log_weights", "log_matrix"):
         entries[f"TransferMatrix.{method}"] = call(transfer, theta=theta, potentials=None)
     for method in ("log_weights", "probabilities"):
         entries[f"Enumeration.{method}"] = call(enumerated, theta=theta)

@@ -88,6 +88,7 @@ def calls() -> dict[str, Any]:
         "HermiteField.arguments": call(field, function=function),
         "HermiteField.basis": call(field, thetas=theta),
         "HermiteField.outside": call(field, thetas=theta),
+        "HermiteField.visited": call(field, thetas=theta),
         "HermiteField.zeros": call(
             dynamics.HermiteField, coefficients=NAMES, grids={"a": grid, "b": grid}, dtype=None
         ),
@@ -171,6 +172,9 @@ def calls() -> dict[str, Any]:
             solver=diffrax.Tsit5(),
             rtol=1e-3,
             atol=1e-3,
+        ),
+        "step_grid": call(
+            times=np.array([0.0, 0.1, 0.3]), time_step=0.05, _waits="time_step times"
         ),
         "solve_fixed": call(
             field=line,

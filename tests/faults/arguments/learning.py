@@ -189,6 +189,9 @@ def fits(chain: Chain) -> dict[str, Any]:
             call(model=MODEL, summaries=first, settings=natural, solution=chain.solution),
             call(model=MODEL, summaries=first, settings=adam, solution=None),
         ],
+        "fit_initial_contrastive": call(
+            model=MODEL, states=states, settings=sampled, seed=0, progress=report
+        ),
         "fit_initial_persistent": call(model=MODEL, states=states, settings=persistent, seed=SEED),
         "fit_initial_sampled": call(
             model=MODEL, states=states, settings=sampled, seed=0, progress=report
@@ -241,6 +244,7 @@ def fields(chain: Chain) -> dict[str, Any]:
         "ReducedModel.sample": call(
             reduced, theta=INITIAL[0], n_samples=2, seed=0, _waits="n_samples"
         ),
+        "ReducedModel.visited": call(reduced, theta=THETA),
         "ReducedModel.steps": call(reduced, times=TIMES),
         "Roughness.assemble": call(bending, n_vertices=len(function.u)),
         "Roughness.value": call(bending, values=np.asarray(function.u)),

@@ -102,6 +102,7 @@ def calls() -> dict[str, Any]:
         "short_run_moments": call(**divergence, _waits=slow),
         "start_from_data": call(model=model, visible=visible, seed=3),
         "start_random": call(model=model, n_chains=3, seed=3),
+        "start_spread": call(model=model, n_chains=3, seed=3),
         "temper": call(
             sampler=sampler,
             ladder=np.stack([theta, theta + 1, theta + 2]),
