@@ -230,12 +230,12 @@ class ReducedModel:
                 points.max(axis=0),
                 lower,
                 upper,
-                beyond | ~beyond.any(),
+                np.asarray(beyond | ~beyond.any()),
                 strict=True,
             )
             if is_beyond
         )
-        starts, since = strange.any(axis=1), times[strange.any(axis=0).argmax()]
+        starts, since = np.asarray(strange.any(axis=1)), times[strange.any(axis=0).argmax()]
         return (
             f"the solutions of {starts.sum()} of {len(starts)} initial conditions are in cells "
             f"that no training trajectory visited, from time {since:.6g} on, where {shown}. "
