@@ -81,8 +81,8 @@ def squared_error(
 
 @checked
 def cross_fitted_square(
-    predicted: Float64[np.ndarray, halves * shape],
-    simulated: Float64[np.ndarray, halves * shape],
+    predicted: Float64[np.ndarray, " halves *shape"],
+    simulated: Float64[np.ndarray, " halves *shape"],
     standard_error: Float64[np.ndarray, "*shape"],
 ) -> Float64[np.ndarray, "*shape"]:
     r"""Squared error of predictions whose starts were fitted to the replicas.

@@ -8,6 +8,7 @@ import numpy as np
 from bad_arguments import call
 
 from dynboltz.distributions import LatticeModel
+from dynboltz.evaluation import ShortRunMoments
 from dynboltz.lattices import Lattice, neighbour_moments
 from dynboltz.particles import Box, PointPatterns
 from dynboltz.reactions import ReactionNetwork
@@ -33,7 +34,24 @@ def calls() -> dict[str, Any]:
         "times": times,
         "terms": TERMS,
     }
+    found = ShortRunMoments(values, np.full(values.shape, 1e-3))
     return {
+        "cross_fitted_square": call(
+            predicted=values, simulated=values + 1, standard_error=np.ones((3, 2))
+        ),
+        "half_means": call(values=values, initial_condition=np.array([0, 0])),
+        "halves_of": call(initial_condition=np.array([0, 0, 1])),
+        "reaches": call(standard_error=values, floor=np.ones(2)),
+        "root_mean_square": call(squares=values),
+        "sample_until": call(
+            draw=lambda n, seed: found,
+            floor=np.ones(2),
+            n_samples=4,
+            most=4,
+            seed=np.random.SeedSequence(1),
+            _waits="n_samples most",
+        ),
+        "squared_error": call(predicted=values, simulated=values + 1, monte_carlo=0.1),
         "ensemble_moments": call(moments=values, initial_condition=np.array([0, 0])),
         "equilibrium_moments": call(
             model=model,
