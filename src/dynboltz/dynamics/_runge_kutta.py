@@ -9,6 +9,7 @@ from typing import Any, Literal, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from dynboltz._arguments import check_memory, check_range, checked
@@ -82,7 +83,9 @@ def solve_fixed(
     return jnp.moveaxis(theta, 0, 1).reshape(*theta0.shape[:-1], len(times), theta0.shape[-1])
 
 
-def check_fixed_grid(where: str, times: Array, substeps: int = 1, *, fewest: int = 2) -> None:
+def check_fixed_grid(
+    where: str, times: Array | np.ndarray, substeps: int = 1, *, fewest: int = 2
+) -> None:
     """Raise `ValueError` if times are too few or there are no substeps; values may be traced."""
     check_range(where, "substeps", substeps, least=1)
     check_memory(where, "substeps", substeps, 8 * substeps * len(times))
