@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Float64, Shaped
+from jaxtyping import Float64, Shaped, UInt8
 
 from dynboltz._arguments import checked
 from dynboltz._numbers import check_finite, check_precision
