@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -95,7 +96,9 @@ def open_array(path: Path, name: str, mode: Literal["r", "r+"]) -> zarr.Array:
         array = zarr.open_array(
             store=store, path=name, mode=mode, zarr_format=3, config={"write_empty_chunks": True}
         )
-        chunks = array.chunks
+        # As the file says it: zarr 3.4 makes the chunks of an array that it opens at least 1 long.
+        grid = json.loads((path / name / "zarr.json").read_bytes())["chunk_grid"]
+        chunks = tuple(grid["configuration"].get("chunk_shape", array.chunks))
     if min(chunks, default=1) < 1:
         raise StoreError(path, f"is cut into chunks of {chunks}.", key=f"array `{name}`")
     return array
