@@ -168,7 +168,9 @@ def test_moments_are_those_of_the_first_ten_initial_conditions():
         coords={"part": ["train"], "time": np.arange(3.0), "moment": ["A"]},
     )
     (ax,) = plot_moments(ds)
-    np.testing.assert_allclose([line.get_ydata()[0] for line in ax.get_lines()], np.arange(10.0))
+    np.testing.assert_allclose(
+        [np.asarray(line.get_ydata())[0] for line in ax.get_lines()], np.arange(10.0)
+    )
     assert "of the first ten of the initial conditions" in caption("fig1e-moments").text
 
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Float64, Shaped, UInt8
+from jaxtyping import Float64, Shaped
 
 from dynboltz._arguments import checked
 from dynboltz._numbers import check_finite, check_precision
@@ -207,7 +207,7 @@ def fit_initial_sampled(
 @checked
 def fit_initial_contrastive(
     model: LatticeModel,
-    states: UInt8[np.ndarray, "snapshots replicas sites"],
+    states: Shaped[AnyArray, "snapshots replicas sites"],
     settings: FitSettings,
     *,
     seed: int | np.random.SeedSequence,

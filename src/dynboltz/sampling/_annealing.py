@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
@@ -295,15 +296,18 @@ def _combine(
     # The difference of the two sums changes its sign between the extreme log weights.
     ends = np.append(forward, -reverse)
     low, high = float(ends.min()) - 1.0, float(ends.max()) + 1.0
-    solved = optimize.brentq(lambda c: _excess(c, forward, reverse), low, high, xtol=1e-12)
-    error = np.hypot(
+    found = optimize.root_scalar(
+        lambda c: _excess(c, forward, reverse), bracket=(low, high), method="brentq", xtol=1e-12
+    )
+    solved = float(found.root)
+    error = math.hypot(
         _relative_error(special.expit(forward - solved)),
         _relative_error(special.expit(reverse + solved)),
     )
     sizes = _effective_number(forward), _effective_number(reverse)
     if not both and sizes[0] >= MIN_WEIGHTS:
         solved, error = there, _relative_error_of_log(forward)
-    gap, noise = there - back, np.hypot(*map(_relative_error_of_log, (forward, reverse)))
+    gap, noise = there - back, math.hypot(*map(_relative_error_of_log, (forward, reverse)))
     widened = np.sqrt(error**2 + max(0.0, gap**2 - noise**2) / 4)
     return LogPartitionEstimate(
         float(base + solved), float(widened), min(sizes), float(base + there), float(base + back)
@@ -341,7 +345,7 @@ def _warn_unless_both_agree(
     forward: Float64[np.ndarray, " chains"],
     reverse: Float64[np.ndarray, " chains"],
 ) -> None:
-    noise = float(np.hypot(*map(_relative_error_of_log, (forward, reverse))))
+    noise = math.hypot(*map(_relative_error_of_log, (forward, reverse)))
     gap = abs(estimate.forward - estimate.reverse)
     limit = MAX_DISTANCE * noise + ROUNDING * abs(estimate.value)
     fewest = min(MIN_WEIGHTS, forward.size / 2)

@@ -89,7 +89,7 @@ class CollisionStep:
 
     @property
     def _axis_entries(self) -> dict[str, int]:
-        return {"states": self.generator.shape[0]}
+        return {"states": len(self.begin)}
 
     def apply(self, p: Float64[np.ndarray, " states"]) -> Float64[np.ndarray, " states"]:
         """Distribution over states after the step.
