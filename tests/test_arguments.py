@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dynboltz._arguments import checked
+from dynboltz._arguments import _hints, checked
 from dynboltz.distributions import Enumeration, LatticeModel, TransferMatrix
 from dynboltz.elements import ElementSpace
 from dynboltz.lattices import Lattice, streams
@@ -15,6 +18,19 @@ from dynboltz.particles import Box
 from dynboltz.reactions import Reaction, ReactionNetwork
 from dynboltz.sampling import GibbsSampler, start_random
 
+PACKAGES = (
+    *("closures", "distributions", "dynamics", "elements", "evaluation", "interpretation"),
+    *(
+        "lattices",
+        "learning",
+        "moments",
+        "particles",
+        "reactions",
+        "sampling",
+        "simulation",
+        "store",
+    ),
+)
 MODEL = LatticeModel.from_names(Lattice((4,)), ("A",), ("b.A", "J.A.A", "K.A.A.A"))
 THETA = np.array([0.1, -0.2, 0.3])
 ONE_ROW = (
@@ -85,16 +101,17 @@ def test_axes_of_one_name_have_one_size():
     space = ElementSpace(Box((1.0, 1.0)), (3, 3))
     message = r"^ElementSpace.sums: `weights` must have shape \(2,\), got \(3,\)"
     refused(ValueError, message, space.sums, np.zeros((2, 2)), np.ones(3))
-    message = r"^ElementSpace.evaluate: `points` must have shape \(4, 2\), got \(4, 3\)"
+    message = r"^ElementSpace.evaluate: `points` must have shape \(points, 2\), got \(4, 3\)"
     refused(ValueError, message, space.evaluate, np.zeros((4, 3)))
     sampler = GibbsSampler(MODEL)
     states = start_random(MODEL, 2, seed=1).states
-    message = r"`states` must have shape \(1, 2, 4\), got \(1, 2, 3\)"
+    message = r"`states` must have shape \(1, chains, 4\), got \(1, 2, 3\)"
     refused(ValueError, message, sampler.sweep, states[..., :3], THETA, seed=1)
 
 
 def test_numbers_texts_and_objects_of_other_kinds_are_refused():
-    refused(TypeError, r"^Lattice: `shape` must be a tuple of integers, got 50.$", Lattice, 50)
+    message = "^Lattice: `shape` must be a tuple of integers, got 50; one alone is written "
+    refused(TypeError, message + r"\(50,\).$", Lattice, 50)
     message = r"^Lattice: `shape\[1\]` must be an integer, got 4.0.$"
     refused(TypeError, message, Lattice, (4, 4.0))
     message = r"^Lattice: `boundary` must be .*, got 'periodik'. Did you mean `periodic`"
@@ -126,3 +143,21 @@ def test_missing_and_unknown_arguments_are_those_of_python():
         Lattice((4,), sides=3)
     with pytest.raises(TypeError, match="takes from 2 to 3 positional arguments"):
         Lattice((4,), "closed", 3)
+
+
+def test_all_annotations_of_public_names_can_be_read():
+    """`checked` reads them at the first call, which would raise otherwise."""
+    unread = []
+    for package in PACKAGES:
+        module = importlib.import_module(f"dynboltz.{package}")
+        for name, value in vars(module).items():
+            owner = value if inspect.isclass(value) else None
+            members = vars(value).values() if owner else (value,)
+            for member in members:
+                function = inspect.unwrap(getattr(member, "__func__", member))
+                if inspect.isfunction(function) and function.__module__.startswith("dynboltz"):
+                    try:
+                        _hints(function, owner)
+                    except (NameError, TypeError, SyntaxError, AttributeError) as error:
+                        unread.append(f"{package}.{name}: {error}")
+    assert not unread

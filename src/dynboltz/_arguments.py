@@ -648,7 +648,8 @@ def _of(rule: Rule | None) -> str:
 
 
 def _comma(value: Any) -> str:
-    return f"; one alone is written ({value!r},)" if isinstance(value, str) and value else ""
+    one = (isinstance(value, str) and value) or type(value) in {int, float}
+    return f"; one alone is written ({value!r},)" if one else ""
 
 
 # ---- Arrays

@@ -36,6 +36,8 @@ def observed_moments(
     ValueError
         If a coefficient is not finite, the model with these terms has no exact solution, as
         `TransferMatrix`, or JAX is in single precision.
+    FloatingPointError
+        If a moment is not finite, because coefficients are too large for double precision.
     """
     axes = [f"axis {axis}" for axis in range(np.ndim(theta) - 1)]
     check_finite("observed_moments", "`theta`", theta, (*axes, "coefficient"))
@@ -46,5 +48,13 @@ def observed_moments(
     solution = TransferMatrix(model.with_terms(renamed))
     flat = np.reshape(theta, (-1, theta.shape[-1]))
     wide = np.concatenate([flat, np.zeros((len(flat), len(terms)))], axis=1)
-    moments = solution.batch_moments(wide)
-    return moments[:, theta.shape[-1] :].reshape(*theta.shape[:-1], len(terms))
+    moments = solution.batch_moments(wide)[:, theta.shape[-1] :]
+    wrong = ~np.isfinite(moments).all(axis=1)
+    if wrong.any():
+        raise FloatingPointError(
+            f"observed_moments: {wrong.sum()} of {len(flat)} rows of `theta` have moments that are "
+            f"not finite, first {flat[wrong.argmax()]}; coefficients so large are beyond double "
+            "precision. Bound them where they come from, by a prior of the fit (`prior_strength`) "
+            "or the box of the vector field."
+        )
+    return moments.reshape(*theta.shape[:-1], len(terms))

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64, UInt8
 
+from dynboltz._numbers import check_finite
 from dynboltz._warnings import collected
 from dynboltz.distributions import ClampedStatistics
 from dynboltz.learning import (
@@ -122,6 +123,8 @@ def _fit_model(
 ) -> xr.Dataset:
     fits = {part: _initial(experiment, plan, part, states[part]) for part in PARTS}
     initial = {part: fit.theta for part, fit in fits.items()}
+    for part, theta in initial.items():
+        _check_fit(plan, f"initial coefficients ({part})", theta, ("initial condition",))
     data = TrainingData(
         plan.learned_times(experiment.times),
         initial["train"],
@@ -174,15 +177,30 @@ def _follow(
     experiment: Experiment, plan: ReducedModelPlan, data: TrainingData, progress: Progress
 ) -> dict[str, np.ndarray]:
     """Coefficients of all snapshots; if sampled, also their metric and what is left to do."""
+    axes = ("initial condition", "time")
     if plan.fit.moments != "persistent":
-        return {"theta": np.asarray(fit_trajectories(plan.model, data, plan.fit))}
+        theta = np.asarray(fit_trajectories(plan.model, data, plan.fit))
+        _check_fit(plan, "coefficients of the snapshots", theta, axes)
+        return {"theta": theta}
 
     def report(step: dict[str, Any]) -> None:
         progress({**step, "model": plan.name, "unit": "snapshots"})
 
     seed = derive_seed(experiment, "train", Purpose.FOLLOWING, name=plan.name)
     fits = fit_trajectories_sampled(plan.model, data, plan.fit, seed=seed, progress=report)
+    _check_fit(plan, "coefficients of the snapshots", fits.theta, axes)
     return fits._asdict()
+
+
+def _check_fit(plan: ReducedModelPlan, what: str, theta: np.ndarray, axes: tuple[str, ...]) -> None:
+    """Raise unless fitted coefficients are finite, before they are stored."""
+    check_finite(
+        f"fit of {plan.name}",
+        f"the {what}",
+        theta,
+        (*axes, "coefficient"),
+        advice="Give the fit a prior (`prior_strength`), a smaller `learning_rate` or more states.",
+    )
 
 
 def _rows(
