@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from dynboltz._warnings import collected
 from dynboltz.cli import app
 from dynboltz.learning import GaussNewtonResult
 from dynboltz.store import load_patterns, open_particles, read_dataset
-from dynboltz.workflow import ResultDirectory, read_model_file
-from dynboltz.workflow.continuous import _pair_train
+from dynboltz.workflow import ResultDirectory, load_experiment, read_model_file
+from dynboltz.workflow.continuous import _pair_train, _sampled_quantities
 from dynboltz.workflow.continuous._model import parameters_of, with_parameters
+from dynboltz.workflow.continuous._observed import QUANTITIES, Measured
 
 PREDICTION = "dynboltz-functional-prediction"
 
@@ -132,3 +134,20 @@ def test_models_with_and_without_pairs_learn(tiny_pairs, tmp_path):
     assert 0 < found["value"] < 0.8 + 5 * found["standard_error"]
     experiment = ResultDirectory(out).load_experiment()
     assert list(experiment.plans) == ["k1", "k2"]
+
+
+@pytest.mark.parametrize(("excess", "warned"), [(1.0, False), (1.1, True)])
+def test_samples_that_end_at_their_bound_are_reported(tiny_pairs, monkeypatch, excess, warned):
+    experiment = load_experiment(tiny_pairs)
+    model = experiment.plans["k2"].model
+    n = len(model.coefficients)
+    nothing = {key: (np.zeros((1, 1, 1)), np.zeros((1, 1, 1))) for key in QUANTITIES}
+    monkeypatch.setattr(_sampled_quantities, "_of_one", lambda *_: (nothing, excess))
+    ones = np.ones((2, 1, 1, 1))
+    floors = {key: Measured(ones, ones, ones[None]) for key in QUANTITIES}
+    with collected() as notes:
+        _sampled_quantities.sampled_quantities(
+            experiment, "k2", model, np.zeros((2, 1, n)), 10.0, floors, lambda _: None
+        )
+    assert [note for note in notes if "Monte Carlo error" in note] == notes
+    assert len(notes) == warned

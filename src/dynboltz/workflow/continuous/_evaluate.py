@@ -68,9 +68,11 @@ def evaluate(
                 metrics["warnings"] += [f"{name}: {note}" for note in notes]
                 with collected():  # the same as of all replicas
                     halves = _predict_halves(experiment, directory, name, learned)
-                predicted = _quantities(
-                    experiment, name, learned, theta, halves, observed, progress
-                )
+                with collected() as notes:
+                    predicted = _quantities(
+                        experiment, name, learned, theta, halves, observed, progress
+                    )
+                metrics["warnings"] += dict.fromkeys(notes)
             predictions[name] = predicted
             metrics["models"][name] = _facts(experiment, name, learned)
             dataset = _dataset(experiment, name, theta, predicted, observed)

@@ -7,14 +7,16 @@ import math
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._warnings import warn
 from dynboltz.distributions import PointProcessModel
 from dynboltz.evaluation import independent_pairs, jackknife, pair_counts, uniform_pair_share
 from dynboltz.lattices import numbered_seed
 from dynboltz.particles import PointPatterns
-from dynboltz.sampling import BirthDeathMove, start_empty
+from dynboltz.sampling import BirthDeathMove, ConvergenceWarning, start_empty
 
 from .._progress import Progress
 from .._seeds import Purpose, derive_seed
+from .._verdicts import sampling_warnings
 from ._experiment import BoxExperiment
 from ._observed import QUANTITIES, Observed, distance_edges
 
@@ -62,6 +64,7 @@ def sampled_quantities(
         Of `evaluation.samples` to draw at least; errors may be larger by its root.
     """
     found: list[dict[str, tuple[np.ndarray, np.ndarray]]] = []
+    largest = 0.0
     for number, rows in enumerate(theta):
         purpose = Purpose.EVALUATION if half is None else Purpose.EVALUATION_OF_HALVES
         seed = derive_seed(experiment, "test", purpose, name=name, number=number)
@@ -71,8 +74,13 @@ def sampled_quantities(
             key: MONTE_CARLO_SHARE * _rms(floors[key].error[number]) / np.sqrt(share)
             for key in QUANTITIES
         }
-        found.append(_of_one(experiment, model, rows, mean_number, allowed, share, seed))
+        one, excess = _of_one(experiment, model, rows, mean_number, allowed, share, seed)
+        found.append(one)
+        largest = max(largest, excess)
         progress({"stage": "predict", "step": number + 1, "total": len(theta)})
+    if largest > 1:
+        for text in sampling_warnings(name):
+            warn(text, ConvergenceWarning)
     value, error = (
         {key: np.array([one[key][which] for one in found]) for key in QUANTITIES}
         for which in range(2)
@@ -88,8 +96,11 @@ def _of_one(
     allowed: dict[str, float],
     share: float,
     seed: np.random.SeedSequence,
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Quantities of one initial condition and their errors, from as many records as they need."""
+) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], float]:
+    """Quantities of one initial condition and their errors, from as many records as they need.
+
+    The number behind them is the largest error over what is allowed, above 1 at the bound only.
+    """
     sampler, n_times = BirthDeathMove(model), len(theta)
     records = max(1, round(share * experiment.table.evaluation.samples / CHAINS))
     chains = start_empty(model, n_times * CHAINS, 2 * experiment.n_slots, seed=seed)
@@ -108,7 +119,7 @@ def _of_one(
             default=0.0,
         )
         if excess <= 1 or total >= most:
-            return found
+            return found, excess
         wanted = min(most - total, max(1, math.ceil(total * (1.1 * excess**2 - 1))))
 
 
