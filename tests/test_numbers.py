@@ -65,7 +65,7 @@ FITS = {
         MODEL, d, FitSettings(steps=1), seed=SEED
     ),
     "learn": lambda d: learn(MODEL, GRIDS, d, SETTINGS),
-    "train": lambda d: train(FIELD, d, ExactMoments(SOLUTION, d), SETTINGS, seed=SEED),
+    "train": lambda d: train(FIELD, d, ExactMoments(SOLUTION, data()), SETTINGS, seed=SEED),
 }
 
 

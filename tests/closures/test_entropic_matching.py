@@ -61,10 +61,10 @@ def oriented(lattice):
 @pytest.mark.parametrize(
     ("model", "network", "solution"),
     [
-        (LatticeModel.from_names(Lattice((8,)), "A", CHAIN), ANNIHILATION, TransferMatrix),
-        (LatticeModel.from_names(Lattice((3,)), "A", CHAIN), ANNIHILATION, TransferMatrix),
+        (LatticeModel.from_names(Lattice((8,)), ("A",), CHAIN), ANNIHILATION, TransferMatrix),
+        (LatticeModel.from_names(Lattice((3,)), ("A",), CHAIN), ANNIHILATION, TransferMatrix),
         (
-            LatticeModel.from_names(Lattice((4,)), "A", ["b.A", "A(0) A(2)"]),
+            LatticeModel.from_names(Lattice((4,)), ("A",), ["b.A", "A(0) A(2)"]),
             ANNIHILATION,
             TransferMatrix,
         ),
@@ -129,7 +129,7 @@ def test_family_of_all_interactions_follows_the_master_equation():
         "A(0) A(3)", "A(0) A(2) A(4)", "A(0) A(1) A(2) A(4)", "A(0) A(1) A(3) A(4)",
         "A(0) A(1) A(2) A(3) A(4)", "A(0) A(1) A(2) A(3) A(4) A(5)",
     ]  # fmt: skip
-    model = LatticeModel.from_names(Lattice((6,)), "A", [*names, *more])
+    model = LatticeModel.from_names(Lattice((6,)), ("A",), [*names, *more])
     theta = np.random.default_rng(2).uniform(-1, 1, len(model.terms))
     times = np.linspace(0, 3, 7)
     field = entropic_matching(model, ANNIHILATION, hop_rate=1.0)
@@ -143,13 +143,13 @@ def test_larger_families_on_a_ring_are_nearer_to_the_master_equation():
     """Root mean square error of the density, mean over the times, of 50 initial conditions."""
     lattice, times = Lattice((8,)), np.linspace(0, 3, 31)
     start = np.random.default_rng(0).uniform(-1, 1, (50, 3))
-    full = LatticeModel.from_names(lattice, "A", CHAIN)
+    full = LatticeModel.from_names(lattice, ("A",), CHAIN)
     exact = evolved(full, ANNIHILATION, start, times)
     density = exact @ np.mean(Enumeration(full).states[0], axis=1)
     limits = {CHAIN[:1]: 0.018, CHAIN: 0.0035, (*CHAIN, "A(0) A(2)"): 0.0008}
     errors = []
     for names, limit in limits.items():
-        model = LatticeModel.from_names(lattice, "A", names)
+        model = LatticeModel.from_names(lattice, ("A",), names)
         first = np.log(density[:, :1] / (1 - density[:, :1]))
         if len(names) > 1:
             first = np.pad(start, ((0, 0), (0, len(names) - 3)))
@@ -163,7 +163,7 @@ def test_larger_families_on_a_ring_are_nearer_to_the_master_equation():
 
 
 def test_derivative_by_the_rate_constants():
-    model = LatticeModel.from_names(Lattice((8,)), "A", CHAIN)
+    model = LatticeModel.from_names(Lattice((8,)), ("A",), CHAIN)
     field = entropic_matching(model, ANNIHILATION, hop_rate=0.7)
     assert field.drift.rate_names == ("D", "k1")
     theta = jnp.array([0.2, 0.4, -0.3])
@@ -182,7 +182,7 @@ def test_sampled_field_agrees_with_the_exact_one():
 
     The bias of a quotient of means over 1000 chains is of order 1 / 1000, below one of them.
     """
-    model = LatticeModel.from_names(Lattice((30,)), "A", CHAIN)
+    model = LatticeModel.from_names(Lattice((30,)), ("A",), CHAIN)
     theta = jnp.array([-0.4, 0.3, -0.2])
     exact = eqx.filter_jit(entropic_matching(model, ANNIHILATION, hop_rate=0.7))(theta)
     options = {"hop_rate": 0.7, "n_chains": 1000, "n_records": 1}
@@ -209,7 +209,7 @@ def test_sampled_field_is_the_same_in_every_call_and_in_batches():
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (LatticeModel.from_names(Lattice((6,), "closed"), "A", CHAIN), "periodic lattice"),
+        (LatticeModel.from_names(Lattice((6,), "closed"), ("A",), CHAIN), "periodic lattice"),
         (LatticeModel.from_names(Lattice((6,)), "B", ["b.B"]), "species of the network, A"),
         (
             LatticeModel.from_names(
@@ -217,8 +217,8 @@ def test_sampled_field_is_the_same_in_every_call_and_in_batches():
             ),
             "no hidden layers",
         ),
-        (LatticeModel.from_names(Lattice((6,)), "A", ["b.A"]).with_free(["b.A"]), "one place"),
-        (LatticeModel.from_names(Lattice((6, 6)), "A", ["b.A"]), "use sampled moments"),
+        (LatticeModel.from_names(Lattice((6,)), ("A",), ["b.A"]).with_free(["b.A"]), "one place"),
+        (LatticeModel.from_names(Lattice((6, 6)), ("A",), ["b.A"]), "use sampled moments"),
     ],
 )
 def test_models_without_an_exact_field_are_refused(model, message):
@@ -228,6 +228,6 @@ def test_models_without_an_exact_field_are_refused(model, message):
 
 @pytest.mark.parametrize("numbers", [{"n_chains": 0}, {"n_chains": 2, "n_records": 2}])
 def test_too_few_samples_are_refused(numbers):
-    model = LatticeModel.from_names(Lattice((6,)), "A", CHAIN)
+    model = LatticeModel.from_names(Lattice((6,)), ("A",), CHAIN)
     with pytest.raises(ValueError, match="sampled_entropic_matching"):
         sampled_entropic_matching(model, ANNIHILATION, hop_rate=1.0, **numbers)

@@ -147,9 +147,9 @@ def test_single_snapshots_start_where_they_are_told():
         variance = np.diag(np.linalg.inv(moments_and_metric(PLANE, exact)[1])) / N
         assert np.all(np.abs(theta - exact) < 4 * np.sqrt(3 * variance / (N_CHAINS * 30)))
     # Steps as short as nothing stay at the start.
-    stay = settings(start={"J.A.A": 0.3}, steps=2, learning_rate=1e-15)
+    stay = settings(start={"b.A": -0.5, "J.A.A": 0.3}, steps=2, learning_rate=1e-15)
     still = fit_initial_persistent(PLANE, states, stay, seed=np.random.SeedSequence(1))
-    np.testing.assert_allclose(still.theta, [[0.0, 0.3]] * 2, atol=1e-14)
+    np.testing.assert_allclose(still.theta, [[-0.5, 0.3]] * 2, atol=1e-14)
 
 
 def test_the_residual_is_what_is_left_of_the_difference_of_moments():

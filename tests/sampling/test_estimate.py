@@ -140,7 +140,7 @@ def test_chains_start_from_given_states():
         ({"thin": 0}, "`thin` must be at least 1, got 0"),
         ({"burn_in": -1}, "`n_sweeps` must not be negative"),
         ({"start": np.zeros((3, 12), np.uint8)}, "one visible state for each of 4 chains, got 3"),
-        ({"theta": np.zeros(3)}, "`theta` must hold 2 finite coefficients"),
+        ({"theta": np.zeros(3)}, r"`theta` must have shape \(2,\)"),
         ({"observables": ISING.terms[:1]}, "coefficient b.A is named twice"),
     ],
 )

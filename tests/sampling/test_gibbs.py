@@ -379,7 +379,7 @@ def test_large_coefficients_do_not_overflow():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"theta": np.zeros(2)}, r"`theta` must hold 3 finite coefficients .*got shape \(2,\)"),
+        ({"theta": np.zeros(2)}, r"`theta` must have shape \(\*rows, 3\), .*got \(2,\)"),
         ({"theta": np.zeros((4, 3))}, r"equal groups of the 2 chains; got shape \(4, 3\)"),
         ({"theta": np.array([0, 0, np.nan])}, "not finite"),
         ({"states": np.zeros((2, 2, 7), np.uint8)}, r"must have shape \(1, chains, 7\)"),

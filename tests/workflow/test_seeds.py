@@ -23,6 +23,7 @@ from dynboltz.workflow.continuous._model import parameters_of
 FOR_ALL = {
     "initial_coefficients",  # of initial conditions, wherever they are asked for
     "initial_counts",
+    "_drawn_densities",
     "_check",  # of piecewise polynomials at some points, which shape no result
 }
 """Functions that may derive a seed again, with the same numbers, whoever calls them."""
@@ -163,7 +164,7 @@ def test_no_two_consumers_share_random_numbers_on_a_plane(tmp_path, recorder):
     found = list(itertools.chain.from_iterable(recorder.found.values()))
     drawing = {name for names, *_ in found for name in names}
     assert {"simulate_transfer", "transfer_moments", "sample_model", "example_states"} <= drawing
-    assert {"matching_prediction", "fit_initial_sampled", "fit_trajectories_sampled"} <= drawing
+    assert {"matching_prediction", "fit_initial_contrastive", "fit_trajectories_sampled"} <= drawing
     assert list(recorder.shared()) == []
     # What draws for the command line has seeds of its own as well.
     for model, command in itertools.product(("pairs", "other"), ("sample", "predict")):

@@ -165,6 +165,8 @@ def test_what_cannot_be_verified_is_refused(tmp_path):
         list(workflow.repair(tmp_path))
 
 
+# A tiny training set does not go everywhere.
+@pytest.mark.filterwarnings("ignore::dynboltz._warnings.ExtrapolationWarning")
 def test_a_model_in_a_file_predicts_as_the_one_in_the_store(complete, tmp_path):
     directory, path = workflow.ResultDirectory(complete), tmp_path / "visible.nc"
     experiment = directory.load_experiment()

@@ -32,7 +32,7 @@ def prepare() -> None:
             os.environ.setdefault("NUMBA_CACHE_DIR", str(folder / "numba"))
     line = told_once(folder)
     if line is not None and len(sys.argv) > 1 and not set(SHOWING) & set(sys.argv):
-        print(line, file=sys.stderr)
+        sys.stderr.write(f"{line}\n")
 
 
 def _accept_any_text() -> None:

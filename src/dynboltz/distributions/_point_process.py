@@ -143,7 +143,7 @@ class PointProcessModel:
         self,
         theta: Float[AnyArray, " coefficients"],
         name: str,
-        points: Float64[np.ndarray, "points dim"],
+        points: Float64[np.ndarray, "points coordinates"],
     ) -> Float64[np.ndarray, " points"]:
         """Values of the function `name` at points of the box, or at distances in one column."""
         check_name("PointProcessModel.values", "name", name, self.slices)

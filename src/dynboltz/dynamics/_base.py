@@ -74,9 +74,14 @@ def outside_message(field: AbstractVectorField, coefficient: int, value: float) 
     shown = against(value, low if value < low else high, 6)
     return (
         f"coefficient `{field.coefficients[coefficient]}` = {shown} lies outside the box "
-        f"[{low!r}, {high!r}] of the vector field. Enlarge "
+        f"[{_short(low)}, {_short(high)}] of the vector field. Enlarge "
         '`lower`/`upper` of its HermiteGrid, or choose outside="clamp" or outside="linear".'
     )
+
+
+def _short(limit: float) -> str:
+    """All digits of a limit, without the `.0` of whole numbers."""
+    return repr(limit).removesuffix(".0")
 
 
 def check_inside(

@@ -62,8 +62,9 @@ class ChainMoments:
         persistent: bool,
         seed: np.random.SeedSequence,
     ) -> None:
-        for name, value in (("chains", chains), ("sweeps", sweeps), ("replicas", replicas or 1)):
+        for name, value in (("chains", chains), ("replicas", replicas or 1)):
             check_range("ChainMoments", name, value, least=1)
+        check_range("ChainMoments", "sweeps", sweeps, least=0)  # 0: chains stay where they are
         if data.states is None and (data.summaries is None or replicas is not None):
             raise ValueError("ChainMoments: `data.states` is needed to read states; got None.")
         data = check_data("ChainMoments", data, sampler.model.coefficients)

@@ -65,6 +65,7 @@ def check_data(
     }
     data = data._replace(**parts)
     times = data.times
+    check_finite(where, "`data.times`", times, ("time",))
     if not len(times) or not len(data.initial) or not np.all(times[1:] > times[:-1]):
         raise ValueError(
             f"{where}: `data` must have one initial condition or more, and `data.times` increase; "

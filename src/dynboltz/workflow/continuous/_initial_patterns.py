@@ -10,7 +10,7 @@ from dynboltz.particles import PointPatterns, random_arrivals, random_pairs, ran
 from .._seeds import Purpose, derive_seed
 from ._experiment import BoxExperiment
 from ._profiles import random_profile
-from ._schema import Pattern, PatternsInitial, ProfilesInitial
+from ._schema import Pattern, PatternsInitial, PatternTable, ProfilesInitial
 
 
 def initial_patterns(experiment: BoxExperiment, part: str, number: int) -> PointPatterns:
@@ -51,21 +51,25 @@ def known_densities(experiment: BoxExperiment, part: str, number: int) -> dict[s
     kind = table.kinds[number % len(table.kinds)]
     if kind.kind != "random":
         return None
+    return _drawn_densities(experiment, kind, part, number)[0]
+
+
+def _drawn_densities(
+    experiment: BoxExperiment, kind: PatternTable, part: str, number: int
+) -> tuple[dict[str, float], np.random.Generator]:
+    """Densities of one initial condition, the same whoever asks; the generator for what follows."""
     random = np.random.default_rng(
         derive_seed(experiment, part, Purpose.COEFFICIENTS, number=number)
     )
-    return {name: _drawn(value, random) for name, value in kind.density.items()}
+    return {name: _drawn(value, random) for name, value in kind.density.items()}, random
 
 
 def _of_patterns(
     experiment: BoxExperiment, table: PatternsInitial, part: str, number: int
 ) -> PointPatterns:
     """Patterns of one kind; the kinds take turns over the initial conditions."""
-    random = np.random.default_rng(
-        derive_seed(experiment, part, Purpose.COEFFICIENTS, number=number)
-    )
     kind = table.kinds[number % len(table.kinds)]
-    densities = {name: _drawn(value, random) for name, value in kind.density.items()}
+    densities, random = _drawn_densities(experiment, kind, part, number)
     distance = 0.0 if kind.distance is None else _drawn(kind.distance, random)
     share = _drawn(kind.share, random)
     seed = derive_seed(experiment, part, Purpose.STATES, number=number)

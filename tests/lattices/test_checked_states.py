@@ -176,7 +176,7 @@ def two_layers():
 
 
 def test_what_is_no_number_is_a_type_error():
-    with pytest.raises(TypeError, match=r"`states` must hold .* got an array of type <U1"):
+    with pytest.raises(TypeError, match=r"`states` must hold .* got texts"):
         check_states("here", np.array([["A", "A"]]), ["A"], ("states", 2))
 
 
