@@ -54,7 +54,7 @@ def oriented(lattice):
     terms = [
         Term(name, (tuple(Factor(s, (o,)) for o, s in enumerate(pair)),)) for name, pair in steps
     ]
-    plain = LatticeModel.from_names(lattice, "AB", ["b.A", "b.B"])
+    plain = LatticeModel.from_names(lattice, ("A", "B"), ["b.A", "b.B"])
     return plain.with_terms(terms)
 
 
@@ -69,12 +69,14 @@ def oriented(lattice):
             TransferMatrix,
         ),
         (
-            LatticeModel.from_names(Lattice((6,)), "AB", ["b.A", "b.B", "J.A.B", "B(0) B(2)"]),
+            LatticeModel.from_names(
+                Lattice((6,)), ("A", "B"), ["b.A", "b.B", "J.A.B", "B(0) B(2)"]
+            ),
             EVERYTHING,
             TransferMatrix,
         ),
         (
-            LatticeModel.from_names(Lattice((2, 3)), "AB", ["b.A", "b.B", "J.A.B"]),
+            LatticeModel.from_names(Lattice((2, 3)), ("A", "B"), ["b.A", "b.B", "J.A.B"]),
             EVERYTHING,
             Enumeration,
         ),
@@ -93,7 +95,7 @@ def test_field_is_that_of_the_generator(model, network, solution):
 
 
 def test_hop_rates_by_species():
-    model = LatticeModel.from_names(Lattice((6,)), "AB", ["b.A", "b.B", "J.A.A", "J.B.B"])
+    model = LatticeModel.from_names(Lattice((6,)), ("A", "B"), ["b.A", "b.B", "J.A.A", "J.B.B"])
     rates = {"A": 0.3, "B": 2.0}
     field = entropic_matching(model, EVERYTHING, hop_rate=rates)
     theta = np.array([0.3, -0.5, 0.8, -0.4])
@@ -197,7 +199,7 @@ def test_sampled_field_agrees_with_the_exact_one():
 
 
 def test_sampled_field_is_the_same_in_every_call_and_in_batches():
-    model = LatticeModel.from_names(Lattice((4, 4)), "AB", ["b.A", "b.B", "J.A.B"])
+    model = LatticeModel.from_names(Lattice((4, 4)), ("A", "B"), ["b.A", "b.B", "J.A.B"])
     field = sampled_entropic_matching(model, EVERYTHING, hop_rate=1.0, n_chains=20, n_records=2)
     theta = jnp.array([[0.1, -0.2, 0.3], [-0.5, 0.0, 0.2]])
     together = jax.jit(jax.vmap(field))(theta)
@@ -210,10 +212,10 @@ def test_sampled_field_is_the_same_in_every_call_and_in_batches():
     ("model", "message"),
     [
         (LatticeModel.from_names(Lattice((6,), "closed"), ("A",), CHAIN), "periodic lattice"),
-        (LatticeModel.from_names(Lattice((6,)), "B", ["b.B"]), "species of the network, A"),
+        (LatticeModel.from_names(Lattice((6,)), ("B",), ["b.B"]), "species of the network, A"),
         (
             LatticeModel.from_names(
-                Lattice((6,)), "A", ["b.A", "W.A.X"], [Layer(("X",), ((0,), (1,)))]
+                Lattice((6,)), ("A",), ["b.A", "W.A.X"], [Layer(("X",), ((0,), (1,)))]
             ),
             "no hidden layers",
         ),

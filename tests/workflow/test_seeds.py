@@ -31,6 +31,7 @@ FOR_ALL = {
 FOR_ONE_MODEL = {
     "_batches",  # the order of the next step is looked at in advance
     "_estimate",  # entropic matching has the same chains in every call
+    "compare",  # iterates of a training are compared with the same random numbers
 }
 """Functions that may derive a seed again for the same model."""
 
@@ -61,7 +62,8 @@ class Recorder:
         """Functions of the package that draw, innermost first, and the model they draw for."""
         frame, names, models = sys._getframe(2), [], []
         while frame is not None:
-            if frame.f_globals.get("__name__", "").startswith("dynboltz."):
+            module = frame.f_globals.get("__name__", "")
+            if module.startswith("dynboltz.") and module != "dynboltz._arguments":
                 name = frame.f_code.co_name
                 names += [] if name.startswith("<") else [name]
                 plan = frame.f_locals.get("plan")
@@ -73,8 +75,11 @@ class Recorder:
         """Pairs of consumers that share random numbers."""
         for records in self.found.values():
             for one, two in itertools.combinations(records, 2):
-                both = set(one[0][:2]) & set(two[0][:2])
-                again = both & FOR_ALL or (both & FOR_ONE_MODEL and one[1] == two[1])
+                again = set(one[0][:2]) & set(two[0][:2]) & FOR_ALL
+                if one[1] == two[1]:
+                    again |= set(one[0]) & set(two[0]) & FOR_ONE_MODEL
+                    if one[3] - one[2] != two[3] - two[2]:  # doubled: only the last round counts
+                        again |= set(one[0]) & set(two[0]) & {"_sampled_matching"}
                 if one[2] < two[3] and two[2] < one[3] and not again:
                     yield one, two
 
@@ -123,6 +128,7 @@ test = 2
 replicas = 6
 [models.pairs]
 terms = ["b.A", "J.A.A"]
+initial = "fitted"
 grid = { outside = "linear", axes = GRID }
 [models.pairs.fit]
 moments = "persistent"
@@ -133,6 +139,7 @@ sweeps = 2
 steps = 2
 [models.other]
 terms = ["b.A", "J.A.A"]
+initial = "fitted"
 grid = { outside = "linear", axes = GRID }
 [models.other.fit]
 moments = "contrastive-divergence"
