@@ -180,7 +180,7 @@ class GibbsSampler:
         n_sweeps
             Number of sweeps before each record.
         n_records
-            Number of records.
+            Number of records, not negative.
         hidden_only
             Update the hidden layers only.
 
@@ -191,6 +191,8 @@ class GibbsSampler:
         """
         if n_sweeps < 0:
             raise ValueError(f"GibbsSampler: `n_sweeps` must not be negative, got {n_sweeps}.")
+        if n_records < 0:
+            raise ValueError(f"GibbsSampler: `n_records` must not be negative, got {n_records}.")
         states = self.check_states(states)
         n_layers, n_chains, n_sites = states.shape
         rows = self.check_theta(theta, n_chains)

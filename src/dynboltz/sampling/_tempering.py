@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64, UInt8
 
 from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
 from dynboltz._typing import AnyArray
 
 from ._chains import Chains, advance
@@ -66,9 +67,11 @@ def even_ladder(
     Raises
     ------
     ValueError
-        If there are fewer than two sets.
+        If there are fewer than two sets, or a coefficient is not finite.
     """
     check_numbers("even_ladder", n_temperatures=(n_temperatures, 2))
+    check_finite("even_ladder", "`first`", first, ("coefficient",))
+    check_finite("even_ladder", "`last`", last, ("coefficient",))
     return np.linspace(
         np.asarray(first, np.float64), np.asarray(last, np.float64), n_temperatures, axis=0
     )

@@ -70,7 +70,10 @@ def calls() -> dict[str, Any]:
             names=("A", "B"),
         ),
         "StartComparison": call(
-            estimates={"random": estimate}, r_hat=np.ones(2), distance=np.ones(2)
+            estimates={"random": estimate},
+            r_hat=np.ones(2),
+            distance=np.ones(2),
+            samples_a_chain=np.ones(2),
         ),
         "Tempering": call(
             states=np.zeros((2, 3, 1, 4), np.uint8),
