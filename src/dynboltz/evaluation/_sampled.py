@@ -152,10 +152,16 @@ def sample_until(
     Raises
     ------
     ValueError
-        If `n_samples` is less than 2: the error of a single chain is not known.
+        If `n_samples` is less than 2, as the error of a single chain is not known, or `floor` has
+        another number of terms than the samples.
     """
     check_range("sample_until", "n_samples", n_samples, FEWEST)
     found, total = draw(n_samples, seed), n_samples
+    if found.standard_error.shape[-1:] != floor.shape:
+        raise ValueError(
+            f"sample_until: `floor` must have one entry for each of the "
+            f"{found.standard_error.shape[-1]} terms that `draw` returns, got shape {floor.shape}."
+        )
     attempt = 0
     while total < most * n_samples:
         excess = _excess(found.standard_error, floor)
@@ -175,7 +181,18 @@ def reaches(
     standard_error: Float64[np.ndarray, "initial_conditions times terms"],
     floor: Float64[np.ndarray, " terms"],
 ) -> bool:
-    """Whether Monte Carlo errors are at most half the noise floor, see `sample_until`."""
+    """Whether Monte Carlo errors are at most half the noise floor, see `sample_until`.
+
+    Raises
+    ------
+    ValueError
+        If there is no initial condition or no time.
+    """
+    if 0 in standard_error.shape[:2]:
+        raise ValueError(
+            "reaches: `standard_error` must have one or more initial conditions and times, got "
+            f"shape {standard_error.shape}."
+        )
     return _excess(standard_error, floor) <= 1
 
 
@@ -188,7 +205,8 @@ def _excess(standard_error: np.ndarray, floor: np.ndarray) -> float:
     noisy = floor > 0
     if not noisy.any():
         return 0.0
-    error = np.sqrt(np.mean(standard_error**2, axis=0)).mean(axis=0)
+    with np.errstate(over="ignore"):  # infinite errors do not reach it
+        error = np.sqrt(np.mean(standard_error**2, axis=0)).mean(axis=0)
     ratio = (error[noisy] / (MONTE_CARLO_SHARE * floor[noisy])).max()
     return float(ratio) if np.isfinite(ratio) else math.inf
 

@@ -131,8 +131,10 @@ def root_mean_square(
     Raises
     ------
     ValueError
-        If a value is not finite.
+        If a value is not finite, or there is no initial condition.
     """
+    if not len(squares):
+        raise ValueError("root_mean_square: `squares` must have one initial condition or more.")
     if not np.all(np.isfinite(squares)):
         raise ValueError(
             "root_mean_square: all squared errors must be finite. A prediction that is not has "

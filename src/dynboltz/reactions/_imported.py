@@ -14,6 +14,9 @@ from dynboltz._arguments import checked
 from ._network import ReactionNetwork
 from ._reaction import Reaction
 
+LARGEST_LOG = 700.0
+"""Log of the largest and smallest volume, within double precision, exp(709)."""
+
 
 @final
 class NetworkImportError(ValueError):
@@ -110,6 +113,12 @@ class ImportedNetwork:
         """
         _check_positive(reaction_radius, "in_box: `reaction_radius`")
         _check_dimensions(dimensions, "in_box")
+        log_ball = dimensions * math.log(reaction_radius)
+        if abs(log_ball) > LARGEST_LOG:
+            raise ValueError(
+                f"in_box: `reaction_radius` = {reaction_radius} makes a ball in {dimensions} "
+                "dimensions whose volume is beyond double precision; choose another unit of length."
+            )
         ball = (2.0, math.pi, 4 * math.pi / 3)[dimensions - 1] * reaction_radius**dimensions
         volume = self._known_volume("in_box")
         return self._scaled((1.0 / volume, 1.0, volume / ball))

@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 from jaxtyping import UInt64
 
-from dynboltz._arguments import checked
+from dynboltz._arguments import check_memory, checked
 from dynboltz.distributions import PointProcessModel
 from dynboltz.lattices import streams
 from dynboltz.particles import PointPatterns
@@ -55,13 +55,15 @@ def start_empty(
     Raises
     ------
     ValueError
-        If there is no chain or no slot.
+        If there is no chain or no slot, or the slots are more than the memory holds.
     """
     if n_chains < 1 or n_slots < 1:
         raise ValueError(
             "start_empty: `n_chains` and `n_slots` must be at least 1, got "
             f"{n_chains} and {n_slots}."
         )
+    size = n_chains * n_slots * (8 * model.box.dim + 1)
+    check_memory("start_empty", "n_slots", n_slots, size)
     patterns = PointPatterns(
         np.zeros((n_chains, n_slots, model.box.dim)),
         np.zeros((n_chains, n_slots), dtype=np.uint8),
