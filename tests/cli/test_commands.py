@@ -11,6 +11,7 @@ from ase.io.extxyz import key_val_str_to_dict
 from typer.testing import CliRunner
 
 from dynboltz.cli import app
+from dynboltz.cli._predict import _parse_times
 from dynboltz.store import (
     import_netcdf,
     open_trajectories,
@@ -179,7 +180,10 @@ def test_samples_are_states_that_others_can_read(results, tmp_path, suffix):
         (("--initial", "b.A=0.1"), "each of b.A, J.A.A"),
         (("--initial", "b.A=x,J.A.A=0"), "is not NAME=NUMBER"),
         (("--initial", "b.A=nan,J.A.A=0"), "finite value"),
-        (("--initial", INITIAL, "--times", "1,0"), "must begin at 0 and increase"),
+        (
+            ("--initial", INITIAL, "--times", "1,0"),
+            "must begin at 0, the time of the initial coefficients, and increase",
+        ),
         (("--initial", INITIAL, "--times", "0:1"), "start:stop:step"),
         (("--initial", INITIAL, "--out", "p.txt"), "must end in .csv or .nc"),
         (("--initial", INITIAL, "--out", "p"), "`--out`: must end in .csv or .nc"),
@@ -529,3 +533,11 @@ def test_equations_refuse(arguments, message):
 def test_moments_without_a_value_are_refused():
     assert dynboltz("equations", ANNIHILATION, "--moments").exit_code == 2
     assert dynboltz("equations", ANNIHILATION, "--moments", "--json").exit_code == 2
+
+
+def test_times_of_predictions_are_those_of_the_data():
+    """Data that begin at 2 are predicted from 2 on, as `sample --time` takes times."""
+    np.testing.assert_array_equal(_parse_times("2,3", 2.0), [2.0, 3.0])
+    np.testing.assert_allclose(_parse_times("2:3:0.5", 2.0), [2.0, 2.5, 3.0])
+    with pytest.raises(ValueError, match="must begin at 2, the time of the initial coefficients"):
+        _parse_times("0:2:0.5", 2.0)

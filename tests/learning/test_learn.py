@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -205,3 +207,24 @@ def test_uneven_times_teach_the_same_law_and_predict_it_at_any_times(method, tol
         np.testing.assert_allclose(
             found, expit(starts)[:, None] * np.exp(-K * times), atol=tolerance
         )
+
+
+@pytest.mark.filterwarnings("ignore::dynboltz._warnings.LearningWarning")
+def test_until_leaves_out_what_comes_later():
+    """Also in Python: what is wrong with the later times does not matter."""
+    starts = np.linspace(-1.0, 1.0, 5)[:, None]
+    times = np.linspace(0.0, 1.0, 6)
+    densities = expit(starts) * np.exp(-K * times)
+    wrong = densities.copy()
+    wrong[:, 4:] = 0.5
+    settings = LearningSettings(steps=3, until=0.6, velocity_prior="none", smoothness=1e-8)
+    learned = [
+        learn(MODEL, GRID, TrainingData(times, starts, d[:, :, None]), settings)
+        for d in (densities, wrong)
+    ]
+    assert learned[0].learned_times == learned[1].learned_times == (0.0, pytest.approx(0.6))
+    found = [model.predict(starts, times[:4]) for model in learned]
+    np.testing.assert_array_equal(*found)
+    data = TrainingData(times, starts, densities[:, :, None])
+    with pytest.raises(ValueError, match=r"`until` must be at least 0.2, the second time"):
+        learn(MODEL, GRID, data, dataclasses.replace(settings, until=0.1))

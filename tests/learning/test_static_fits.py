@@ -297,3 +297,26 @@ def test_gradient_descent_returns_nothing_worse_than_its_start():
 
     found = fit_initial(HIDDEN, summary, settings)[0]
     assert loss(found) <= loss(theta)
+
+
+@pytest.mark.parametrize(
+    ("summary", "message"),
+    [
+        ([-0.2, 0.1], r"of b.A from 0 to 1; got -0.2"),
+        ([30.0, 10.0], r"of b.A from 0 to 1; got 30"),
+        ([0.3, 1.2], r"of J.A.A from 0 to 1; got 1.2"),
+    ],
+)
+def test_moments_that_no_state_has_are_refused(summary, message):
+    model = LatticeModel.from_names(Lattice((6,)), ("A",), ["b.A", "J.A.A"])
+    with pytest.raises(ValueError, match=f"^fit_initial: `summaries` must hold .*{message}"):
+        fit_initial(model, np.array([summary]), FitSettings())
+    data = TrainingData(np.arange(2.0), np.zeros((1, 2)), np.array([[[0.3, 0.1], summary]]))
+    with pytest.raises(ValueError, match=f"^fit_trajectories: .*{message}"):
+        fit_trajectories(model, data, FitSettings())
+
+
+def test_more_pairs_than_particles_allow_end_in_a_warning():
+    model = LatticeModel.from_names(Lattice((6,)), ("A",), ["b.A", "J.A.A"])
+    with pytest.warns(LearningWarning, match="1 of 2 fits end at coefficients beyond 100"):
+        fit_initial(model, np.array([[0.5, 0.25], [0.3, 0.4]]), FitSettings())

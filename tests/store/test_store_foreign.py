@@ -366,3 +366,11 @@ def test_the_time_step_must_be_positive(tmp_path, dt):
 def test_the_lattice_must_exist(tmp_path):
     with pytest.raises(StoreError, match="one to three positive entries"):
         read_lattice_gillespie(tmp_path, (0,), ["A"], dt=1.0)
+
+
+def test_an_array_with_nearly_the_right_name_is_asked_about(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, state=states(), initial_conditions=np.zeros(len(states())), other=np.zeros(2))
+    message = "`initial_conditions`: is not read. Did you mean `initial_condition`"
+    with pytest.raises(StoreError, match=message):
+        read_npz(path, species=["A", "B"])

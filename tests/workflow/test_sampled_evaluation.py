@@ -363,7 +363,7 @@ def test_checkpoints_of_other_settings_are_not_taken_up(tmp_path):
     ("old", "new", "message"),
     [
         (', "J.A.A" = 0.0', "", "give a value for 'J.A.A' as well"),
-        ("until = 0.2", "until = 0.01", "learning.until`: must be at least the time step 0.1"),
+        ("until = 0.2", "until = 0.01", "learning.until`: must be at least 0.1, the second time"),
         ('ceiling = "pairs"', 'ceiling = "nobody"', "names the model 'nobody'; there are pairs"),
         ('ceiling = "pairs"', 'pairs = "pairs"', "the name 'pairs' is taken by a model"),
         ("shape = [18, 18]", "shape = [18]", "`shape` must have 2 entries"),

@@ -269,7 +269,8 @@ def predict(
         typer.Option(
             "--times",
             metavar="T,T,... or START:STOP:STEP",
-            help="Times, beginning at 0; by default those of the simulations.",
+            help="Times, beginning with the first one of the simulations (0, unless data begin "
+            "later); by default all of theirs.",
         ),
     ] = None,
     out: Annotated[

@@ -89,7 +89,7 @@ def predict_table(
     """Predict with a learned model of a result directory, or of a file."""
     opened = open_model(source, name)
     experiment, learned, name = opened.experiment, opened.learned, opened.name
-    chosen = experiment.times if times is None else _parse_times(times)
+    chosen = experiment.times if times is None else _parse_times(times, float(experiment.times[0]))
     start = starting_coefficients(opened, initial)
     theta = predict_theta(experiment, learned, name, start, chosen)
     names = [term.name for term in experiment.moments]
@@ -207,7 +207,8 @@ def _parse_initial(text: str, coefficients: tuple[str, ...]) -> np.ndarray:
     return np.array([values[name] for name in coefficients])
 
 
-def _parse_times(text: str) -> np.ndarray:
+def _parse_times(text: str, first: float) -> np.ndarray:
+    """Times, the first of which is that of the initial coefficients."""
     try:
         if ":" in text:
             start, stop, step = map(float, text.split(":"))
@@ -219,6 +220,9 @@ def _parse_times(text: str) -> np.ndarray:
         raise ValueError(
             f"--times: write numbers as 0,0.5,1 or 0:2:0.1 (start:stop:step), got {text!r}."
         ) from None
-    if times.size == 0 or times[0] != 0 or np.any(np.diff(times) <= 0):
-        raise ValueError(f"--times: must begin at 0 and increase, got {text!r}.")
+    if times.size == 0 or not np.isclose(times[0], first) or np.any(np.diff(times) <= 0):
+        raise ValueError(
+            f"--times: must begin at {first:g}, the time of the initial coefficients, and "
+            f"increase, got {text!r}."
+        )
     return times

@@ -17,6 +17,9 @@ from dynboltz.lattices import TermCounter, check_states
 from ._hidden import Surroundings, hidden_layers
 from ._model import LatticeModel
 
+ROUNDING = 1e-9
+"""Of means over states."""
+
 
 @final
 @checked
@@ -67,6 +70,35 @@ class ClampedStatistics:
     def n_features(self) -> int:
         """Length of a summary."""
         return len(self._visible) + sum(s.n_codes for s in self._surroundings)
+
+    def check_possible(self, where: str, summaries: Float64[np.ndarray, "*rows features"]) -> None:
+        """Raise unless visible moments lie between 0 and the largest number a site can have.
+
+        Parameters
+        ----------
+        where
+            The public function that was called, for the message.
+        summaries
+            Summaries, per visible site.
+
+        Raises
+        ------
+        ValueError
+            If a visible moment is negative, or more than the number of products of its term, as
+            sums over the sites are.
+        """
+        terms = [self.model.terms[k] for k in self._visible]
+        n_sites = self.model.lattice.n_sites
+        most = np.array([len(t.products) / (1 if t.at is None else n_sites) for t in terms])
+        given = summaries[..., : len(terms)].reshape(-1, len(terms))
+        wrong = np.argwhere((given < -ROUNDING) | (given > most + ROUNDING))
+        if len(wrong):
+            row, column = wrong[0]
+            raise ValueError(
+                f"{where}: `summaries` must hold moments per site, of {terms[column].name} from 0 "
+                f"to {most[column]:g}; got {given[row, column]:.6g}. `ClampedStatistics.summarise` "
+                "makes them from states."
+            )
 
     def summarise(
         self, visible: Shaped[AnyArray, "states sites"]

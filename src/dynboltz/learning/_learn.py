@@ -164,6 +164,13 @@ def _learn(
     if metric is not None:
         axes = ("initial condition", "time", "row", "column")
         check_finite("learn", "`metric`", metric, axes)
+    n_times = _times_until(data.times, settings.until)
+    data = data._replace(
+        times=data.times[:n_times],
+        summaries=None if data.summaries is None else data.summaries[:, :n_times],
+    )
+    theta = None if theta is None else theta[:, :n_times]
+    metric = None if metric is None else metric[:, :n_times]
     sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
     for_points, for_samples, for_order, for_judge = sequence.spawn(4)
     report = progress or (lambda _: None)
@@ -197,6 +204,19 @@ def _learn(
     return ReducedModel(
         model, field, time_step, settings.method, settings.substeps, history, learned_times=learned
     )
+
+
+def _times_until(times: Float64[np.ndarray, " times"], until: float | None) -> int:
+    """Number of times up to `until`, those that round to it included."""
+    if until is None:
+        return len(times)
+    n_times = int(np.sum(times <= until + 1e-9 * abs(until)))
+    if n_times < 2:
+        raise ValueError(
+            f"learn: `until` must be at least {times[1]:g}, the second time of the data, got "
+            f"{until:g}."
+        )
+    return n_times
 
 
 def _source(

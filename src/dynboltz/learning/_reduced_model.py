@@ -208,7 +208,8 @@ class ReducedModel:
             parts.append(self._strangers(theta, times, strange))
         if self.learned_times is not None:
             first, last = self.learned_times
-            if times[-1] > last + 1e-9 * abs(last) or np.ptp(times) > (last - first) * (1 + 1e-9):
+            # Times may have been in single precision once.
+            if times[-1] > last + 1e-6 * abs(last) or np.ptp(times) > (last - first) * (1 + 1e-6):
                 parts.append(
                     f"the model was learned from times up to {last:.6g}; what comes later is "
                     "beyond its training"

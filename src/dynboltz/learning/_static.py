@@ -36,6 +36,9 @@ Progress = Callable[[dict], None]
 SMALLEST = 1e-6
 """Norm of moments that residuals are relative to, at least."""
 
+EDGE = 100.0
+"""A coefficient so large leaves no trace of what it forbids: a weight of exp(-100) beside 1."""
+
 
 class InitialFits(NamedTuple):
     r"""Coefficients of single snapshots.
@@ -143,7 +146,13 @@ def fit_initial(
     Raises
     ------
     ValueError
-        If a summary is not finite, or JAX is in single precision.
+        If a summary is not finite or not possible, or JAX is in single precision.
+
+    Warns
+    -----
+    LearningWarning
+        If a fit ends so far out that no sample would differ: the summary is at the edge of what is
+        possible, or beyond.
     """
     check_precision("fit_initial")
     check_finite("fit_initial", "`summaries`", summaries, ("snapshot", "feature"))
@@ -154,8 +163,21 @@ def fit_initial(
             f"fit_initial: `summaries` must have shape (snapshots, {clamped.n_features}), the "
             f"features of `model`, with one snapshot or more; got {summaries.shape}."
         )
+    clamped.check_possible("fit_initial", summaries)
     start = starting_point(model, settings)
     warn_of_idle_units("fit_initial", model, start, settings)
+    theta = _fit_all(solution, clamped, summaries, start, settings)
+    _warn_of_edges("fit_initial", model, theta)
+    return theta
+
+
+def _fit_all(
+    solution: AbstractSolution,
+    clamped: ClampedStatistics,
+    summaries: Float64[np.ndarray, "snapshots features"],
+    start: Float64[np.ndarray, " coefficients"],
+    settings: FitSettings,
+) -> Float64[np.ndarray, "snapshots coefficients"]:
     if settings.optimiser == "natural":
 
         def fit(summaries, starts):
@@ -165,6 +187,21 @@ def fit_initial(
         return in_batches(fit, summaries, np.tile(start, (len(summaries), 1)))
     targets = jnp.asarray(summaries)
     return np.asarray(_descend(solution, clamped, targets, jnp.asarray(start), settings))
+
+
+def _warn_of_edges(
+    where: str, model: LatticeModel, theta: Float64[np.ndarray, "snapshots coefficients"]
+) -> None:
+    far = np.abs(theta) > EDGE
+    if far.any():
+        row, column = np.argwhere(far)[0]
+        warn(
+            f"{where}: {far.any(axis=1).sum()} of {len(theta)} fits end at coefficients beyond "
+            f"{EDGE:g} (first {model.coefficients[column]} = {theta[row, column]:.3g} of snapshot "
+            f"{row}): their summaries are at the edge of what is possible, or such as no "
+            "distribution of the model has. Look at the summaries, or set `prior_strength`.",
+            LearningWarning,
+        )
 
 
 @checked
@@ -304,6 +341,7 @@ def fit_trajectories(
             f"fit_trajectories: `data.summaries` must have {clamped.n_features} features, those of "
             f"`model`, got shape {data.summaries.shape}."
         )
+    clamped.check_possible("fit_trajectories", data.summaries)
     warn_of_idle_units("fit_trajectories", model, data.initial, settings)
     initial, later = jnp.asarray(data.initial), jnp.asarray(data.summaries[:, 1:])
     theta = _follow(solution, clamped, later, initial, settings.prior_strength, settings.steps)

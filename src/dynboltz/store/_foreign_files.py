@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from dynboltz._arguments import checked
+from dynboltz._hints import did_you_mean
 from dynboltz._text import decode_text
 from dynboltz.lattices import Boundary
 
@@ -60,6 +61,7 @@ def read_npz(
             "under the name `state`.",
             key="`state`",
         )
+    _check_near_names(path, arrays)
     names = _names(path, arrays["species"]) if "species" in arrays else None
     return foreign_trajectories(
         path,
@@ -70,6 +72,14 @@ def read_npz(
         boundary=boundary,
         attrs={},
     )
+
+
+def _check_near_names(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise if an array that is not read has nearly the name of one that is missing."""
+    missing = [name for name in (*ARRAYS, "species") if name not in arrays]
+    for name in _npz_names(path):
+        if name not in arrays and (hint := did_you_mean(name, missing)):
+            raise StoreError(path, f"is not read.{hint}", key=f"`{name}`")
 
 
 def npz_time(path: Path) -> np.ndarray | None:

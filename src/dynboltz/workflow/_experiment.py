@@ -287,7 +287,7 @@ class Experiment(AbstractExperiment[ExperimentTable]):
             with in_field(self.source, f"{dotted(('models', name))}.learning.until"):
                 if len(plan.learned_times(self.times)) < 2:
                     raise ValueError(
-                        f"must be at least the time step {self.kernel.time_step:g}, got "
+                        f"must be at least {self.times[:2][-1]:g}, the second time, got "
                         f"{plan.learning.until}."
                     )
             with in_field(self.source, f"{dotted(('models', name))}.learning.velocity_prior"):
