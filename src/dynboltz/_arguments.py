@@ -753,6 +753,8 @@ class _ArrayRule(NamedTuple):
 
     def _with_elements(self, array: Any) -> Any:
         wanted = self.elements.convert
+        if array.dtype == np.float16 and (wanted is None or wanted.kind == "f"):
+            array = array.astype(np.float32)  # half precision overflows at 65504
         if wanted is None or array.dtype == wanted:
             return array
         same_kind = _kind(array) == wanted.kind and array.dtype.itemsize <= 8

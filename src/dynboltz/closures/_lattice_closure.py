@@ -95,9 +95,15 @@ class LatticeClosure(Closure[Moment]):
         Raises
         ------
         ValueError
-            If a term does not fit the lattice, names a species or layer that is not there, or
-            has sites too far apart for the pair closure.
+            If values have another number of moments, or a term does not fit the lattice, names a
+            species or layer that is not there, or has sites too far apart for the pair closure.
         """
+        if values.shape[-1:] != (len(self.moments),):
+            raise ValueError(
+                f"LatticeClosure.predict_terms: `values` must have one entry for each of the "
+                f"{len(self.moments)} moments, {', '.join(map(str, self.moments))}, on the last "
+                f"axis; got shape {values.shape}."
+            )
         TermCounter(self.lattice, [self.factorisation.sites.species], terms)
         geometry = self.factorisation.sites.geometry
         expressions = []

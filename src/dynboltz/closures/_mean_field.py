@@ -21,6 +21,8 @@ RELATIVE_TOLERANCE = 1e-10
 ABSOLUTE_TOLERANCE = 1e-12
 """Of the densities [per site], far below the error of the closure itself."""
 
+MOST_STEPS = 1e9
+"""More steps of the collision kernel than that would take days."""
 OFF_GRID = 1e-6
 """Largest distance of a recorded time from a whole number of steps, in steps."""
 
@@ -278,11 +280,12 @@ def _steps(
 
 
 def _whole_steps(times: Float64[np.ndarray, " times"], dt: float) -> Int64[np.ndarray, " times"]:
-    steps = np.rint(times / dt)
-    if np.any(np.abs(times / dt - steps) > OFF_GRID):
+    with np.errstate(over="ignore", invalid="ignore"):
+        steps = np.rint(times / dt)
+    if not np.all(steps < MOST_STEPS) or np.any(np.abs(times / dt - steps) > OFF_GRID):
         raise ValueError(
-            f"mean_field: the collision kernel records after whole steps of `dt` = {dt}; got the "
-            f"times {times}."
+            f"mean_field: the collision kernel records after whole steps of `dt` = {dt}, at most "
+            f"{MOST_STEPS:.0e} of them; got the times {times}."
         )
     return steps.astype(np.int64)
 

@@ -10,7 +10,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
-from dynboltz._arguments import checked
+from dynboltz._arguments import checked, is_traced
+from dynboltz._numbers import check_finite
 from dynboltz.distributions import LatticeModel
 from dynboltz.dynamics import AbstractVectorField, unlimited
 from dynboltz.lattices import TermCounter
@@ -49,6 +50,8 @@ class SampledEntropicMatching(AbstractVectorField):
 
     def __call__(self, theta: Float[Array, " coefficients"]) -> Float[Array, " coefficients"]:
         r"""Time derivative $d\theta/dt$ [1/time] at one point."""
+        if not is_traced(theta):
+            check_finite("SampledEntropicMatching", "`theta`", theta, ("coefficient",))
         n, n_terms = len(self.coefficients), len(self.drift.terms)
         shapes = (
             jax.ShapeDtypeStruct((n, n), theta.dtype),

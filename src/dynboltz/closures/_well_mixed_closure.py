@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64, Shaped
 
 from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
 from dynboltz.moments import MomentEquations, RawMoment, rate_constants, well_mixed_equations
 from dynboltz.reactions import ReactionNetwork
 
@@ -33,7 +34,8 @@ class WellMixedClosure(Closure[RawMoment]):
         Raises
         ------
         ValueError
-            If there is another number of species.
+            If there is another number of species, or a number is negative, not finite or so large
+            that its powers are not.
         """
         species = self.equations.network.species
         if numbers.shape[1] != len(species):
@@ -41,8 +43,20 @@ class WellMixedClosure(Closure[RawMoment]):
                 f"WellMixedClosure.estimate_initial: `numbers` must have a column for each of "
                 f"{', '.join(species)}, got shape {numbers.shape}."
             )
+        if numbers.dtype.kind not in "iuf":
+            raise TypeError(
+                "WellMixedClosure.estimate_initial: `numbers` must hold real numbers, got an array "
+                f"of {numbers.dtype}."
+            )
         exponents = np.array([_powers(moment, species) for moment in self.moments])
-        return np.prod(numbers.astype(np.float64)[:, None] ** exponents, axis=2)
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = np.prod(numbers.astype(np.float64)[:, None] ** exponents, axis=2)
+        if np.any(numbers < 0) or not np.all(np.isfinite(found)):
+            raise ValueError(
+                "WellMixedClosure.estimate_initial: `numbers` must be finite, not negative, and "
+                f"have finite powers; got from {numbers.min()} to {numbers.max()}."
+            )
+        return found
 
 
 @checked
@@ -100,6 +114,8 @@ def well_mixed_closure(
             f"got {order}."
         )
     equations = well_mixed_equations(network, order)
+    for name, rate in (rates or {}).items():
+        check_finite("well_mixed_closure", f"`rates`, {name}", np.asarray(rate))
     system = equations.numeric(rate_constants(network) if rates is None else rates)
     species = network.species
     velocity = ClosedMoments.of(

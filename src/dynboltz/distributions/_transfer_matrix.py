@@ -212,8 +212,8 @@ class TransferMatrix(AbstractSolution):
         span = (np.abs(theta) @ self._largest_counts + self._hidden_span).max()
         if span * self.model.lattice.n_sites > -NEVER / 1e5:
             raise ValueError(
-                f"TransferMatrix: the coefficients {theta} are too large to tell the weights of "
-                "states apart in floating-point numbers."
+                f"TransferMatrix: the coefficients `theta` = {theta} are too large to tell the "
+                "weights of states apart in floating-point numbers."
             )
         log_smallest = math.log(np.finfo(jnp.asarray(theta).dtype).tiny)
         return bool(3 * (self.window - 1) * span > -log_smallest)

@@ -110,7 +110,7 @@ class L2(eqx.Module):
         penalty
             $\lambda_r \sum_n w_n |\theta(t_n) - \bar\theta(t_n)|^2$ of each initial condition.
         """
-        return self.strength * jnp.sum(self._deviation(theta) ** 2, axis=-1) @ weights
+        return self.strength * jnp.sum(jnp.square(self._deviation(theta)), axis=-1) @ weights
 
     def gradient(
         self, theta: Float[AnyArray, "*batch times coefficients"]

@@ -70,6 +70,7 @@ class Equation(eqx.Module):
         local, flux
             $l$ and $f$.
         """
+        slopes = slopes.astype(arguments.dtype)
         diffusion, changes = jax.vmap(
             lambda slope: jax.jvp(self.laplacian, (arguments,), (slope,))
         )(slopes)

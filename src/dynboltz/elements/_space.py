@@ -16,6 +16,9 @@ from dynboltz.particles import Box
 
 from ._axis import AxisElements, Family
 
+LARGEST_POINT = 1e30
+"""Cubics of larger coordinates, along three axes, are beyond double precision."""
+
 
 @runtime_checkable
 class FunctionSpace(Protocol):
@@ -144,6 +147,10 @@ class ElementSpace:
             Order of the derivative along each axis, 0 to 2; none by default.
         """
         check_finite("ElementSpace.evaluate", "`points`", points)
+        if np.any(np.abs(points) > LARGEST_POINT):
+            raise ValueError(
+                f"ElementSpace.evaluate: `points` must be points of the box, got {points.max():g}."
+            )
         orders = derivative or (0,) * len(self.axes)
         if len(orders) != len(self.axes):
             raise ValueError(

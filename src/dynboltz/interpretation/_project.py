@@ -150,7 +150,13 @@ def _differences(
     n = values.field.shape[1]
     if reference is None:
         return [None] * n
-    other = values_at(reference, np.concatenate(paths))
+    try:
+        other = values_at(reference, np.concatenate(paths))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"project: the reference {reference.name!r} must return numbers for coefficients; it "
+            f"raised: {error}"
+        ) from error
     if not np.all(np.isfinite(other)):
         raise ValueError(
             f"project: the reference {reference.name!r} is not finite on these points."

@@ -80,10 +80,12 @@ def trajectory_errors(
     Raises
     ------
     ValueError
-        As `dynboltz.dynamics.integrate`.
+        If there is no trajectory, or as `dynboltz.dynamics.integrate`.
     FloatingPointError
         If a solution of the field is not finite, or so large that its square is not.
     """
+    if not len(trajectories):
+        raise ValueError("trajectory_errors: `trajectories` must hold one or more, got none.")
     found = np.asarray(
         integrate(field, trajectories[:, 0], times, method=method, substeps=substeps)
     )

@@ -56,7 +56,8 @@ class Linearised(NamedTuple):
         """
         with np.errstate(all="ignore"):
             try:
-                metric = np.linalg.inv(covariance)
+                # LAPACK has no half precision.
+                metric = np.linalg.inv(covariance.astype(np.result_type(covariance, np.float32)))
             except np.linalg.LinAlgError:
                 metric = np.full(covariance.shape, np.nan)
         if not np.all(np.isfinite(metric)):

@@ -83,6 +83,7 @@ class MomentRegression(NamedTuple):
         """
         if isinstance(step, float | int):
             check_positive("MomentRegression.velocity", "step", step)
+        theta = theta.astype(jnp.result_type(theta, self.matrix))
         rate = jnp.dot(self.matrix, self.patterns(theta))
         features = self.solution.expected_summary(theta)
         clamped = ClampedStatistics(self.solution.model)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float64
 
 from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
 from dynboltz._typing import AnyArray
 from dynboltz.dynamics import HermiteField, HermiteFunction, HermiteGrid
 
@@ -51,7 +52,14 @@ def move_rows(
 def allocate_with_margin(
     field: HermiteField, thetas: Float64[np.ndarray, "points coefficients"]
 ) -> HermiteField:
-    """Allocate the cells of some points and all cells that touch them."""
+    """Allocate the cells of some points and all cells that touch them.
+
+    Raises
+    ------
+    ValueError
+        If a coefficient is not finite.
+    """
+    check_finite("allocate_with_margin", "`thetas`", thetas, ("point", "coefficient"))
     functions = tuple(
         function.allocate(_around(function.grid, thetas[:, field.arguments(function)]))
         for function in field.functions

@@ -60,6 +60,11 @@ def robust_covariance(
     White (1982), Econometrica 50, 1.
     """
     where = "robust_covariance"
+    if isinstance(source, type):
+        raise TypeError(
+            f"{where}: `source` must be a source of likelihoods, got the class {source.__name__}; "
+            "make one of it."
+        )
     check_solver(where, field, initial, solution, len(weights))
     sizes: dict[str, Any] = {"times": len(weights), "coefficients": initial.shape[1]}
     annotation = Float64[np.ndarray, "_replicas times coefficients"]

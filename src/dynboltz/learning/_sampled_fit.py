@@ -18,7 +18,13 @@ from ._data import TrainingData, check_data, read_states
 from ._natural_step import fading_rate, natural_step, remembered
 from ._phases import HiddenAverage
 from ._settings import FitSettings
-from ._static import InitialFits, Progress, starting_point, warn_of_idle_units
+from ._static import (
+    InitialFits,
+    Progress,
+    check_any_states,
+    starting_point,
+    warn_of_idle_units,
+)
 
 DAMPING = 1e-3
 """Added to the metric, relative to its diagonal."""
@@ -149,6 +155,7 @@ def fit_initial_persistent(
     """
     shape = ("snapshots", "replicas", model.lattice.n_sites)
     states = check_states("fit_initial_persistent", states, model.species[0], shape)
+    check_any_states("fit_initial_persistent", states)
     fit = _SnapshotFit(GibbsSampler(model), settings)
     start = starting_point(model, settings)
     warn_of_idle_units("fit_initial_persistent", model, start, settings)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Float64, Shaped
+from jaxtyping import Float64, Shaped, UInt8
 
 from dynboltz._arguments import checked
 from dynboltz._numbers import check_finite, check_precision
@@ -189,6 +189,15 @@ def _fit_all(
     return np.asarray(_descend(solution, clamped, targets, jnp.asarray(start), settings))
 
 
+def check_any_states(where: str, states: UInt8[np.ndarray, "snapshots replicas sites"]) -> None:
+    """Raise unless there are snapshots, each with a replica."""
+    if 0 in states.shape[:2]:
+        raise ValueError(
+            f"{where}: `states` must have one or more snapshots and replicas, got shape "
+            f"{states.shape}."
+        )
+
+
 def _warn_of_edges(
     where: str, model: LatticeModel, theta: Float64[np.ndarray, "snapshots coefficients"]
 ) -> None:
@@ -265,6 +274,7 @@ def fit_initial_contrastive(
     check_precision("fit_initial_sampled")
     shape = ("snapshots", "replicas", model.lattice.n_sites)
     states = check_states("fit_initial_sampled", states, model.species[0], shape)
+    check_any_states("fit_initial_sampled", states)
     n_snapshots, n_replicas, n_sites = states.shape
     batch = min(settings.batch or n_replicas, n_replicas)
     sampler = GibbsSampler(model)
