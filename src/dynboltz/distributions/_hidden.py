@@ -91,6 +91,7 @@ class HiddenLayer:
         self, theta: Float[AnyArray, " coefficients"], counts: Int64[np.ndarray, "... terms"]
     ) -> Float[Array, " ..."]:
         r"""Log weight of a unit, $\ln(1 + \sum_\beta e^{f_\beta})$, for given integers."""
+        self._check_coefficients("HiddenLayer.free_energy", theta)
         coefficients, species = np.array(self.coefficients, int), np.array(self.species, int)
         empty = jnp.zeros(counts.shape[:-1], theta.dtype)
         fields = [
@@ -105,6 +106,7 @@ class HiddenLayer:
         histograms: Float64[np.ndarray, "rows codes"],
     ) -> Float64[np.ndarray, "rows terms"]:
         r"""Mean of each term, $\sum_c w_c\, n_t(c)\, p(\beta_t \mid c)$, for weights of codes."""
+        self._check_coefficients("HiddenLayer.moments", theta)
         check_finite("HiddenLayer.moments", "`theta`", theta)
         check_finite("HiddenLayer.moments", "`histograms`", histograms)
         occurring = np.flatnonzero(histograms.any(axis=0))
@@ -116,6 +118,15 @@ class HiddenLayer:
         for t, s in enumerate(self.species):
             moments[:, t] = occupied[s] @ counts[:, t]
         return moments
+
+    def _check_coefficients(self, where: str, theta: Float[AnyArray, "*rows coefficients"]) -> None:
+        """Raise unless there are the coefficients that the terms name."""
+        least = max(self.coefficients) + 1
+        if theta.shape[-1] < least:
+            raise ValueError(
+                f"{where}: `theta` must hold all coefficients of the model, at least {least}, "
+                f"got {theta.shape[-1]}."
+            )
 
 
 def label_weights(
@@ -239,10 +250,16 @@ class Surroundings:
     model
         The model.
     layer
-        The terms of these units.
+        The terms of these units, one of `hidden_layers(model)`.
+
+    Raises
+    ------
+    ValueError
+        If the layer is one of another model.
     """
 
     def __init__(self, model: LatticeModel, layer: HiddenLayer) -> None:
+        _check_layer(model, layer)
         coupled = [(t, p) for t, products in enumerate(layer.products) for p in products if p]
         radix = np.ones(len(layer.products), dtype=np.int64)
         for t in range(len(radix) - 2, -1, -1):
@@ -271,6 +288,25 @@ class Surroundings:
         else:
             _histogram(visible, self._tables, self._weights, self._cells, histogram)
         return histogram
+
+
+def _check_layer(model: LatticeModel, layer: HiddenLayer) -> None:
+    """Raise unless the terms of hidden units can be those of a model."""
+    factors = [f for products in layer.products for product in products for f in product]
+    fits = (
+        0 < layer.number < len(model.layers)
+        and layer.n_species == len(model.layers[layer.number].species)
+        and layer.units.size == model.lattice.n_sites
+        and all(k < len(model.terms) for k in layer.coefficients)
+        and all(f.species in model.species[0] for f in factors)
+        and all(len(f.offset) == model.lattice.dim for f in factors)
+    )
+    if not fits:
+        raise ValueError(
+            f"Surroundings: `layer` must be one of `hidden_layers(model)`, got {layer.units.size} "
+            f"units of layer {layer.number} for a model of {len(model.layers)} layers of "
+            f"{model.lattice.n_sites} sites with the coefficients {', '.join(model.coefficients)}."
+        )
 
 
 class _Partners(NamedTuple):

@@ -209,7 +209,7 @@ class PointProcessModel:
             sums = np.zeros((*points[some].shape[:2], n_monomials))
             add_insertions(positions[some], labels[some], points[some], number, self.tables, sums)
             flattened = np.asarray(self.matrix.T @ sums.reshape(-1, n_monomials).T)
-            found[some] = flattened.T.reshape(*sums.shape[:2], -1)
+            found[some] = flattened.T.reshape(*sums.shape[:2], len(self.coefficients))
         return found
 
     def check_patterns(self, patterns: PointPatterns) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import final
+from typing import Any, final
 
 import jax
 import jax.numpy as jnp
@@ -119,6 +119,7 @@ class TransferMatrix(AbstractSolution):
             Further log weights of the surroundings of the units of each hidden layer, by code.
         """
         check_precision("TransferMatrix")
+        theta = _at_least_single(theta)
         total = jnp.asarray(self._visible, theta.dtype) @ theta
         for number, (layer, width, codes) in enumerate(self._hidden):
             if width + beyond <= self.window:
@@ -144,6 +145,7 @@ class TransferMatrix(AbstractSolution):
         potentials: tuple[Float[Array, " codes"], ...] | None = None,
     ) -> Float[Array, " tuples"]:
         """Log weights of the last `window - 1` sites of a closed chain."""
+        theta = _at_least_single(theta)
         total = jnp.zeros(self.n_labels ** (self.window - 1), theta.dtype)
         for beyond in range(1, self.window):
             weights = self.window_log_weights(theta, beyond, potentials)
@@ -153,22 +155,26 @@ class TransferMatrix(AbstractSolution):
 
     def log_partition(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, ""]:
         r"""Log partition function $\ln Z(\theta)$ of the whole chain."""
+        theta = _at_least_single(theta)
         return self._log_partition(theta, None, by_logarithms=self._vanishes(theta))
 
     def moments(self, theta: Float[AnyArray, " coefficients"]) -> Float[Array, " coefficients"]:
         r"""Moments $\tilde\mu_k = \langle s_k \rangle$ per visible site."""
+        theta = _at_least_single(theta)
         return _moments(self, theta, self._vanishes(theta))
 
     def fisher(
         self, theta: Float[AnyArray, " coefficients"]
     ) -> Float[Array, "coefficients coefficients"]:
         r"""Fisher metric $G_{kl} = \mathrm{Cov}(s_k, s_l)$ per visible site."""
+        theta = _at_least_single(theta)
         return _fisher(self, theta, self._vanishes(theta))
 
     def batch_moments(
         self, thetas: Float[np.ndarray, "rows coefficients"]
     ) -> Float[np.ndarray, "rows coefficients"]:
         """Moments at many coefficients."""
+        thetas = _at_least_single(thetas)
         by_logarithms = self._vanishes(thetas)
         return in_batches(lambda rows: _batch_moments(self, rows, by_logarithms), thetas)
 
@@ -176,6 +182,7 @@ class TransferMatrix(AbstractSolution):
         self, thetas: Float[np.ndarray, "rows coefficients"]
     ) -> Float[np.ndarray, "rows coefficients coefficients"]:
         """Fisher metric at many coefficients."""
+        thetas = _at_least_single(thetas)
         by_logarithms = self._vanishes(thetas)
         return in_batches(lambda rows: _batch_fisher(self, rows, by_logarithms), thetas)
 
@@ -183,6 +190,7 @@ class TransferMatrix(AbstractSolution):
         self, theta: Float[AnyArray, " coefficients"]
     ) -> Float[Array, " features"]:
         """Expectation of the summary that `ClampedStatistics` makes of a visible state."""
+        theta = _at_least_single(theta)
         hidden_terms = {index for layer, _, _ in self._hidden for index in layer.coefficients}
         visible = [k for k in range(len(theta)) if k not in hidden_terms]
         none = tuple(jnp.zeros(len(layer.codes), theta.dtype) for layer, _, _ in self._hidden)
@@ -209,7 +217,7 @@ class TransferMatrix(AbstractSolution):
         """
         if isinstance(theta, jax.core.Tracer):
             return False
-        span = (np.abs(theta) @ self._largest_counts + self._hidden_span).max()
+        span = (np.abs(theta) @ self._largest_counts + self._hidden_span).max(initial=0.0)
         if span * self.model.lattice.n_sites > -NEVER / 1e5:
             raise ValueError(
                 f"TransferMatrix: the coefficients `theta` = {theta} are too large to tell the "
@@ -230,6 +238,13 @@ class TransferMatrix(AbstractSolution):
     def _hidden_span(self) -> float:
         """What a choice between states adds to the log weights of the hidden units of a window."""
         return math.fsum(math.log(1 + layer.n_species) for layer, _, _ in self._hidden)
+
+
+def _at_least_single(theta: Any) -> Any:
+    """Coefficients in double precision in place of half: `NEVER` is beyond half precision."""
+    if jnp.finfo(theta.dtype).bits < 32:
+        return theta.astype(jax.dtypes.canonicalize_dtype(float))
+    return theta
 
 
 @functools.partial(jax.jit, static_argnums=(0, 2))

@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float, Float64
 
-from dynboltz._arguments import checked
+from dynboltz._arguments import check_memory, check_range, checked
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import PointProcessModel
 from dynboltz.particles import PointPatterns
@@ -139,6 +139,8 @@ class BirthDeathMove:
             )
         start = chains.patterns
         self.model.check_patterns(start)
+        n_bytes = (n_records + 1) * (start.positions.nbytes + start.labels.size)
+        check_memory("BirthDeathMove.record", "n_records", n_records, n_bytes)
         n_coefficients = len(self.model.coefficients)
         names = f", those of {tuple(self.model.spaces)}"
         rows = coefficient_rows("BirthDeathMove", theta, names, n_coefficients, len(chains))
@@ -171,13 +173,17 @@ class BirthDeathMove:
         chains, theta, n_proposals
             As for `record`.
         n_samples
-            Number of samples.
+            Number of samples, at least 1.
 
         Raises
         ------
         ValueError, CondensationError
-            As for `advance`.
+            As for `advance`, or if the statistics of so many samples are larger than the memory.
         """
+        where = "BirthDeathMove.record_statistics"
+        check_range(where, "n_samples", n_samples, least=1)
+        n_bytes = 8 * n_samples * len(chains) * len(self.model.coefficients)
+        check_memory(where, "n_samples", n_samples, n_bytes)
         batch = max(1, _MAX_BATCH // chains.patterns.positions.size)
         values = []
         for first in range(0, n_samples, batch):

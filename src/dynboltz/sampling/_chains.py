@@ -9,7 +9,7 @@ import numba
 import numpy as np
 from jaxtyping import Float, Shaped, UInt8, UInt64
 
-from dynboltz._arguments import checked
+from dynboltz._arguments import check_memory, checked
 from dynboltz._compiled import compiled
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
@@ -17,6 +17,8 @@ from dynboltz.lattices import bounded, streams
 
 from ._gibbs import GibbsSampler, with_hidden
 from ._tables import unit_exists
+
+_STREAM = 32  # bytes of the state of a generator
 
 
 @final
@@ -63,10 +65,18 @@ def start_random(
     Raises
     ------
     ValueError
-        If there is no chain.
+        If there is no chain, or the chains are larger than the memory.
     """
+    return _start_random("start_random", model, n_chains, seed)
+
+
+def _start_random(
+    where: str, model: LatticeModel, n_chains: int, seed: int | np.random.SeedSequence
+) -> Chains:
     if n_chains < 1:
-        raise ValueError(f"start_random: `n_chains` must be at least 1, got {n_chains}.")
+        raise ValueError(f"{where}: `n_chains` must be at least 1, got {n_chains}.")
+    n_bytes = n_chains * (_STREAM + len(model.layers) * model.lattice.n_sites)
+    check_memory(where, "n_chains", n_chains, n_bytes)
     random = streams(seed, n_chains)
     states = np.empty((len(model.layers), n_chains, model.lattice.n_sites), dtype=np.uint8)
     n_labels = np.array([len(layer.species) + 1 for layer in model.layers])
@@ -109,9 +119,9 @@ def start_spread(
     Raises
     ------
     ValueError
-        If there is no chain.
+        If there is no chain, or the chains are larger than the memory.
     """
-    chains = start_random(model, n_chains, seed=seed)
+    chains = _start_random("start_spread", model, n_chains, seed)
     n_labels = len(model.layers[0].species) + 1
     kind = np.arange(n_chains) % (n_labels + 1)
     for label in range(n_labels):

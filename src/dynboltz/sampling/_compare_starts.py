@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import Term
 
@@ -135,7 +136,21 @@ def compare_starts(
 def compare_values(
     values: Mapping[str, Float64[np.ndarray, "_chains samples moments"]], names: tuple[str, ...]
 ) -> StartComparison:
-    """Compare values along chains from several kinds of start, see `compare_starts`."""
+    """Compare values along chains from several kinds of start, see `compare_starts`.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite, or there are too few starts, chains or samples.
+    """
+    check_numbers("compare_values", values=(len(values), 1))
+    for name, v in values.items():
+        if v.shape[0] < 1 or v.shape[1] < 4:
+            raise ValueError(
+                f"compare_values: `values[{name!r}]` must hold at least 1 chain of 4 samples, got "
+                f"the shape {v.shape}."
+            )
+        check_finite("compare_values", f"`values[{name!r}]`", v, ("chain", "sample", "moment"))
     estimates = {name: summarise_statistics(v, names) for name, v in values.items()}
     together = np.concatenate(list(values.values()))
     samples_a_chain = effective_sample_size(together) / len(together)

@@ -114,13 +114,15 @@ def short_run_moments(
     Raises
     ------
     ValueError
-        If `k` is less than 1; otherwise as for `GibbsSampler.sweep`.
+        If `k` is less than 1 or there are no data; otherwise as for `GibbsSampler.sweep`.
 
     References
     ----------
     Ernst et al. (2019), Sec. IV B.
     """
     _check_sweeps("short_run_moments", k)
+    if not len(visible):
+        raise ValueError("short_run_moments: `visible` must hold at least one state, got none.")
     of_data, of_chains = child_seeds(seed, 2)
     data = start_from_data(sampler.model, visible, seed=of_data)
     awake = _draw_hidden(sampler, data, theta, hidden_sweeps)

@@ -10,7 +10,7 @@ from typing import Literal, final
 import numpy as np
 from jaxtyping import Float, Float64, Shaped
 
-from dynboltz._arguments import checked
+from dynboltz._arguments import check_memory, checked
 from dynboltz._digits import against
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
@@ -179,6 +179,8 @@ def record_statistics(
     thin: int,
 ) -> Float64[np.ndarray, "chains samples moments"]:
     """Statistics along the chains, a batch of records at a time."""
+    n_bytes = 8 * n_samples * len(chains) * len(observed.coefficients)
+    check_memory("GibbsSampler", "n_samples", n_samples, n_bytes)
     batch = max(1, MAX_BATCH // chains.states.size)
     values = []
     for first in range(0, n_samples, batch):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Shaped, UInt8
 
-from dynboltz._arguments import checked
+from dynboltz._arguments import check_memory, check_range, checked
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import Lattice, check_states
 
@@ -32,7 +32,7 @@ def random_counts(
     counts
         Number of particles of each species; none of those left out.
     n_replicas
-        Number of states.
+        Number of states, not negative.
     seed
         Seed. Replica `i` does not depend on `n_replicas`.
 
@@ -40,8 +40,10 @@ def random_counts(
     ------
     ValueError
         If `counts` names an unknown species, has a negative number, or more particles than there
-        are sites.
+        are sites; if `n_replicas` is negative, or the states are larger than the memory.
     """
+    check_range("random_counts", "n_replicas", n_replicas, least=0)
+    check_memory("random_counts", "n_replicas", n_replicas, n_replicas * lattice.n_sites)
     for name, count in counts.items():
         if name not in species or count < 0:
             raise ValueError(

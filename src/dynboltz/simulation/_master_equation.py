@@ -18,6 +18,7 @@ from scipy import sparse
 
 from dynboltz._arguments import checked
 from dynboltz._digits import against
+from dynboltz._numbers import check_finite
 from dynboltz.lattices import Lattice
 from dynboltz.reactions import ReactionNetwork
 
@@ -102,9 +103,9 @@ class CollisionStep:
         Raises
         ------
         ValueError
-            If `p` does not have one entry a state.
+            If `p` does not have one entry a state, or one is not finite.
         """
-        _check_distribution("CollisionStep.apply", p, self.begin.size)
+        _check_distribution("CollisionStep.apply", "p", p, self.begin.size)
         extended = np.zeros(self.end.size)
         extended[self.begin] = _propagate(self.generator, p, self.dt)
         for _ in range(self.n_attempts):
@@ -240,9 +241,9 @@ def evolve(
     Raises
     ------
     ValueError
-        If `p0` does not fit the generator, or the times are negative, not finite or out of order.
+        If `p0` does not fit the generator or is not finite, or the times are negative, not finite or out of order.
     """
-    _check_distribution("evolve", p0, generator.diagonal().size)
+    _check_distribution("evolve", "p0", p0, generator.diagonal().size)
     steps = np.diff(times, prepend=0.0)
     if not np.all(np.isfinite(times)) or np.any(steps < 0):
         raise ValueError(f"evolve: `times` must be finite, not negative and in order, got {times}.")
@@ -283,12 +284,13 @@ def _uniformise(generator, p, fastest, time):
     return total
 
 
-def _check_distribution(where: str, p: np.ndarray, n_states: int) -> None:
+def _check_distribution(where: str, name: str, p: np.ndarray, n_states: int) -> None:
     if p.shape != (n_states,):
         raise ValueError(
             f"{where}: the distribution must have shape ({n_states},), one probability a state, "
             f"got {p.shape}."
         )
+    check_finite(where, f"`{name}`", p, ("state",))
 
 
 def _hop_rates(species: tuple[str, ...], hop_rate: float | Mapping[str, float]) -> list[float]:

@@ -97,7 +97,7 @@ def simulate(
     kernel.check(network)
     states = initial_states("simulate", initial, lattice, network.species, "initial")
     terms = neighbour_moments(network.species, lattice.dim) if moments is None else moments
-    counter = TermCounter(lattice, [network.species], terms)
+    counter = _counter(lattice, network, terms)
     n_replicas, n_times = states.shape[0], n_steps + 1
     records = Records(
         counter.tables,
@@ -108,6 +108,15 @@ def simulate(
     kernel.run(network, lattice, initial=states, random=random, records=records)
     times = kernel.time_step * np.arange(n_times)
     return Trajectories(times, records.states, records.moments, tuple(t.name for t in terms))
+
+
+def _counter(lattice: Lattice, network: ReactionNetwork, terms: Sequence[Term]) -> TermCounter:
+    try:
+        return TermCounter(lattice, [network.species], terms)
+    except ValueError as error:
+        raise ValueError(
+            f"simulate: `moments` must fit the lattice and the species. {error}"
+        ) from error
 
 
 def _check_sizes(network: ReactionNetwork, lattice: Lattice, n_steps: int) -> None:

@@ -42,6 +42,7 @@ def calls() -> dict[str, Any]:
         "ClampedStatistics.batch_moments": call(
             clamped, theta=np.stack([deep_theta] * 2), summaries=summaries
         ),
+        "ClampedStatistics.check_possible": call(clamped, where="fit", summaries=summaries),
         "ClampedStatistics.log_weight": call(clamped, theta=deep_theta, summary=summaries[0]),
         "ClampedStatistics.moments": call(clamped, theta=deep_theta, summary=summaries[0]),
         "ClampedStatistics.summarise": call(clamped, visible=visible),
