@@ -277,3 +277,23 @@ def test_transfer_matrix_refuses_what_it_cannot_solve():
         TransferMatrix(chain.with_terms([lateral]))
     with pytest.raises(ValueError, match="more than 4194304"):
         Enumeration(LatticeModel.from_names(Lattice((30,)), ["A"], ["b.A"]))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("boundary", ["periodic", "closed"])
+def test_coefficients_in_half_precision_are_computed_in_double(boundary):
+    model = LatticeModel.from_names(Lattice((5,), boundary), ["A"], ["b.A", "J.A.A"])
+    solution, half = TransferMatrix(model), np.array([0.5, -0.25], np.float16)  # both exact
+    theta = half.astype(float)
+    for method in ("log_partition", "free_energy", "moments", "fisher", "window_log_weights"):
+        found, expected = getattr(solution, method)(half), getattr(solution, method)(theta)
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(
+        solution.batch_fisher(half[None]), solution.batch_fisher(theta[None])
+    )
+
+
+def test_no_coefficients_have_no_moments():
+    solution = TransferMatrix(LatticeModel.from_names(Lattice((5,)), ["A"], ["b.A", "J.A.A"]))
+    assert solution.batch_moments(np.zeros((0, 2))).shape == (0, 2)
+    assert solution.batch_fisher(np.zeros((0, 2))).shape == (0, 2, 2)

@@ -160,3 +160,33 @@ def test_probabilities_of_single_units_by_enumeration(kind, boundary):
         for place, site in itertools.product(range(5), np.flatnonzero(exists)):
             expected = conditional_by_enumeration(exact, theta, states[:, place], number, int(site))
             np.testing.assert_allclose(probabilities[:, place, site], expected[1:], atol=1e-13)
+
+
+@pytest.mark.parametrize("make_model", [plane, triples])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v: v[:, :-1], "must have shape"),
+        (lambda v: np.full_like(v, 200), "got 200"),
+    ],
+)
+def test_states_of_another_model_have_no_histogram(make_model, change, message):
+    model = make_model("periodic")
+    surroundings = Surroundings(model, hidden_layers(model)[0])
+    with pytest.raises(ValueError, match=f"Surroundings.histogram: `visible` .*{message}"):
+        surroundings.histogram(change(random_states(model, 2)))
+
+
+@pytest.mark.parametrize("other", [plane("periodic", (3, 3)), triples("closed"), cube("closed")])
+def test_layers_of_another_model_are_refused(other):
+    (layer,) = hidden_layers(plane("periodic"))
+    with pytest.raises(ValueError, match="Surroundings: `layer` must be one of `hidden_layers"):
+        Surroundings(other, layer)
+
+
+def test_hidden_layers_need_all_coefficients():
+    (layer,) = hidden_layers(cube("closed"))
+    with pytest.raises(ValueError, match=r"HiddenLayer.free_energy: `theta` .* at least 3, got 2"):
+        layer.free_energy(np.zeros(2), layer.codes)
+    with pytest.raises(ValueError, match=r"HiddenLayer.moments: `theta` .* at least 3, got 0"):
+        layer.moments(np.zeros((1, 0)), np.ones((1, len(layer.codes))))

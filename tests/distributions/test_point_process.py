@@ -217,3 +217,10 @@ def test_patterns_and_pairs_that_do_not_fit_are_refused():
         model.statistics(random_patterns(Box((1.0,), "reflecting"), seed=0))
     with pytest.raises(ValueError, match="must not interact"):
         PoissonSolution(model)
+
+
+def test_no_points_to_insert_give_no_statistics():
+    model = two_species(1, "periodic")
+    patterns = random_patterns(model.box, seed=0)
+    found = model.insertions(patterns, "A", np.zeros((len(patterns.labels), 0, 1)))
+    assert found.shape == (len(patterns.labels), 0, len(model.coefficients))

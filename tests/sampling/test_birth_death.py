@@ -285,3 +285,15 @@ def test_what_does_not_fit_is_refused():
     full = PointPatterns(np.ones((1, 4, 1)), np.ones((1, 4), dtype=np.uint8), ("A",), model.box)
     with pytest.raises(ValueError, match="at most 3"):
         start_from_patterns(model, full, 3, seed=9)
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "message"), [(0, "at least 1, got 0"), (2**62, "needs .* of memory")]
+)
+def test_numbers_of_records_beyond_the_memory_are_refused(n_samples, message):
+    model = ring(5.0, RadialSpace(0.5, 2, "P1"))
+    sampler, chains = BirthDeathMove(model), start_empty(model, 3, 10, seed=9)
+    with pytest.raises(ValueError, match=f"`n_samples` .*{message}"):
+        sampler.record_statistics(chains, np.zeros(3), 1, n_samples)
+    with pytest.raises(ValueError, match=r"`n_records` = .* of memory"):
+        sampler.record(chains, np.zeros(3), 1, 2**62)

@@ -9,8 +9,11 @@ from dynboltz.sampling import (
     Chains,
     GibbsSampler,
     compare_starts,
+    compare_values,
+    estimate_moments,
     start_from_data,
     start_random,
+    start_spread,
 )
 
 CHAIN = LatticeModel.from_names(Lattice((50,)), ["A"], ["b.A", "J.A.A"])
@@ -77,3 +80,30 @@ def test_chains_that_never_move_differ_infinitely():
 def test_too_few_starts_are_refused(starts, message):
     with pytest.raises(ValueError, match=f"compare_starts: {message}"):
         compare_starts(GibbsSampler(CHAIN), np.zeros(2), starts, n_samples=4, burn_in=0)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "`values` must be at least 1"),
+        ({"a": np.zeros((0, 4, 1))}, r"at least 1 chain of 4 samples, got the shape \(0, 4, 1\)"),
+        ({"a": np.zeros((2, 3, 1))}, r"at least 1 chain of 4 samples, got the shape \(2, 3, 1\)"),
+        ({"a": np.full((2, 4, 1), np.inf)}, r"`values\['a'\]` must be finite, got inf at chain 0"),
+    ],
+)
+def test_values_without_meaning_are_refused(values, message):
+    with pytest.raises(ValueError, match=f"compare_values: .*{message}"):
+        compare_values(values, ("A",))
+
+
+@pytest.mark.parametrize("start", [start_spread, start_random])
+def test_more_chains_than_fit_the_memory_are_refused(start):
+    with pytest.raises(ValueError, match=f"{start.__name__}: `n_chains` = .* of memory"):
+        start(CHAIN, 10**12, seed=1)
+
+
+def test_more_samples_than_fit_the_memory_are_refused():
+    with pytest.raises(ValueError, match=r"`n_samples` = .* of memory"):
+        estimate_moments(
+            GibbsSampler(CHAIN), np.zeros(2), n_chains=2, n_samples=2**62, burn_in=0, seed=1
+        )

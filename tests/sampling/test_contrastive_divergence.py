@@ -106,3 +106,9 @@ def test_no_sweep_is_refused():
     chains = start_random(VISIBLE, 2, seed=0)
     with pytest.raises(ValueError, match="persistent_moments: `k` must be at least 1 sweep"):
         persistent_moments(sampler, THETA[VISIBLE], data, chains, 0, seed=0)
+
+
+def test_short_runs_need_data():
+    sampler = GibbsSampler(LatticeModel.from_names(Lattice((4,)), ["A"], ["b.A", "J.A.A"]))
+    with pytest.raises(ValueError, match="short_run_moments: `visible` must hold at least one"):
+        short_run_moments(sampler, np.zeros(2), np.zeros((0, 4), np.uint8), 1, seed=1)

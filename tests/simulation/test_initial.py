@@ -51,6 +51,12 @@ def test_impossible_counts_are_rejected(counts, message):
         random_counts(LATTICE, ("A",), counts, 2, seed=1)
 
 
+@pytest.mark.parametrize(("n_replicas", "message"), [(-1, "at least 0, got -1"), (2**62, "memory")])
+def test_impossible_numbers_of_replicas_are_refused(n_replicas, message):
+    with pytest.raises(ValueError, match=f"random_counts: `n_replicas` .*{message}"):
+        random_counts(LATTICE, ("A",), {"A": 1}, n_replicas, seed=1)
+
+
 def test_given_states_are_flattened_over_the_sites():
     states = np.arange(24).reshape(2, 3, 4) % 3
     flat = from_states(states, LATTICE, ("A", "B"))

@@ -419,6 +419,13 @@ GENERATOR = continuous_time_generator(INERT_IN_TIME, Lattice((2,)), 1.0)
         (lambda: evolve(np.ones(4), GENERATOR, np.array([2.0, 1.0])), "in order"),
         (lambda: evolve(np.ones(4), GENERATOR, np.array([-1.0])), "not negative"),
         (lambda: collision_step(INERT, Lattice((2,)), 1.0).apply(np.ones(3)), r"got \(3,\)"),
+        (lambda: evolve(np.array([1, np.nan, 0, 0]), GENERATOR, np.ones(1)), "`p0` .* state 1"),
+        (
+            lambda: (s := collision_step(INERT, Lattice((2,)), 1.0)).apply(
+                np.full(len(s.begin), np.inf)
+            ),
+            "CollisionStep.apply: `p` must be finite, got inf at state 0",
+        ),
     ],
 )
 def test_bad_input_is_refused(call, message):

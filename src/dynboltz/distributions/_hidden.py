@@ -29,6 +29,7 @@ from dynboltz.lattices import (
     Product,
     Term,
     TermCounter,
+    check_states,
     fill_rows,
     make_workspace,
     pack_state,
@@ -121,7 +122,7 @@ class HiddenLayer:
 
     def _check_coefficients(self, where: str, theta: Float[AnyArray, "*rows coefficients"]) -> None:
         """Raise unless there are the coefficients that the terms name."""
-        least = max(self.coefficients) + 1
+        least = max(self.coefficients, default=-1) + 1
         if theta.shape[-1] < least:
             raise ValueError(
                 f"{where}: `theta` must hold all coefficients of the model, at least {least}, "
@@ -266,6 +267,7 @@ class Surroundings:
             following = layer.products[t + 1]
             radix[t] = radix[t + 1] * (len(following) + 1 if all(following) else 1)
         self.n_codes = len(layer.codes)
+        self._species, self._n_sites = model.species[0], model.lattice.n_sites
         self._weights = np.array([radix[t] for t, _ in coupled], dtype=np.int64)
         exists = layer.units
         self._partners = None
@@ -280,7 +282,15 @@ class Surroundings:
     def histogram(
         self, visible: UInt8[np.ndarray, "states sites"]
     ) -> Int64[np.ndarray, "states codes"]:
-        """Number of units of each code in each visible state."""
+        """Number of units of each code in each visible state.
+
+        Raises
+        ------
+        ValueError
+            If a state does not have one label a site, or a label is not 0 to the number of species.
+        """
+        where, shape = "Surroundings.histogram", ("states", self._n_sites)
+        visible = check_states(where, visible, self._species, shape, argument="visible")
         histogram = np.zeros((len(visible), self.n_codes), dtype=np.int64)
         visible = np.ascontiguousarray(visible)
         if self._partners is not None:
