@@ -241,7 +241,8 @@ def evolve(
     Raises
     ------
     ValueError
-        If `p0` does not fit the generator or is not finite, or the times are negative, not finite or out of order.
+        If `p0` does not fit the generator or is not finite, or the times are negative, not finite
+        or out of order.
     """
     _check_distribution("evolve", "p0", p0, generator.diagonal().size)
     steps = np.diff(times, prepend=0.0)
