@@ -281,10 +281,10 @@ def test_transfer_matrix_refuses_what_it_cannot_solve():
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("boundary", ["periodic", "closed"])
-def test_coefficients_in_half_precision_are_computed_in_double(boundary):
+def test_coefficients_in_half_precision_are_computed_in_single(boundary):
     model = LatticeModel.from_names(Lattice((5,), boundary), ["A"], ["b.A", "J.A.A"])
     solution, half = TransferMatrix(model), np.array([0.5, -0.25], np.float16)  # both exact
-    theta = half.astype(float)
+    theta = half.astype(np.float32)
     for method in ("log_partition", "free_energy", "moments", "fisher", "window_log_weights"):
         found, expected = getattr(solution, method)(half), getattr(solution, method)(theta)
         np.testing.assert_array_equal(found, expected)

@@ -241,9 +241,9 @@ class TransferMatrix(AbstractSolution):
 
 
 def _at_least_single(theta: Any) -> Any:
-    """Coefficients in double precision in place of half: `NEVER` is beyond half precision."""
+    """Coefficients in single precision in place of half: `NEVER` is beyond half precision."""
     if jnp.finfo(theta.dtype).bits < 32:
-        return theta.astype(jax.dtypes.canonicalize_dtype(float))
+        return theta.astype(jnp.float32)
     return theta
 
 
