@@ -157,7 +157,7 @@ def anneal_log_partition(
 def _run_at_end(
     sampler: GibbsSampler, chains: Chains, theta: Float64[np.ndarray, " coefficients"], length: int
 ) -> tuple[
-    list[Float64[np.ndarray, " labels"]], Float64[np.ndarray, "chains coefficients"], Chains
+    list[Float64[np.ndarray, " _labels"]], Float64[np.ndarray, "chains coefficients"], Chains
 ]:
     """Fraction of the units of each layer with each label, means of each chain, and their ends.
 
@@ -205,7 +205,7 @@ def _base(
     model: LatticeModel,
     theta: Float64[np.ndarray, " coefficients"],
     base: Literal["means", "biases"] | Float[AnyArray, " coefficients"],
-    occupation: list[Float64[np.ndarray, " labels"]],
+    occupation: list[Float64[np.ndarray, " _labels"]],
 ) -> Float64[np.ndarray, " wide_coefficients"]:
     """Coefficients of the independent units, those of the further biases last."""
     n_more = sum(len(layer.species) for layer in model.layers)
@@ -243,7 +243,7 @@ def _check_base(
 def _matching_biases(
     model: LatticeModel,
     placed: Float64[np.ndarray, " coefficients"],
-    occupation: list[Float64[np.ndarray, " labels"]],
+    occupation: list[Float64[np.ndarray, " _labels"]],
 ) -> Float64[np.ndarray, " species"]:
     """Biases, tied by translation, that give independent units a mean occupation.
 
