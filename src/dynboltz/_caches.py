@@ -63,7 +63,7 @@ def temporary_folder() -> Path | None:
 
 
 def told_once(folder: Path | None) -> str | None:
-    """What the user is told of compiled code that is kept in no usual place, once a process."""
+    """Return the message about compiled code that has no usual place, once a process."""
     global _told  # noqa: PLW0603
     if _told:
         return None

@@ -1,4 +1,4 @@
-"""Errors of use that are told before anything is read."""
+"""Errors of use that are reported before anything is read."""
 
 import pytest
 

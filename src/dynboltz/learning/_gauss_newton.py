@@ -220,8 +220,8 @@ def minimise(
             d_u, d_eta = _step(normal, damping, settings.fit_initial)
         except np.linalg.LinAlgError:
             raise FloatingPointError(
-                "gauss_newton: the normal matrix is singular or not finite: the data say nothing "
-                "about some parameter or initial coefficient, or the solution nearly diverges. "
+                "gauss_newton: the normal matrix is singular or not finite: the data do not "
+                "determine some parameter or initial coefficient, or the solution nearly diverges. "
                 "Start from other parameters, or leave out what has no effect."
             ) from None
         moved = (jnp.asarray(u + d_u), jnp.asarray(eta + d_eta))

@@ -241,7 +241,7 @@ class ReducedModel:
             f"the solutions of {starts.sum()} of {len(starts)} initial conditions are in cells "
             f"that no training trajectory visited, from time {since:.6g} on, where {shown}. "
             "Nothing is known there: the model extrapolates, and where no vertex of a cell is "
-            "known the coefficients stand still. Learn from initial conditions that go there, or "
+            "known the coefficients do not move. Learn from initial conditions that go there, or "
             "leave these predictions out; `visited` tells which coefficients are known"
         )
 

@@ -10,6 +10,7 @@ from jaxtyping import Float64
 from dynboltz._warnings import warn
 from dynboltz.distributions import PointProcessModel
 from dynboltz.evaluation import independent_pairs, jackknife, pair_counts, uniform_pair_share
+from dynboltz.evaluation._sampled import MONTE_CARLO_SHARE
 from dynboltz.lattices import numbered_seed
 from dynboltz.particles import PointPatterns
 from dynboltz.sampling import BirthDeathMove, ConvergenceWarning, start_empty
@@ -22,8 +23,6 @@ from ._observed import QUANTITIES, Observed, distance_edges
 
 Quantities = dict[str, np.ndarray]
 
-MONTE_CARLO_SHARE = 0.5
-"""Of the noise floor that the Monte Carlo error of a prediction may have."""
 MOST = 8
 """Times as many samples as asked for, at most, to get there."""
 CHAINS = 100
