@@ -16,6 +16,7 @@ from jaxtyping import Float64
 from dynboltz import store
 from dynboltz._warnings import collected
 from dynboltz.evaluation import mean_field_prediction, reaches, squared_error
+from dynboltz.evaluation._squared_errors import N_HALVES
 from dynboltz.learning import ReducedModel
 from dynboltz.store import StoreError
 
@@ -23,7 +24,7 @@ from ._directory import ResultDirectory
 from ._example_states import example_states
 from ._experiment import BASELINE, Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint, metrics_fingerprint
-from ._fit import HALVES, N_HALVES, half_of, initial_states
+from ._fit import HALVES, half_of, initial_states
 from ._fit import KIND as FIT_KIND
 from ._lineage import lineage_of_all
 from ._metrics import ByPart, Prediction, Simulated, error_metrics, squares_of

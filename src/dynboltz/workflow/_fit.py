@@ -13,6 +13,7 @@ from jaxtyping import Float64, UInt8
 from dynboltz._numbers import check_finite
 from dynboltz._warnings import collected
 from dynboltz.distributions import ClampedStatistics
+from dynboltz.evaluation._squared_errors import N_HALVES
 from dynboltz.learning import (
     InitialFits,
     TrainingData,
@@ -42,7 +43,6 @@ from ._timings import timed
 KIND = "dynboltz-fit"
 HALVES = "initial_of_halves"
 """Coefficients at time 0 that were fitted to either half of the replicas."""
-N_HALVES = 2
 
 
 def fit(experiment: Experiment, directory: ResultDirectory, *, progress: Progress = silent) -> None:

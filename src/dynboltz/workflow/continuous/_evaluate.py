@@ -13,6 +13,7 @@ from dynboltz import store
 from dynboltz._warnings import collected
 from dynboltz.dynamics import FunctionalField
 from dynboltz.evaluation import species_pairs
+from dynboltz.evaluation._squared_errors import N_HALVES
 from dynboltz.store import StoreError
 
 from .._directory import ResultDirectory
@@ -36,7 +37,7 @@ from ._learned import (
 from ._metrics import Predicted, held_out_errors, squares_of
 from ._model import FunctionalModel
 from ._model_errors import about_model
-from ._observed import N_HALVES, QUANTITIES, Observed, distance_edges, observe
+from ._observed import QUANTITIES, Observed, distance_edges, observe
 from ._occupancy import grid_points
 from ._pair_functions import pair_functions
 from ._predicted import density, predict_quantities

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from dynboltz.evaluation._squared_errors import N_HALVES
 from dynboltz.learning import fit_poisson
 
 from .._directory import ResultDirectory
@@ -21,7 +22,6 @@ from ._experiment import BoxExperiment, FunctionalPlan
 from ._fingerprint import fit_fingerprint
 from ._known import with_known
 from ._model_errors import about_model
-from ._observed import N_HALVES
 from ._pair_fit import fit_pairs
 from ._simulate import open_part, patterns_of
 

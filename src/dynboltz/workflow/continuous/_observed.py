@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from dynboltz.evaluation import independent_pairs, jackknife, pair_counts, uniform_pair_share
+from dynboltz.evaluation._squared_errors import N_HALVES
 from dynboltz.particles import PointPatterns
 
 from .._directory import ResultDirectory
@@ -29,7 +30,6 @@ class Measured(NamedTuple):
     halves: Float64[np.ndarray, "halves initial_conditions times kinds ..."]
 
 
-N_HALVES = 2
 QUANTITIES = ("number", "dispersion", "profile", "pair_correlation")
 r"""Mean number, its variance over its mean, density in cells, and $g(r)$ of pairs in bins."""
 

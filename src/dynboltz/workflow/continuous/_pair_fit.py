@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz.evaluation._squared_errors import N_HALVES
 from dynboltz.lattices import numbered_seed
 from dynboltz.learning import fit_point_process, fit_pseudolikelihood
 from dynboltz.particles import PointPatterns
@@ -17,7 +18,6 @@ from .._progress import Progress
 from .._seeds import Purpose, derive_seed
 from ._experiment import BoxExperiment, FunctionalPlan
 from ._known import known_start
-from ._observed import N_HALVES
 from ._simulate import open_part, patterns_of
 
 FEWEST = 2 * N_HALVES
