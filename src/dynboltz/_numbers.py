@@ -14,12 +14,14 @@ from dynboltz._typing import AnyArray
 def check_finite(
     where: str,
     argument: str,
-    values: Shaped[AnyArray, " ..."],
+    values: Shaped[AnyArray, " ..."] | float | int,
     axes: Sequence[str] = (),
     *,
     advice: str = "",
 ) -> None:
     """Raise unless all values are finite numbers.
+
+    Arrays that JAX traces have no values yet and are not looked at.
 
     Parameters
     ----------
@@ -42,6 +44,8 @@ def check_finite(
     ValueError
         If one is NaN or infinite.
     """
+    if isinstance(values, jax.core.Tracer):
+        return
     array = np.asarray(values)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"{where}: {argument} must hold numbers, got an array of {array.dtype}.")

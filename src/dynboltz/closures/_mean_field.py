@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float64, Int64
 from scipy.integrate import solve_ivp
 
 from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
 from dynboltz.lattices import Lattice, Product, Term, TermCounter
 from dynboltz.reactions import Reaction, ReactionNetwork
 
@@ -143,6 +144,7 @@ def mean_field_moments(
             f"mean_field_moments: `densities` must have shape (times, {len(species)}), got "
             f"{densities.shape}."
         )
+    check_finite("mean_field_moments", "`densities`", densities, ("time", "species"))
     moments = np.zeros((len(densities), len(terms)))
     for index, term in enumerate(terms):
         for product in term.products:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
 
 
 class EnsembleMoments(NamedTuple):
@@ -45,11 +46,12 @@ def ensemble_moments(
     Raises
     ------
     ValueError
-        If there is no replica.
+        If there is no replica, or a moment is not finite.
     """
     numbers = np.unique(initial_condition)
     if not numbers.size:
         raise ValueError("ensemble_moments: `moments` has no replica; at least one is needed.")
+    check_finite("ensemble_moments", "`moments`", moments, ("replica", "time", "moment"))
     groups = [moments[initial_condition == number] for number in numbers]
     with np.errstate(over="ignore", invalid="ignore"):
         return EnsembleMoments(

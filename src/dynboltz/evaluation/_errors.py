@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
 
 
 class ErrorSummary(NamedTuple):
@@ -65,7 +66,7 @@ def root_mean_square_error(
             "root_mean_square_error: all moments must be finite. A prediction that is not has left "
             "the region where the model was trained."
         )
-    _check_any("root_mean_square_error", "predicted", predicted)
+    check_any("root_mean_square_error", "predicted", predicted)
     with np.errstate(over="ignore"):
         return np.sqrt(np.mean((predicted - simulated) ** 2, axis=0))
 
@@ -76,8 +77,8 @@ def noise_floor(
 ) -> Float64[np.ndarray, "times moments"]:
     """Expected root mean square error of the exact moments against the simulated means.
 
-    The root of the mean square over initial conditions of the standard errors, those that are
-    known: NaN only where all are.
+    The root of the mean square over initial conditions of the standard errors that are known. Those
+    of single replicas are not and NaN; so is the result where all of them are.
 
     Parameters
     ----------
@@ -87,10 +88,16 @@ def noise_floor(
     Raises
     ------
     ValueError
-        If there is no initial condition.
+        If there is no initial condition, or a standard error is infinite.
     """
-    _check_any("noise_floor", "standard_error", standard_error)
-    known = np.isfinite(standard_error)
+    check_any("noise_floor", "standard_error", standard_error)
+    known = ~np.isnan(standard_error)
+    check_finite(
+        "noise_floor",
+        "`standard_error`, where it is known,",
+        np.where(known, standard_error, 0.0),
+        ("initial condition", "time", "moment"),
+    )
     with np.errstate(over="ignore"):
         squares = np.where(known, standard_error, 0.0) ** 2
     count = known.sum(axis=0)
@@ -113,15 +120,16 @@ def error_summary(over_time: Float64[np.ndarray, "times moments"]) -> ErrorSumma
     ValueError
         If there is no time.
     """
-    _check_any("error_summary", "over_time", over_time)
+    check_any("error_summary", "over_time", over_time)
     with np.errstate(over="ignore", invalid="ignore"):
         return ErrorSummary(over_time, over_time.mean(axis=0), over_time.max(axis=0))
 
 
-def _check_any(where: str, name: str, values: np.ndarray) -> None:
-    """Raise `ValueError` if there is nothing to average over."""
-    if not len(values):
+def check_any(where: str, name: str, values: np.ndarray, n_axes: int = 1) -> None:
+    """Raise `ValueError` if there is nothing to average over along the first axes."""
+    if 0 in values.shape[:n_axes]:
+        axes = "its first axis" if n_axes == 1 else f"each of its first {n_axes} axes"
         raise ValueError(
-            f"{where}: `{name}` must have at least one entry along its first axis, got shape "
+            f"{where}: `{name}` must have at least one entry along {axes}, got shape "
             f"{values.shape}."
         )

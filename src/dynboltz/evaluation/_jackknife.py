@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
 
 
 @checked
@@ -36,11 +37,13 @@ def jackknife(
     Raises
     ------
     ValueError
-        If there are fewer than two replicas.
+        If there are fewer than two replicas, or a sample is not finite.
     """
     n = len(samples[0])
     if n < 2:
         raise ValueError(f"jackknife: needs two or more replicas, got {n}.")
+    for number, sample in enumerate(samples):
+        check_finite("jackknife", f"`samples[{number}]`", sample, ("replica",))
     whole = [sample.mean(axis=0) for sample in samples]
     without = [(n * mean - sample) / (n - 1) for mean, sample in zip(whole, samples, strict=True)]
     parts = statistic(*without)

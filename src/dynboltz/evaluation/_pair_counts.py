@@ -12,6 +12,7 @@ from jaxtyping import Float64, Int64
 
 from dynboltz._arguments import checked
 from dynboltz._compiled import compiled
+from dynboltz._numbers import check_finite
 from dynboltz.particles import Box, PointPatterns
 
 _DIRECTIONS = 256
@@ -36,12 +37,13 @@ def independent_pairs(
     Raises
     ------
     ValueError
-        If there is no species.
+        If there is no species, or a number is not finite.
     """
     if not number.shape[-1]:
         raise ValueError(
             f"independent_pairs: `number` must have at least one species, got shape {number.shape}."
         )
+    check_finite("independent_pairs", "`number`", number)
     places = range(number.shape[-1])
     with np.errstate(over="ignore", invalid="ignore"):
         products = [

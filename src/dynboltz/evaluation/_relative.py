@@ -8,7 +8,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
 from dynboltz.lattices import Term
+
+from ._errors import check_any
 
 
 @checked
@@ -31,19 +34,22 @@ def relative_rms(
     Raises
     ------
     ValueError
-        If there is no initial condition or no time.
+        If there is no initial condition or no time, or a simulated moment is not finite.
     """
-    _check_any(simulated)
+    _check_simulated("relative_rms", simulated)
     with np.errstate(over="ignore", invalid="ignore"):
         return _relative_root(difference**2, simulated)
 
 
-def _check_any(simulated: np.ndarray) -> None:
-    if 0 in simulated.shape[:2]:
-        raise ValueError(
-            "relative_rms: `simulated` must have one or more initial conditions and times, got "
-            f"shape {simulated.shape}."
-        )
+def _check_simulated(
+    where: str, simulated: Float64[np.ndarray, "initial_conditions times moments"]
+) -> None:
+    """Raise `ValueError` unless there is something to average over, and all of it finite.
+
+    Infinite moments would come out as errors of 0.
+    """
+    check_any(where, "simulated", simulated, n_axes=2)
+    check_finite(where, "`simulated`", simulated, ("initial condition", "time", "moment"))
 
 
 def _relative_root(
@@ -85,7 +91,7 @@ def relative_summary(
             f"relative_summary: `terms` must be one for each of the {simulated.shape[-1]} moments "
             f"of `simulated`, got {len(terms)}."
         )
-    _check_any(simulated)
+    _check_simulated("relative_summary", simulated)
     with np.errstate(over="ignore", invalid="ignore"):
         squares = difference if squared else difference**2
         errors = _relative_root(squares, simulated)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from dynboltz._arguments import check_range, checked
+from dynboltz._numbers import check_finite
 from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import Lattice, Term, TermCounter, child_seeds, numbered_seed
 from dynboltz.sampling import GibbsSampler, advance, start_random
@@ -136,7 +137,7 @@ def sample_until(
         Draws samples; moments have the axes (initial_conditions, times, terms).
     floor
         Noise floor of each term, the mean over time as `error_summary` has it. Terms without
-        noise do not count.
+        noise do not count, nor do those whose noise is not known, NaN.
     n_samples
         Chains of the first draw.
     most
@@ -153,9 +154,10 @@ def sample_until(
     ------
     ValueError
         If `n_samples` is less than 2, as the error of a single chain is not known, or `floor` has
-        another number of terms than the samples.
+        another number of terms than the samples or is infinite.
     """
     check_range("sample_until", "n_samples", n_samples, FEWEST)
+    _check_floor("sample_until", floor)
     found, total = draw(n_samples, seed), n_samples
     if found.standard_error.shape[-1:] != floor.shape:
         raise ValueError(
@@ -186,8 +188,9 @@ def reaches(
     Raises
     ------
     ValueError
-        If there is no initial condition or no time.
+        If there is no initial condition or no time, or a noise floor is infinite.
     """
+    _check_floor("reaches", floor)
     if 0 in standard_error.shape[:2]:
         raise ValueError(
             "reaches: `standard_error` must have one or more initial conditions and times, got "
@@ -198,6 +201,11 @@ def reaches(
 
 _LATER = 1 << 20
 """Seeds of later draws are numbered from here on, far from those of the batches of one draw."""
+
+
+def _check_floor(where: str, floor: np.ndarray) -> None:
+    known = np.where(np.isnan(floor), 0.0, floor)
+    check_finite(where, "`floor`, where it is known,", known, ("term",))
 
 
 def _excess(standard_error: np.ndarray, floor: np.ndarray) -> float:

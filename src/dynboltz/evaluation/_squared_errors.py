@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
 
 N_HALVES = 2
 
@@ -42,7 +43,13 @@ def half_means(
     initial_condition
         Number of the initial condition of each replica; the results are in ascending order.
         An initial condition with a single replica has no halves, and NaN for both.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite.
     """
+    check_finite("half_means", "`values`", values, ("replica",))
     numbers, counts = np.unique(initial_condition, return_counts=True)
     half = halves_of(initial_condition)
     means = np.full((N_HALVES, len(numbers), *values.shape[1:]), np.nan)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
 from dynboltz.dynamics import AbstractVectorField, Method, integrate
 
 
@@ -80,12 +81,14 @@ def trajectory_errors(
     Raises
     ------
     ValueError
-        If there is no trajectory, or as `dynboltz.dynamics.integrate`.
+        If there is no trajectory, one is not finite, or as `dynboltz.dynamics.integrate`.
     FloatingPointError
         If a solution of the field is not finite, or so large that its square is not.
     """
     if not len(trajectories):
         raise ValueError("trajectory_errors: `trajectories` must hold one or more, got none.")
+    axes = ("initial condition", "time", "coefficient")
+    check_finite("trajectory_errors", "`trajectories`", trajectories, axes)
     found = np.asarray(
         integrate(field, trajectories[:, 0], times, method=method, substeps=substeps)
     )

@@ -14,6 +14,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Float64
 
 from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
 from dynboltz.dynamics import AbstractVectorField
 
 from ._static import Progress
@@ -86,6 +87,7 @@ class GaussNewtonSettings:
                     f"GaussNewtonSettings: `{name}` must not be negative (`damping`: positive), "
                     f"got {value}."
                 )
+            check_finite("GaussNewtonSettings", f"`{name}`", value)
 
 
 class GaussNewtonResult(NamedTuple):
@@ -184,13 +186,15 @@ def gauss_newton(
     Raises
     ------
     ValueError
-        If the arguments do not fit one another.
+        If the arguments do not fit one another, a number of them is not finite, or a weight is
+        negative.
     FloatingPointError
         If the action is not finite where the search starts, or no step can be solved for.
     """
     settings = settings or GaussNewtonSettings()
-    check_solver("gauss_newton", field, initial, solution, len(weights))
+    check_start("gauss_newton", initial, weights)
     _check_parts(data, len(initial))
+    check_solver("gauss_newton", field, initial, solution, len(weights))
     return minimise(field, initial, solution, source, data, weights, settings, progress)
 
 
@@ -247,6 +251,18 @@ def minimise(
     )
 
 
+def check_start(
+    where: str,
+    initial: Float64[np.ndarray, "initial_conditions coefficients"],
+    weights: Float64[np.ndarray, " times"],
+) -> None:
+    """Raise `ValueError` unless initial coefficients and weights are finite, and none negative."""
+    check_finite(where, "`initial`", initial, ("initial condition", "coefficient"))
+    check_finite(where, "`weights`", weights, ("time",))
+    if np.any(weights < 0):
+        raise ValueError(f"{where}: `weights` must not be negative, got {weights}.")
+
+
 def check_solver(
     where: str,
     field: AbstractVectorField,
@@ -283,6 +299,9 @@ def _check_parts(data: Any, n_initial: int) -> None:
             f"gauss_newton: all arrays of `data` must have {n_initial} entries along their first "
             f"axis, one for each initial condition; got the shapes {shapes}."
         )
+    for path, leaf in jax.tree_util.tree_leaves_with_path(data):
+        name = f"`data{jax.tree_util.keystr(path)}`"
+        check_finite("gauss_newton", name, leaf, ("initial condition",))
 
 
 def _look(

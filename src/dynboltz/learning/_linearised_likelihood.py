@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from dynboltz._arguments import checked, fitted
+from dynboltz._numbers import check_finite
 from dynboltz._typing import AnyArray
 
 from ._gauss_newton import Local
@@ -52,8 +53,11 @@ class Linearised(NamedTuple):
         Raises
         ------
         ValueError
-            If a covariance cannot be inverted.
+            If a number is not finite, or a covariance cannot be inverted.
         """
+        where = "Linearised.around_fits"
+        check_finite(where, "`theta`", theta)
+        check_finite(where, "`covariance`", covariance)
         with np.errstate(all="ignore"):
             try:
                 # LAPACK has no half precision.
@@ -62,8 +66,8 @@ class Linearised(NamedTuple):
                 metric = np.full(covariance.shape, np.nan)
         if not np.all(np.isfinite(metric)):
             raise ValueError(
-                "Linearised.around_fits: `covariance` must be finite and invertible for each "
-                "snapshot; fits without information about a coefficient need a prior."
+                f"{where}: `covariance` must be invertible for each snapshot; fits "
+                "without information about a coefficient need a prior."
             )
         return cls(theta, np.zeros_like(theta), metric)
 
@@ -97,6 +101,7 @@ class LinearisedLikelihood:
             part = fitted(
                 "LinearisedLikelihood", f"data.{name}", getattr(data, name), annotation, sizes
             )
+            check_finite("LinearisedLikelihood", f"`data.{name}`", part, ("time",))
             data = data._replace(**{name: part})
         away = theta - data.theta
         pull = jnp.einsum("tkl,tl->tk", data.metric, away)

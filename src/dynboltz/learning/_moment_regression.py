@@ -106,6 +106,12 @@ class MomentRegression(NamedTuple):
         """
         if step is not None:
             check_positive("MomentRegression.sample_velocities", "step", step)
+        where = "MomentRegression.sample_velocities"
+        check_finite(where, "`thetas`", thetas, ("point", "coefficient"))
+        if np.isnan(largest).any():
+            raise ValueError(
+                f"{where}: `largest` must be numbers, infinite ones for no limit, got {largest}."
+            )
         matrix = jnp.asarray(self.matrix)
 
         def batch(rows):
@@ -156,6 +162,7 @@ def fit_moment_regression(
     check_precision(where)
     check_finite(where, "`theta`", theta, (*snapshot, "coefficient"))
     check_finite(where, "`summaries`", summaries, (*snapshot, "feature"))
+    check_finite(where, "`times`", times, ("time",))
     check_range(where, "substeps", substeps, least=1)
     known = ClampedStatistics(solution.model).n_features
     if len(times) < 2 or not len(theta) or not np.all(times[1:] > times[:-1]):

@@ -10,6 +10,7 @@ import jax.scipy.linalg
 from jaxtyping import Array, Bool, Float, Int
 
 from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
 from dynboltz.distributions import AbstractSolution, ClampedStatistics
 
 _FIRST_DAMPING = 1e-3
@@ -82,7 +83,8 @@ def natural_gradient_fit(
     Raises
     ------
     ValueError
-        If the summary or the start does not fit the solution.
+        If the summary or the start does not fit the solution or, outside of compiled code, is not
+        finite.
     """
     n_features, n = clamped.n_features, len(solution.model.coefficients)
     if summary.shape != (n_features,) or start.shape != (n,):
@@ -91,6 +93,10 @@ def natural_gradient_fit(
             f"coefficients, got {summary.shape[0]} and {start.shape[0]}. For several snapshots use "
             "`jax.vmap`, or `fit_initial`."
         )
+    where = "natural_gradient_fit"
+    check_finite(where, "`summary`", summary, ("feature",))
+    check_finite(where, "`start`", start, ("coefficient",))
+    check_finite(where, "`prior_strength`", prior_strength)
 
     def point_at(theta) -> _Point:
         def model_moments(theta):

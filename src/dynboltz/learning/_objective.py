@@ -12,12 +12,15 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from dynboltz._arguments import check_range, checked, fitted
+from dynboltz._numbers import check_finite
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import AbstractSolution, ClampedStatistics
 from dynboltz.lattices import child_seeds, numbered_seed
 from dynboltz.sampling import GibbsSampler, contrastive_divergence
 
 from ._data import TrainingData, check_data, read_states
+
+_AXES = ("initial condition", "time", "coefficient")
 
 
 class Selection(NamedTuple):
@@ -130,6 +133,7 @@ class ExactMoments:
     ) -> MomentDifference:
         """Differences at the coefficients `theta` of the selected snapshots."""
         selection = check_selected("ExactMoments", theta, selection, self._data)
+        check_finite("ExactMoments", "`theta`", theta, _AXES)
         summaries = self._summaries[np.ix_(selection.initial_conditions, selection.times)]
         divergence, difference = _differences(self._solution, self._clamped, theta, summaries)
         return MomentDifference(difference, divergence)

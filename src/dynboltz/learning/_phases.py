@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64, Shaped
 
 from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import ClampedStatistics, LatticeModel
 from dynboltz.sampling import Chains, GibbsSampler
@@ -97,6 +98,8 @@ class HiddenAverage:
     ) -> Float64[np.ndarray, "rows coefficients"]:
         """Averages for summaries of visible states; linear in the summaries."""
         assert self.clamped is not None
+        check_finite("HiddenAverage", "`theta`", theta, ("row", "coefficient"))
+        check_finite("HiddenAverage", "`summaries`", summaries, ("row", "feature"))
         return self.clamped.batch_moments(theta, summaries)
 
 

@@ -71,6 +71,7 @@ class PointFitSettings:
                 raise ValueError(
                     f"PointFitSettings: `{name}` must be positive, got {getattr(self, name)}."
                 )
+            check_finite("PointFitSettings", f"`{name}`", getattr(self, name))
         if self.slots is not None:
             check_range("PointFitSettings", "slots", self.slots, least=1)
         if self.chains < 2:

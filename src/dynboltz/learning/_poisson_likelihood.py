@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
 from dynboltz.distributions import PoissonSolution
 
 from ._gauss_newton import Local
@@ -58,6 +59,8 @@ class PoissonLikelihood:
                 f"PoissonLikelihood: `theta` must have shape (times, {n_coefficients}), one entry "
                 f"a coefficient of the model, got {theta.shape}."
             )
+
+        check_finite("PoissonLikelihood", "`data`", data, ("time", "coefficient"))
 
         def at_time(theta: Array, mean: Array) -> Local:
             divergence = jnp.dot(theta, mean) + solution.log_partition(theta)

@@ -17,7 +17,7 @@ from dynboltz._arguments import checked, fitted
 from dynboltz._numbers import check_finite
 from dynboltz.dynamics import AbstractVectorField
 
-from ._gauss_newton import LikelihoodSource, Solution, check_solver
+from ._gauss_newton import LikelihoodSource, Solution, check_solver, check_start
 
 
 @checked
@@ -53,7 +53,8 @@ def robust_covariance(
     Raises
     ------
     ValueError
-        If there are not as many sets of replicas as initial coefficients.
+        If there are not as many sets of replicas as initial coefficients, a number is not finite,
+        or a weight is negative.
 
     References
     ----------
@@ -65,6 +66,7 @@ def robust_covariance(
             f"{where}: `source` must be a source of likelihoods, got the class {source.__name__}; "
             "make one of it."
         )
+    check_start(where, initial, weights)
     check_solver(where, field, initial, solution, len(weights))
     sizes: dict[str, Any] = {"times": len(weights), "coefficients": initial.shape[1]}
     annotation = Float64[np.ndarray, "_replicas times coefficients"]

@@ -22,6 +22,7 @@ from ._gauss_newton import (
     GaussNewtonSettings,
     Solution,
     check_solver,
+    check_start,
     minimise,
 )
 from ._linearised_likelihood import Linearised, LinearisedLikelihood
@@ -91,13 +92,15 @@ def sampled_gauss_newton(
     Raises
     ------
     ValueError
-        If the patterns, the weights and the initial coefficients do not fit one another.
+        If the patterns, the weights and the initial coefficients do not fit one another, or one of
+        these numbers is not finite.
     FloatingPointError
         If the solutions are not finite where the search starts.
     CondensationError
         If chains condense where the search starts, or after the shortest steps.
     """
     settings = settings or SampledGaussNewtonSettings()
+    check_start("sampled_gauss_newton", initial, weights)
     _check(model, patterns, initial, weights)
     check_solver("sampled_gauss_newton", field, initial, solution, len(weights))
     moments = PointMoments(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import final
 
 from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
 
 
 @final
@@ -61,6 +62,8 @@ class SampledGaussNewtonSettings:
                     f"SampledGaussNewtonSettings: `{name}` must be positive, got "
                     f"{getattr(self, name)}."
                 )
+            if name != "largest_step":  # infinite for no limit
+                check_finite("SampledGaussNewtonSettings", f"`{name}`", getattr(self, name))
         if self.chains * self.samples < 2:
             raise ValueError(
                 "SampledGaussNewtonSettings: `chains` times `samples` must be at least 2."

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, final
 
 from dynboltz._arguments import checked
+from dynboltz._numbers import check_finite
 
 FitMoments = Literal["exact", "contrastive-divergence", "persistent"]
 FitOptimiser = Literal["natural", "adam", "sgd"]
@@ -70,16 +71,20 @@ class FitSettings:
 
     def __post_init__(self) -> None:
         _check_positive("FitSettings", learning_rate=self.learning_rate, steps=self.steps)
+        check_finite("FitSettings", "`learning_rate`", self.learning_rate)
         _check_positive("FitSettings", sweeps=self.sweeps)
         if self.chains < 2:
             raise ValueError(f"FitSettings: `chains` must be at least 2, got {self.chains}.")
         if self.batch is not None:
             _check_positive("FitSettings", batch=self.batch)
         for name in ("prior_strength", "weight_decay"):
+            check_finite("FitSettings", f"`{name}`", getattr(self, name))
             if getattr(self, name) < 0:
                 raise ValueError(
                     f"FitSettings: `{name}` must not be negative, got {getattr(self, name)}."
                 )
+        for name, value in self.start.items():
+            check_finite("FitSettings", f"`start[{name!r}]`", value)
         if self.moments == "contrastive-divergence" and self.optimiser == "natural":
             raise ValueError(
                 'FitSettings: the natural gradient needs `moments = "exact"` or "persistent"; '
@@ -186,7 +191,9 @@ class LearningSettings:
         rates = self.learning_rate
         for rate in rates.values() if isinstance(rates, Mapping) else [rates]:
             _check_positive(where, learning_rate=rate)
+            check_finite(where, "`learning_rate`", rate)
         for name in ("smoothness", "regularisation", "steps"):
+            check_finite(where, f"`{name}`", getattr(self, name))
             if getattr(self, name) < 0:
                 raise ValueError(
                     f"{where}: `{name}` must not be negative, got {getattr(self, name)}."

@@ -40,7 +40,7 @@ from ._parameters import Parameters, dof_units, move_rows, parameters, with_para
 from ._roughness import Roughness, roughness
 from ._settings import LearningSettings
 from ._static import Progress
-from ._warm_start import VelocityPrior, field_values
+from ._warm_start import VelocityPrior, checked_prior, field_values
 
 _OPTIMISER_DECAYS = 0.9, 0.999
 _EVALUATIONS = 10
@@ -188,7 +188,7 @@ def train(
     Raises
     ------
     ValueError
-        If a number of the data is not finite, or JAX is in single precision.
+        If a number of the data or of the prior is not finite, or JAX is in single precision.
     OutsideBoxError
         If a trajectory leaves a box whose grid says "error" before any iterate was sound.
     FloatingPointError
@@ -201,6 +201,8 @@ def train(
     """
     check_precision("train")
     data = check_data("train", data, field.coefficients)
+    if prior is not None:
+        prior = checked_prior("train", prior, field)
     if not settings.steps:
         return field, {}
     n_initial, n_times = len(data.initial), len(data.times)

@@ -127,7 +127,8 @@ def warm_start(
     check_range("warm_start", "substeps", substeps, least=1)
     _check_snapshots(times, theta, metric)
     if prior is not None:
-        prior = _checked_prior(prior, field)
+        prior = checked_prior("warm_start", prior, field)
+        _check_metric("prior.metric", prior.metric)
     chosen = representative_times(len(times))
     target = (theta - theta[:, :1])[:, 1:][:, chosen]
     weight = _precision(metric[:, 1:][:, chosen])
@@ -200,19 +201,19 @@ def _check_metric(name: str, metric: np.ndarray) -> None:
         )
 
 
-def _checked_prior(prior: VelocityPrior, field: HermiteField) -> VelocityPrior:
+def checked_prior(where: str, prior: VelocityPrior, field: HermiteField) -> VelocityPrior:
     """The prior with arrays for lists, or `ValueError` unless it fits itself and the field."""
     sizes: dict[str, Any] = {"coefficients": field.coefficients}
     parts = {
-        name: fitted("warm_start", f"prior.{name}", getattr(prior, name), annotation, sizes)
+        name: fitted(where, f"prior.{name}", getattr(prior, name), annotation, sizes)
         for name, annotation in typing.get_type_hints(VelocityPrior).items()
     }
     prior = VelocityPrior(**parts)
     if not len(prior.points):
-        raise ValueError("warm_start: `prior.points` must be one point or more, got none.")
+        raise ValueError(f"{where}: `prior.points` must be one point or more, got none.")
     for name in ("points", "velocities", "metric"):
-        check_finite("warm_start", f"`prior.{name}`", getattr(prior, name), ("point",))
-    _check_metric("prior.metric", prior.metric)
+        check_finite(where, f"`prior.{name}`", getattr(prior, name), ("point",))
+    check_finite(where, "`prior.duration`", prior.duration)
     return prior
 
 

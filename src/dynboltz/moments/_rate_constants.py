@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dynboltz._arguments import checked
+from dynboltz._arguments import check_range, checked
+from dynboltz._numbers import check_finite
 from dynboltz.reactions import ReactionNetwork
 
 
@@ -25,7 +26,8 @@ def rate_constants(
     Raises
     ------
     ValueError
-        If a reaction has a probability, or a hop rate belongs to no species.
+        If a reaction has a probability, or a hop rate belongs to no species, is negative or not
+        finite.
     """
     rates: dict[str, float] = {}
     if isinstance(hop_rate, Mapping):
@@ -38,6 +40,9 @@ def rate_constants(
         rates |= {f"D_{species}": float(rate) for species, rate in hop_rate.items()}
     elif hop_rate is not None:
         rates["D"] = float(hop_rate)
+    for name, rate in rates.items():
+        check_finite("rate_constants", f"`hop_rate`, {name},", rate)
+        check_range("rate_constants", f"hop_rate`, `{name}", rate, least=0)
     for number, reaction in enumerate(network.reactions, start=1):
         if reaction.rate is None:
             raise ValueError(
