@@ -8,5 +8,6 @@ from collections.abc import Iterable
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Return a question with the names that come near, after a space; empty if none does."""
-    near = difflib.get_close_matches(name, list(names), n=2)
+    known = {other.casefold(): other for other in names}
+    near = [known[one] for one in difflib.get_close_matches(name.casefold(), list(known), n=2)]
     return f" Did you mean `{'` or `'.join(near)}`?" if near else ""

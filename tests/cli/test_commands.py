@@ -179,7 +179,10 @@ def test_samples_are_states_that_others_can_read(results, tmp_path, suffix):
     [
         (("--initial", "b.A=0.1"), "each of b.A, J.A.A"),
         (("--initial", "b.A=x,J.A.A=0"), "is not NAME=NUMBER"),
-        (("--initial", "b.A=nan,J.A.A=0"), "finite value"),
+        (("--initial", "b.A=nan,J.A.A=0"), "finite number"),
+        (("--initial", "b.A=0,b.A=1,J.A.A=0"), "--initial: b.A is given twice"),
+        (("--initial", "b.a=0.1,J.A.A=0"), "'b.a'; it has b.A, J.A.A. Did you mean `b.A`?"),
+        (("--initial", "J.A=0"), "coefficient 'J.A'; it has b.A, J.A.A. Did you mean `J.A.A`"),
         (
             ("--initial", INITIAL, "--times", "1,0"),
             "must begin at 0, the time of the initial coefficients, and increase",
@@ -451,12 +454,38 @@ def test_interpret_prints_equations_and_says_what_is_left_out(results):
     [
         (("nothing",), "has no model 'nothing'; there are visible"),
         (("--candidates", "cubic"), "allowed are reactions, constant, linear"),
+        (("--candidates", "linaer,constant"), "got 'linaer'. Did you mean `linear`?"),
+        (("visibel",), "Did you mean `visible`?"),
         (("--candidates", "reactions"), "Offer others, such as --candidates constant,linear"),
         (("--json", "--latex"), "give one of them"),
     ],
 )
 def test_interpret_refuses(results, arguments, message):
     refused("interpret", results, *arguments, message=message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("run", "anihilation"), "annihilation"),
+        (("run", "annihilation", "--preset", "quik"), "quick"),
+        (("run", "annihilation", "--set", "models.visibl.learning.steps=3"), "models.visible"),
+        (("run", "annihilation", "--set", 'initial.model="visibel"'), "visible"),
+        (("run", "annihilation", "--set", 'models.hidden.fit.start={"w.a.x"=1}'), "W.A.X"),
+        (("run", "annihilation", "--set", 'models.visible.terms=["b.a"]'), "A"),
+        (("run", "rossler", "--set", "initial.counts={a=3}"), "A"),
+        (("run", "rossler", "--set", 'evaluation.ceilings={c="paper_protocl"}'), "paper_protocol"),
+        (("run", "diffusion-decay", "--set", 'learn=["constant"]'), "constants"),
+        (("run", "diffusion-decay", "--set", "initial.mean={a=3}"), "A"),
+        (("equations", "anihilation"), "annihilation"),
+        (("equations", "Ant + Ant -> 0 ; k = 1", "--moments", "ant(0)"), "Ant"),
+        (("export", "nowhere", "--trajectories", "tain", "--out", "x.nc"), "train"),
+    ],
+)
+def test_names_that_are_nearly_right_are_suggested(tmp_path, monkeypatch, arguments, name):
+    monkeypatch.chdir(tmp_path)
+    result = refused(*arguments, message="Did you mean ")
+    assert f"`{name}`" in result.stderr.split("Did you mean ")[1].split("?")[0]
 
 
 ANNIHILATION = "A + A -> 0 ; k = 1"

@@ -100,17 +100,17 @@ def test_a_derivative_may_depend_on_some_coefficients(tiny):
         ('network = "A -> 0 ; k = 1\\nA -> 0 ; k = 2"', "network", "is there already"),
         ('network = "A + A -> 0 ; k = 1"', "kernel", "give a probability p"),
         ('species = ["B"]', "network", "A"),
-        ("lattice.shape = []", "lattice.shape", "at least 1 item"),
-        ("lattice.shape = [0]", "lattice.shape.0", "greater than or equal to 1; got 0"),
+        ("lattice.shape = []", "lattice.shape", "a list of 1 to 3 entries"),
+        ("lattice.shape = [0]", "lattice.shape.0", "of at least 1; got 0"),
         ("lattice.shape = [1]", "models.visible.terms", "too small for it"),
         ('lattice.boundary = "open"', "lattice.boundary", "'periodic' or 'closed'; got 'open'"),
         ("kernel.dt = -0.1", "kernel.dt", "greater than 0; got -0.1"),
         ("kernel.dt = nan", "kernel.dt", "got nan"),
-        ("kernel.n_steps = 2.5", "kernel.n_steps", "valid integer; got 2.5"),
+        ("kernel.n_steps = 2.5", "kernel.n_steps", "at most 10000000; got 2.5"),
         ("kernel.step = 2", "kernel", "unknown key `step`. Did you mean `n_steps`?"),
         ("latice.shape = [3]", "", "unknown key `latice`. Did you mean `lattice`?"),
         ('initial.model = "visble"', "initial.model", "no model 'visble'; there are visible"),
-        ("initial.replicas = 1", "initial.replicas", "greater than or equal to 2; got 1"),
+        ("initial.replicas = 1", "initial.replicas", "of at least 2; got 1"),
         ("initial.coefficients.x = [0, 1]", "initial.coefficients", "got b.A, J.A.A, x"),
         ('initial.coefficients."b.A" = [2, 1]', "initial.coefficients", "[lowest, highest]"),
         ('models.visible.terms = ["b.B"]', "models.visible.terms", "species 'B'"),
@@ -139,7 +139,7 @@ def test_a_derivative_may_depend_on_some_coefficients(tiny):
             "models",
             "no model 'visibel' to change; there are visible. Did you mean `models.visible`?",
         ),
-        ("models.mean_field.terms = []", "models.mean_field.terms", "at least 1 item"),
+        ("models.mean_field.terms = []", "models.mean_field.terms", "at least 1 entry"),
     ],
 )
 def test_bad_settings_name_file_field_and_what_is_allowed(tiny, override, field, message):
@@ -244,6 +244,12 @@ def test_unknown_experiments_and_presets_list_what_there_is(tiny):
         load_experiment(tiny, preset="long", overrides=["kernel.dt = -1.0"])
     with pytest.raises(ExperimentError, match=r"--set lattice\.boundary=closed: is not KEY=VALUE"):
         load_experiment(tiny, overrides=["lattice.boundary=closed"])
+
+
+def test_presets_that_are_no_tables_are_refused(tiny):
+    tiny.write_text(tiny.read_text().replace("[presets.long.kernel]\nn_steps", "[presets]\nlong"))
+    with pytest.raises(ExperimentError, match=r"`presets\.long`: must be a table .*; got 6\."):
+        load_experiment(tiny, preset="long")
 
 
 def test_the_resolved_file_describes_the_same_experiment(tiny, tmp_path):

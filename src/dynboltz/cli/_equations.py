@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from dynboltz._hints import did_you_mean
 from dynboltz._text import decode_text
 
 from ._help import flowing
@@ -163,6 +164,7 @@ def _read_network(source: str) -> Any:
         raise ValueError(
             f"{source}: is neither a file nor text with reactions, such as 'A + A -> 0 ; k = 1', "
             f"nor one of the shipped experiments, {', '.join(shipped_experiments())}."
+            f"{did_you_mean(source, shipped_experiments())}"
         )
     try:
         text, species = decode_text(path.read_bytes()), None

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dynboltz._hints import did_you_mean
+
 from ._checks import check_file, check_model
 from ._help import flowing
 
@@ -53,7 +55,10 @@ def export(
     if (model is None) == (trajectories is None):
         raise ValueError("Give --model NAME or --trajectories train|test, one of the two.")
     if trajectories not in (None, "train", "test"):
-        raise ValueError(f"--trajectories: must be train or test, got {trajectories!r}.")
+        raise ValueError(
+            f"--trajectories: must be train or test, got {trajectories!r}."
+            f"{did_you_mean(trajectories, ('train', 'test'))}"
+        )
     if model is not None and replica is not None:
         raise ValueError("--replica: belongs to --trajectories.")
     formats = (".nc",) if model is not None else (".nc", ".csv", ".xyz")

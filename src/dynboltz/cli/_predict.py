@@ -14,6 +14,7 @@ import numpy as np
 import typer
 import xarray as xr
 
+from dynboltz._hints import did_you_mean
 from dynboltz._warnings import collected
 from dynboltz.learning import ReducedModel
 from dynboltz.store import export_netcdf
@@ -122,7 +123,10 @@ def open_model(source: Path, name: str | None) -> ModelFile:
         if not isinstance(opened, ModelFile):
             raise _of_a_box(source, source)
         if name not in (None, opened.name):
-            raise ValueError(f"{source}: holds the model {opened.name!r}, not {name!r}.")
+            raise ValueError(
+                f"{source}: holds the model {opened.name!r}, not {name!r}."
+                f"{did_you_mean(name, [opened.name])}"
+            )
         return opened
     results = ResultDirectory(source)
     experiment = results.load_experiment()
@@ -190,21 +194,40 @@ def write_prediction(prediction: Prediction, path: Path) -> None:
 
 
 def _parse_initial(text: str, coefficients: tuple[str, ...]) -> np.ndarray:
+    """Coefficients in the order of the model, from text as `--initial` takes it."""
     values: dict[str, float] = {}
     for item in _OUTER_COMMA.split(text):
-        name, _, number = item.partition("=")
-        try:
-            values[name.strip()] = float(number)
-        except ValueError:
-            raise ValueError(
-                f"--initial: {item!r} is not NAME=NUMBER; write for example "
-                f"{','.join(f'{c}=0' for c in coefficients)}."
-            ) from None
-    if set(values) != set(coefficients) or not np.all(np.isfinite(list(values.values()))):
+        name, value = _parse_value(item, coefficients)
+        if name in values:
+            raise ValueError(f"--initial: {name} is given twice.")
+        values[name] = value
+    lacking = [name for name in coefficients if name not in values]
+    if lacking:
         raise ValueError(
-            f"--initial: needs one finite value for each of {', '.join(coefficients)}; got {text}."
+            f"--initial: needs one finite value for each of {', '.join(coefficients)}; "
+            f"{', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} missing in {text!r}."
         )
     return np.array([values[name] for name in coefficients])
+
+
+def _parse_value(item: str, coefficients: tuple[str, ...]) -> tuple[str, float]:
+    name, _, number = item.partition("=")
+    name = name.strip()
+    try:
+        value = float(number)
+    except ValueError:
+        value = np.nan
+    if not np.isfinite(value):
+        raise ValueError(
+            f"--initial: {item!r} is not NAME=NUMBER with a finite number; write for example "
+            f"{','.join(f'{c}=0' for c in coefficients)}."
+        )
+    if name not in coefficients:
+        raise ValueError(
+            f"--initial: the model has no coefficient {name!r}; it has "
+            f"{', '.join(coefficients)}.{did_you_mean(name, coefficients)}"
+        )
+    return name, value
 
 
 def _parse_times(text: str, first: float) -> np.ndarray:

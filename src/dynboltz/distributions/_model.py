@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float64, Shaped
 
 from dynboltz._arguments import checked
+from dynboltz._hints import did_you_mean
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import (
     Factor,
@@ -223,7 +224,7 @@ def named_term(name: str, layers: Sequence[Layer], dim: int) -> Term:
     if unknown:
         raise ValueError(
             f"Coefficient {name!r} names the species {unknown[0]!r}; the layers have "
-            f"{', '.join(layer_of)}."
+            f"{', '.join(layer_of)}.{did_you_mean(unknown[0], layer_of)}"
         )
     numbers = [layer_of[label] for label in species]
     if pattern and len(set(numbers)) == 1:

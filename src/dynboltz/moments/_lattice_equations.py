@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64, Shaped
 
 from dynboltz._arguments import checked
+from dynboltz._hints import did_you_mean
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import (
     Lattice,
@@ -182,7 +183,7 @@ def _check_moments(moments: Sequence[Moment], network: ReactionNetwork) -> int:
         if unknown:
             raise ValueError(
                 f"The moment {moment} names the species {unknown[0]!r}; the network has "
-                f"{', '.join(network.species)}."
+                f"{', '.join(network.species)}.{did_you_mean(unknown[0], network.species)}"
             )
     return dims.pop()
 

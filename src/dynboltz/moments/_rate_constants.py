@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dynboltz._arguments import check_range, checked
+from dynboltz._hints import did_you_mean
 from dynboltz._numbers import check_finite
 from dynboltz.reactions import ReactionNetwork
 
@@ -35,7 +36,7 @@ def rate_constants(
         if unknown:
             raise ValueError(
                 f"rate_constants: `hop_rate` names {', '.join(unknown)}; the species are "
-                f"{', '.join(network.species)}."
+                f"{', '.join(network.species)}.{did_you_mean(unknown[0], network.species)}"
             )
         rates |= {f"D_{species}": float(rate) for species, rate in hop_rate.items()}
     elif hop_rate is not None:

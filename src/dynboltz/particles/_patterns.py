@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 
 from dynboltz._arguments import checked, shown
+from dynboltz._hints import did_you_mean
 
 from ._box import Box
 
@@ -201,7 +202,7 @@ def _labelled(
     if unknown:
         raise ValueError(
             f"PointPatterns.from_lists: pattern {index} names {', '.join(map(repr, unknown))}; the "
-            f"species are {', '.join(species)}."
+            f"species are {', '.join(species)}.{did_you_mean(unknown[0], species)}"
         )
     parts = [_points(pattern.get(name, ()), box, index, name) for name in species]
     labels = np.repeat(np.arange(1, len(species) + 1), [len(part) for part in parts])

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float64
 from scipy.spatial import KDTree
 
 from dynboltz._arguments import check_memory, check_range, checked
+from dynboltz._hints import did_you_mean
 from dynboltz.lattices import numbered_generators
 
 from ._box import Box
@@ -59,6 +60,7 @@ def random_arrivals(
     if unknown:
         raise ValueError(
             f"random_arrivals: `density` names {unknown[0]!r}; allowed are {', '.join(species)}."
+            f"{did_you_mean(unknown[0], species)}"
         )
     for name, value in (*density.items(), ("distance", distance)):
         if not 0 <= value < np.inf:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import final
 
+from dynboltz._hints import did_you_mean
 from dynboltz._text import MARK
 
 from ._reaction import (
@@ -109,7 +110,10 @@ class _LineParser:
         count = self.coefficient() if self.current.kind == "number" else 1
         name = self.expect("name", "a species name")
         if self.species is not None and name.text not in self.species:
-            raise name.error(f"Unknown species {name}; the species are {', '.join(self.species)}.")
+            raise name.error(
+                f"Unknown species {name}; the species are {', '.join(self.species)}."
+                f"{did_you_mean(name.text, self.species)}"
+            )
         return (name.text,) * count
 
     def coefficient(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any, Literal, final
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._hints import did_you_mean
 from dynboltz.distributions import LatticeModel, Layer, TransferMatrix
 from dynboltz.dynamics import HermiteGrid
 from dynboltz.lattices import Lattice, Term, neighbour_moments
@@ -165,6 +166,7 @@ class Experiment(AbstractExperiment[ExperimentTable]):
             if table.model not in self.plans:
                 raise ValueError(
                     f"there is no model {table.model!r}; there are {', '.join(self.plans)}."
+                    f"{did_you_mean(table.model, self.plans)}"
                 )
             solution = TransferMatrix(self.plans[table.model].model)
         with in_field(self.source, "initial.coefficients"):
@@ -336,6 +338,7 @@ class Experiment(AbstractExperiment[ExperimentTable]):
             if name not in self.plans:
                 raise ValueError(
                     f"{ceiling} names the model {name!r}; there are {', '.join(self.plans)}."
+                    f"{did_you_mean(name, self.plans)}"
                 )
             if ceiling in self.plans:
                 raise ValueError(f"the name {ceiling!r} is taken by a model; use another.")
@@ -371,7 +374,10 @@ class Experiment(AbstractExperiment[ExperimentTable]):
     def _check_matchings(self) -> None:
         for name in self.matchings.values():
             if name not in self.plans:
-                raise ValueError(f"names the model {name!r}; there are {', '.join(self.plans)}.")
+                raise ValueError(
+                    f"names the model {name!r}; there are {', '.join(self.plans)}."
+                    f"{did_you_mean(name, self.plans)}"
+                )
             plan = self.plans[name]
             if not plan.model.is_visible or plan.model.lattice != self.lattice:
                 raise ValueError(
@@ -430,14 +436,19 @@ def _given(table: Any) -> dict[str, Any]:
 def _check_names(what: str, given: Any, known: Sequence[str]) -> None:
     unknown = [name for name in given if name not in known]
     if unknown:
-        raise ValueError(f"`{what}` names {unknown[0]!r}; allowed are {', '.join(known)}.")
+        raise ValueError(
+            f"`{what}` names {unknown[0]!r}; allowed are {', '.join(known)}."
+            f"{did_you_mean(unknown[0], known)}"
+        )
 
 
 def _check_ranges(ranges: dict[str, list[float]], coefficients: tuple[str, ...]) -> None:
+    strange = [name for name in ranges if name not in coefficients]
+    near = did_you_mean(strange[0], coefficients) if strange else ""
     if set(ranges) != set(coefficients):
         raise ValueError(
             f"give a range for each of {', '.join(coefficients)}, got "
-            f"{', '.join(ranges) or 'none'}."
+            f"{', '.join(ranges) or 'none'}.{near}"
         )
     for name, (low, high) in ranges.items():
         if low > high:
@@ -457,7 +468,7 @@ def _grids(table: ModelTable, coefficients: tuple[str, ...]) -> dict[str, Hermit
         if lacking:
             raise ValueError(
                 f"`axes` has no entry for {lacking[0]!r}, which the derivative of {name} depends "
-                f"on; it has {', '.join(axes) or 'none'}."
+                f"on; it has {', '.join(axes) or 'none'}.{did_you_mean(lacking[0], axes)}"
             )
         grids[name] = HermiteGrid(
             tuple(chosen),

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from dynboltz._hints import did_you_mean
 from dynboltz.closures import entropic_matching
 from dynboltz.interpretation import (
     Candidate,
@@ -158,7 +159,8 @@ def check_kinds(kinds: Sequence[str]) -> None:
     unknown = [kind for kind in kinds if kind not in allowed]
     if unknown or not kinds:
         given = repr(unknown[0]) if unknown else "none"
-        raise ValueError(f"`candidates`: allowed are {', '.join(allowed)}; got {given}.")
+        near = did_you_mean(unknown[0], allowed) if unknown else ""
+        raise ValueError(f"`candidates`: allowed are {', '.join(allowed)}; got {given}.{near}")
 
 
 def _theta(predicted: xr.Dataset, part: str, last: float) -> np.ndarray:

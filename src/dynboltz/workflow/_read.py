@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from dynboltz._hints import did_you_mean
 from dynboltz._text import decode_text
 
+from ._allowed import NAME, allowed, alternatives, kinds_at, shown, tags_of
 from ._errors import ExperimentError
 from ._schema import ExperimentTable, Table
 from ._toml import dotted
@@ -34,6 +35,11 @@ def read_raw(
             raise ExperimentError(
                 f"{path}, `presets`: there is no preset {preset!r}; there are "
                 f"{', '.join(presets) or 'none'}.{did_you_mean(preset, presets)}"
+            )
+        if not isinstance(presets[preset], dict):
+            raise ExperimentError(
+                f"{path}, `{dotted(('presets', preset))}`: must be a table of what differs; got "
+                f"{shown(presets[preset])}."
             )
         raw = merged(raw, presets[preset])
     models = raw.get("models")
@@ -64,7 +70,7 @@ def checked(path: Path, raw: dict[str, Any], table: type[AnyTable]) -> AnyTable:
     try:
         return table.model_validate(raw)
     except ValidationError as error:
-        raise ExperimentError(_message(path, raw, error)) from error
+        raise ExperimentError(_message(path, raw, table, error)) from error
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -108,39 +114,67 @@ def _parse_override(override: str) -> dict[str, Any]:
     return settings
 
 
-def _message(path: Path, raw: dict[str, Any], error: ValidationError) -> str:
-    problems: dict[str, str] = {}
-    for item in error.errors(include_url=False):
-        field = _field(raw, item["loc"], missing=item["type"] == "missing")
-        problems.setdefault(field, _problem(item))
+def _message(path: Path, raw: dict[str, Any], table: type[Table], error: ValidationError) -> str:
+    items = error.errors(include_url=False)
+    found = [(*_problem(raw, table, item), item["input"]) for item in items]
+    # Where a list or table is one of several alternatives, the others complain about all of it.
+    outer = {keys[:length] for keys, _, _ in found for length in range(len(keys))}
+    problems: dict[tuple[str | int, ...], str] = {}
+    for keys, problem, given in found:
+        if keys not in outer or not isinstance(given, dict | list):
+            problems.setdefault(keys, problem)
     lines = [
-        f"{path}, `{field}`: {problem}" if field else f"{path}: {problem}"
-        for field, problem in problems.items()
+        f"{path}, `{dotted(tuple(map(str, keys)))}`: {problem}" if keys else f"{path}: {problem}"
+        for keys, problem in problems.items()
     ]
     more = [f"... and {len(lines) - MAX_PROBLEMS} more."] if len(lines) > MAX_PROBLEMS else []
     return "\n".join(lines[:MAX_PROBLEMS] + more)
 
 
-def _field(raw: Any, location: tuple[Any, ...], *, missing: bool) -> str:
-    """Key of a location without the names of alternatives, which pydantic puts in between."""
-    names: list[str] = []
+def _keys(raw: Any, location: tuple[Any, ...], *, missing: bool) -> tuple[str | int, ...]:
+    """Keys of a location without the names of alternatives, which pydantic puts in between."""
+    keys: list[str | int] = []
     for place, step in enumerate(location):
         in_table = isinstance(raw, dict) and step in raw
         in_list = isinstance(raw, list) and isinstance(step, int) and step < len(raw)
         if in_table or in_list:
-            names.append(str(step))
+            keys.append(step)
             raw = raw[step]
         elif missing and place == len(location) - 1:
-            names.append(str(step))
-    return dotted(tuple(names))
+            keys.append(step)
+    return tuple(keys)
 
 
-def _problem(item: Any) -> str:
-    text = str(item["msg"]).removeprefix("Value error, ")
-    text = text.replace("Input should", "must").replace("Field required", "is required")
-    if item["type"] in ("missing", "value_error"):
-        return f"{text}."
-    return f"{text}; got {item['input']!r}."
+def _problem(raw: Any, table: type[Table], item: Any) -> tuple[tuple[str | int, ...], str]:
+    """Where something is wrong, what is allowed there and what was given.
+
+    Pydantic says where, and what kind of error it is; the words are ours.
+    """
+    kind, given = item["type"], item["input"]
+    keys = _keys(raw, item["loc"], missing=kind == "missing")
+    if kind == "value_error":
+        return keys, f"{str(item['msg']).removeprefix('Value error, ')}."
+    if item["loc"][-1:] == ("[key]",):
+        return keys, f"must be {NAME}."
+    kinds = kinds_at(table, keys, raw)
+    if isinstance(given, dict) and kind in ("union_tag_invalid", "union_tag_not_found"):
+        tag, values = next(iter(tags_of(kinds).items()))
+        keys = (*keys, tag)
+        if tag not in given:
+            return keys, f"is required: {alternatives(values)}."
+        return (
+            keys,
+            f"must be {alternatives(values)}; got {shown(given[tag])}.{_hint(given[tag], values)}",
+        )
+    if kind == "missing":
+        return keys, f"is required: {allowed(kinds)}."
+    values = [value for one in kinds for value in one.values]
+    return keys, f"must be {allowed(kinds)}; got {shown(given)}.{_hint(given, values)}"
+
+
+def _hint(given: Any, values: Sequence[Any]) -> str:
+    names = [value for value in values if isinstance(value, str)]
+    return did_you_mean(given, names) if isinstance(given, str) else ""
 
 
 def absolute_paths(table: ExperimentTable, directory: Path) -> ExperimentTable:

@@ -202,7 +202,11 @@ TERM = "within = 0.2, start = 1.0"
             "k2.pairs",
             "A.A: exponents of 'C'; a function of a pair depends on A, pair",
         ),
-        ('k2.pairs."A.A".F3 = "a"', 'k2.pairs."A.A".F3', "valid number; got 'a'"),
+        (
+            'k2.pairs."A.A".F3 = "a"',
+            'k2.pairs."A.A".F3',
+            "a finite number, or a list of at least 1 entry",
+        ),
         (
             'k2.pairs."A.A".F3 = [{ within = 0.9, start = 1.0 }]',
             "k2",

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._hints import did_you_mean
 from dynboltz.distributions import PointProcessModel
 from dynboltz.dynamics import FunctionalField, PairField
 from dynboltz.elements import ElementSpace, Family
@@ -223,7 +224,10 @@ class BoxExperiment(AbstractExperiment[BoxExperimentTable]):
     def _check_species(self, given: Iterable[str]) -> None:
         unknown = [name for name in given if name not in self.species]
         if unknown:
-            raise ValueError(f"names {unknown[0]!r}; allowed are {', '.join(self.species)}.")
+            raise ValueError(
+                f"names {unknown[0]!r}; allowed are {', '.join(self.species)}."
+                f"{did_you_mean(unknown[0], self.species)}"
+            )
 
     def _check_start(self, plan: FunctionalPlan) -> None:
         names = list(self.plans)
@@ -233,7 +237,7 @@ class BoxExperiment(AbstractExperiment[BoxExperimentTable]):
             raise ValueError(
                 "must name a model with profiles that stands before this one "
                 f"({', '.join(earlier) or 'none'}), and this one must have profiles too; got "
-                f"{start!r}."
+                f"{start!r}.{did_you_mean(start, earlier)}"
             )
 
     def _plan(self, name: str, table: ModelTable) -> FunctionalPlan:

@@ -39,7 +39,8 @@ class DictionaryTable(Table):
 
 def _kind_of_function(value: Any) -> str | None:
     if isinstance(value, dict):
-        return value.get("kind")
+        kind = value.get("kind")
+        return kind if isinstance(kind, str) else None
     return getattr(value, "kind", "number")
 
 
@@ -47,11 +48,7 @@ FunctionTable = Annotated[
     Annotated[Finite, Tag("number")]
     | Annotated[CurveTable, Tag("curve")]
     | Annotated[DictionaryTable, Tag("dictionary")],
-    Discriminator(
-        _kind_of_function,
-        custom_error_type="function",
-        custom_error_message='must be a number, or a table with kind = "curve" or "dictionary"',
-    ),
+    Discriminator(_kind_of_function),
 ]
 
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from dynboltz._hints import did_you_mean
 from dynboltz.dynamics import (
     Constant,
     Dictionary,
@@ -99,7 +100,10 @@ def _curve(table: CurveTable, own: int, species: tuple[str, ...]) -> ScalarFunct
 def _check_species(given: Mapping[str, float] | list[str], species: tuple[str, ...]) -> None:
     unknown = [name for name in given if name not in species]
     if unknown:
-        raise ValueError(f"names {unknown[0]!r}; the species are {', '.join(species)}.")
+        raise ValueError(
+            f"names {unknown[0]!r}; the species are {', '.join(species)}."
+            f"{did_you_mean(unknown[0], species)}"
+        )
 
 
 def started_from(field: FunctionalField, other: FunctionalField, nu: np.ndarray) -> FunctionalField:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from dynboltz._hints import did_you_mean
 from dynboltz.distributions import PointProcessModel
 from dynboltz.dynamics import (
     Constant,
@@ -153,7 +154,7 @@ def _single(
     if unknown:
         raise ValueError(
             f"{name}: integrals over the pair {unknown[0]!r}; the pairs of this model are "
-            f"{', '.join(names) or 'none: it has order 1'}."
+            f"{', '.join(names) or 'none: it has order 1'}.{did_you_mean(unknown[0], names)}"
         )
     own = species.index(name)
     local = _nothing if table.F is None else scalar_function(table.F, own, species)

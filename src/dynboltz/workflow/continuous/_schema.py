@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from dynboltz._hints import did_you_mean
+
 from .._schema import CommonTable, Count, Name, NotNegative, Positive, Records, Table, check_free
 from ._function_schema import FunctionTable, LearningTable
 from ._homogeneous_schema import RadialTable, UniformTable
@@ -121,7 +123,9 @@ class FunctionalTable(Table):
 
 
 def _kind_of_model(value: Any) -> str:
-    elements = value.get("elements") if isinstance(value, dict) else value.elements
+    elements = (
+        value.get("elements") if isinstance(value, dict) else getattr(value, "elements", None)
+    )
     kind = elements.get("kind") if isinstance(elements, dict) else getattr(elements, "kind", None)
     return kind if kind in ("uniform", "radial") else "functional"
 
@@ -159,7 +163,8 @@ class BoxExperimentTable(CommonTable):
         for name in self.learn or ():
             if name not in self.models:
                 raise ValueError(
-                    f"`learn` names the model {name!r}; there are {', '.join(self.models)}"
+                    f"`learn` names the model {name!r}; there are {', '.join(self.models)}."
+                    f"{did_you_mean(name, self.models)}".rstrip(".")
                 )
         for name in self.models:
             check_free(f"models.{name}", name, RESERVED)
