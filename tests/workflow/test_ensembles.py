@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dask
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -164,6 +165,10 @@ def test_a_killed_worker_is_survived(experiment, whole, workers, tmp_path):
     result = simulated(experiment, tmp_path / "out", workers=workers, progress=kill)
     assert killed
     assert result == whole
+
+
+def test_arrays_of_the_caller_are_not_sent_to_workers(workers):
+    assert dask.config.get("scheduler", None) is None
 
 
 def test_workers_are_here_or_there():

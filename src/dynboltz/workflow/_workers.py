@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 PATIENCE = 20
 """Seconds to wait for a scheduler."""
 
+# Clients are never made Dask's default: a client that is interrupted while it closes would leave
+# its scheduler behind as the default, and every later array of this process would ask for it.
+
 
 @final
 class DaskWorkers:
@@ -68,7 +71,7 @@ class DaskWorkers:
         )
         number_of = dict(zip(futures, numbers, strict=True))
         try:
-            for future in as_completed(futures):
+            for future in as_completed(futures, loop=self._client.loop):
                 try:
                     future.result()
                 except KilledWorker as error:
@@ -113,7 +116,7 @@ def dask_workers(
         raise ExperimentError("Give the address of a scheduler or a number of workers, not both.")
     if scheduler is not None:
         try:
-            client = Client(scheduler, timeout=PATIENCE)
+            client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
             raise ExperimentError(
                 f"{scheduler}: no Dask scheduler answers within {PATIENCE} s ({error}). Start one "
@@ -131,7 +134,7 @@ def dask_workers(
         silence_logs=logging.CRITICAL,
         env={"NUMBA_NUM_THREADS": str(threads)},
     )
-    with cluster, Client(cluster) as client:
+    with cluster, Client(cluster, set_as_default=False) as client:
         yield DaskWorkers(client)
 
 
