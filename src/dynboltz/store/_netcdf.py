@@ -133,8 +133,12 @@ def load_netcdf(path: Path, names: Collection[str] | None = None) -> xr.Dataset:
         with path.open("rb") as file:
             if file.read(3) != b"CDF":
                 raise StoreError(path, "cannot be read as NetCDF: it begins like another file.")
+        check_memory(path, path.stat().st_size)
         with decoding(path, "NetCDF"):
-            return _loaded(path, xr.open_dataset(path, engine="scipy", **_AS_STORED), names)
+            # Not mapped into memory: a map that an error still refers to cannot be closed, of
+            # which SciPy warns whenever the error is forgotten.
+            source = xr.open_dataset(path, engine="scipy", mmap=False, **_AS_STORED)
+            return _loaded(path, source, names)
     with open_hdf5(path, "NetCDF") as file:
         _check_arrays(path, file, names)
         with decoding(path, "NetCDF"):
