@@ -441,12 +441,18 @@ def test_interpret_prints_equations_and_says_what_is_left_out(results):
     assert "d/dt b.A = " in result.stdout
     assert "d/dt J.A.A = " in result.stdout
     assert "points of 3 initial conditions" in result.stdout
+    assert "\nKnown where solutions went, b.A from " in result.stdout
     assert "`reactions` are left out: entropic matching is for the continuous" in result.stderr
     (record,) = json.loads(dynboltz("interpret", results, "--json").stdout)
     assert record["model"] == "visible"
     assert [equation["coefficient"] for equation in record["equations"]] == ["b.A", "J.A.A"]
+    assert {name: low < high for name, (low, high) in record["known"].items()} == {
+        "b.A": True,
+        "J.A.A": True,
+    }
     result = dynboltz("interpret", results, "--latex", "--max-terms", 1)
     assert result.stdout.startswith("% visible\n\\begin{aligned}\n")
+    assert "\n% Known where solutions went, b.A from " in result.stdout
 
 
 @pytest.mark.parametrize(

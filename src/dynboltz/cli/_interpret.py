@@ -86,7 +86,8 @@ def interpret(
         for note in one.notes:
             typer.echo(f"{one.model}: {note}", err=True)
         if as_latex:
-            typer.echo(f"% {one.model}\n{one.projection.to_latex()}")
+            known = one.projection.known_text()
+            typer.echo(f"% {one.model}\n{one.projection.to_latex()}\n% {known}")
         elif not as_json:
             typer.echo(f"{one.model}, at {_points(one)}:")
             typer.echo(one.projection.to_text())

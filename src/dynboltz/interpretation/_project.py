@@ -16,6 +16,7 @@ from ._collinear import independent
 from ._columns import Columns, Points, columns, root_mean_square, values_at
 from ._equation import ILL_CONDITIONED, ProjectedEquation, WeightedTerm
 from ._factors import Factors, Support
+from ._known import ranges_of, warn_of_unknown
 from ._projection import Projection
 from ._selection import select
 
@@ -71,11 +72,18 @@ def project(
         If there are fewer than two trajectories, a trajectory is empty or not finite, there are no
         candidates or two of one name, `max_terms` is less than 1, or a value of the field or of a
         candidate is not finite.
+
+    Warns
+    -----
+    ExtrapolationWarning
+        If points lie where a learned field knows nothing, see `HermiteField.visited`.
     """
     check_candidates(candidates, "project")
     paths = _checked(trajectories, len(field.coefficients))
     if max_terms is not None and max_terms < 1:
         raise ValueError(f"project: `max_terms` must be at least 1, got {max_terms}.")
+    points = np.concatenate(paths)
+    warn_of_unknown("project", "points", field, points)
     values = columns(field, paths, candidates)
     weights = values.weights()
     magnitudes = root_mean_square(values.field, weights)
@@ -87,7 +95,7 @@ def project(
         equations.append(_equation(name, k, values, candidates, max_terms, largest, differences[k]))
         report({"step": k + 1, "total": total})
     name = None if reference is None else reference.name
-    return Projection(tuple(equations), len(paths), len(values.field), name)
+    return Projection(tuple(equations), len(paths), len(values.field), name, ranges_of(points))
 
 
 def _equation(

@@ -11,6 +11,7 @@ import numpy as np
 from dynboltz._arguments import checked
 
 from ._equation import ProjectedEquation
+from ._known import Ranges
 from ._layout import projection_text
 from ._projected_field import ProjectedField
 
@@ -31,12 +32,16 @@ class Projection:
         Number of points.
     reference
         Name of the field that is compared with, if any.
+    ranges
+        Least and greatest value of each coefficient at these points. Nothing is said about the
+        field elsewhere.
     """
 
     equations: tuple[ProjectedEquation, ...]
     n_trajectories: int
     n_points: int
     reference: str | None
+    ranges: Ranges | None = None
 
     def field(self) -> ProjectedField:
         """The equations as a vector field."""
@@ -48,11 +53,23 @@ class Projection:
             for term in equation.terms:
                 row[places[term.candidate.name]] = term.weight
         coefficients = tuple(equation.coefficient for equation in self.equations)
-        return ProjectedField(coefficients, candidates, jnp.asarray(weights))
+        return ProjectedField(coefficients, candidates, jnp.asarray(weights), self.ranges)
 
     def to_text(self) -> str:
-        """Each equation, its weights with standard errors, and how good it is."""
-        return projection_text(self.equations, self.reference)
+        """Each equation, its weights with standard errors, how good it is, and where."""
+        text = projection_text(self.equations, self.reference)
+        return f"{text}\n{self.known_text()}" if self.ranges else text
+
+    def known_text(self) -> str:
+        """Where the equations are known, in one line; empty where no ranges are."""
+        if self.ranges is None:
+            return ""
+        names = [equation.coefficient for equation in self.equations]
+        shown = ", ".join(
+            f"{name} from {low:.3g} to {high:.3g}"
+            for name, (low, high) in zip(names, self.ranges, strict=True)
+        )
+        return f"Known where solutions went, {shown}; elsewhere these equations extrapolate."
 
     def to_latex(self) -> str:
         r"""LaTeX of the equations, one `aligned` environment without delimiters."""

@@ -12,6 +12,8 @@ from dynboltz._arguments import checked
 from dynboltz._numbers import check_finite
 from dynboltz.dynamics import AbstractVectorField, Method, integrate
 
+from ._known import warn_of_unknown
+
 
 @final
 @checked
@@ -84,6 +86,12 @@ def trajectory_errors(
         If there is no trajectory, one is not finite, or as `dynboltz.dynamics.integrate`.
     FloatingPointError
         If a solution of the field is not finite, or so large that its square is not.
+
+    Warns
+    -----
+    ExtrapolationWarning
+        If a solution goes where the field knows nothing, see `ProjectedField.visited` and
+        `HermiteField.visited`.
     """
     if not len(trajectories):
         raise ValueError("trajectory_errors: `trajectories` must hold one or more, got none.")
@@ -96,6 +104,7 @@ def trajectory_errors(
         error = np.sqrt(np.mean((found - trajectories) ** 2, axis=(0, 1)))
     if not np.all(np.isfinite(error)):
         raise FloatingPointError("trajectory_errors: a solution of the field grows without bound.")
+    warn_of_unknown("trajectory_errors", "solutions", field, found)
     return TrajectoryErrors(
         field.coefficients,
         error,

@@ -43,7 +43,9 @@ class ReducedModel:
     Parameters
     ----------
     model
-        The distribution.
+        The distribution. One on a lattice of another size may take the place of the one that was
+        learned with: coefficients and moments are per site. How good the equations are there is
+        not known without simulations of that size, see `evaluation.transfer` of experiments.
     field
         The right-hand sides $F$.
     time_step
@@ -132,6 +134,8 @@ class ReducedModel:
     ) -> Float64[np.ndarray, "... terms"]:
         """Exact moments per visible site of any terms, for chains.
 
+        Exact for any coefficients; whether learned equations lead there is what `predict` warns of.
+
         Parameters
         ----------
         theta
@@ -148,7 +152,10 @@ class ReducedModel:
         *,
         seed: int | np.random.SeedSequence,
     ) -> UInt8[np.ndarray, "samples sites"]:
-        """Independent exact samples of the visible layer, for chains."""
+        """Independent exact samples of the visible layer, for chains.
+
+        Exact for any coefficients; whether learned equations lead there is what `predict` warns of.
+        """
         return sample_chain(self._solution, theta, n_samples, seed=seed)
 
     @functools.cached_property

@@ -214,7 +214,9 @@ _OF_MODEL = {
         "Predictions for a lattice of {model} sites",
         "Means and moments of neighbouring pairs for another lattice than that of the training: "
         "those of the model with the same coefficients over the time of the training, compared "
-        "with simulations on that lattice, with a band of two standard errors to either side.",
+        "with simulations on that lattice, with a band of two standard errors to either side. The "
+        "equations know the lattice of the training only; what they are worth on others is what "
+        "this comparison says.",
     ),
     "functions": Caption(
         "Functions of the model “{model}”",

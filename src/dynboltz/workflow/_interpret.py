@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from dynboltz._hints import did_you_mean
+from dynboltz._warnings import collected
 from dynboltz.closures import entropic_matching
 from dynboltz.interpretation import (
     Candidate,
@@ -63,7 +64,7 @@ class Interpretation:
         Distances between solutions of the equations and of the model, for the initial conditions of
         each part; none where a solution of the equations diverges.
     notes
-        What was left out, and why.
+        What was left out, and why; where solutions of the equations leave what is known.
     """
 
     model: str
@@ -78,12 +79,19 @@ class Interpretation:
             "n_initial_conditions": self.projection.n_trajectories,
             "n_points": self.projection.n_points,
             "equations": self.projection.to_records(),
+            "known": self._known(),
             "trajectory_errors": {
                 part: None if errors is None else errors.to_records()
                 for part, errors in self.errors.items()
             },
             "notes": list(self.notes),
         }
+
+    def _known(self) -> dict[str, list[float]]:
+        """Least and greatest value of each coefficient at the points of the equations."""
+        names = [equation.coefficient for equation in self.projection.equations]
+        ranges = self.projection.ranges or ()
+        return {name: [*ends] for name, ends in zip(names, ranges, strict=False)}
 
 
 def interpret(
@@ -149,7 +157,11 @@ def interpret(
             progress=report,
         )
         times = experiment.times[: theta["train"].shape[1]]
-        errors = {part: _errors(learned, projection, theta[part], times) for part in PARTS}
+        errors = {}
+        for part in PARTS:
+            with collected() as beyond:
+                errors[part] = _errors(learned, projection, theta[part], times)
+            notes += [text.replace("trajectory_errors:", f"{part}:", 1) for text in beyond]
     return Interpretation(name, projection, errors, tuple(notes))
 
 

@@ -42,11 +42,19 @@ def calls() -> dict[str, Any]:
             notes=("a note",),
         ),
         "ProjectedField": call(
-            coefficients=NAMES, candidates=field.candidates, weights=field.weights
+            coefficients=NAMES,
+            candidates=field.candidates,
+            weights=field.weights,
+            ranges=field.ranges,
         ),
         "ProjectedField.__call__": call(field, theta=theta),
+        "ProjectedField.visited": call(field, theta=paths),
         "Projection": call(
-            equations=projection.equations, n_trajectories=3, n_points=12, reference=None
+            equations=projection.equations,
+            n_trajectories=3,
+            n_points=12,
+            reference=None,
+            ranges=projection.ranges,
         ),
         "TrajectoryErrors": call(
             coefficients=NAMES, absolute=errors.absolute, displacement=errors.displacement

@@ -1,3 +1,5 @@
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -5,6 +7,7 @@ import numpy as np
 import pytest
 
 from dynboltz.distributions import PointProcessModel
+from dynboltz.learning import ExtrapolationWarning
 from dynboltz.workflow import load_experiment
 from dynboltz.workflow.continuous._functions import functional_field, functions_of, started_from
 from dynboltz.workflow.continuous._learned import constants
@@ -86,6 +89,29 @@ def test_a_stored_model_is_the_same(tiny_box):
         np.testing.assert_array_equal(again.function_values("A", nu)[key], (value, error))
     np.testing.assert_array_equal(again.history["action"], [3.0, 1.0])
     assert again.substeps == 2
+
+
+def test_a_model_says_where_and_when_it_extrapolates(tiny_box):
+    _, learned = made_up(load_experiment(tiny_box))
+    learned = dataclasses.replace(learned, learned_times=np.array([0.0, 0.05, 0.1]))
+    learned.predict(learned.initial, np.array([0.0, 0.1]))
+    later = "learned from times up to 0.1; what comes later is beyond its training"
+    for times in ([0.0, 0.1, 0.2], [-0.1, 0.0, 0.1]):  # the coefficients are those of the first
+        with pytest.warns(ExtrapolationWarning, match=later):
+            learned.predict(learned.initial, np.array(times))
+    with pytest.warns(ExtrapolationWarning, match=r"2 of 2 initial conditions are where no tr"):
+        learned.predict(learned.initial + 3.0, np.array([0.0, 0.1]))
+
+
+def test_starts_and_times_that_are_not_finite_are_refused(tiny_box):
+    _, learned = made_up(load_experiment(tiny_box))
+    initial, times = learned.initial.copy(), np.array([0.0, np.inf])
+    with pytest.raises(ValueError, match=r"FunctionalModel.predict: `times` .* inf at time 1"):
+        learned.predict(initial, times)
+    initial[1, 2] = np.nan
+    message = r"FunctionalModel.predict: `initial` .* nan at initial condition 1, coefficient 2"
+    with pytest.raises(ValueError, match=message):
+        learned.predict(initial, np.array([0.0, 0.1]))
 
 
 def test_errors_of_functions_are_those_of_their_parameters(tiny_box):

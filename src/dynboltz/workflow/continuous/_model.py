@@ -17,6 +17,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float64
 from pydantic import TypeAdapter
 
+from dynboltz._numbers import check_finite
 from dynboltz._warnings import ExtrapolationWarning, warn
 from dynboltz.distributions import PointProcessModel, PoissonSolution
 from dynboltz.dynamics import (
@@ -84,12 +85,20 @@ class FunctionalModel:
             Increasing times [time]; steps are those of learning, the last one before each time
             shortened.
 
+        Raises
+        ------
+        ValueError
+            If a coefficient or a time is not finite.
+
         Warns
         -----
         ExtrapolationWarning
             If a solution is somewhere that training has not visited, see `visited`, or goes on
             beyond the times that the model was learned from.
         """
+        axes = ("initial condition", "coefficient")
+        check_finite("FunctionalModel.predict", "`initial`", np.asarray(initial), axes)
+        check_finite("FunctionalModel.predict", "`times`", np.asarray(times), ("time",))
         theta = self._solved(np.asarray(initial), np.asarray(times, dtype=np.float64))
         self._warn_of(theta, np.asarray(times))
         return theta
@@ -175,8 +184,9 @@ class FunctionalModel:
                 "there; learn from initial conditions that go there, or leave these predictions "
                 "out; `visited` tells which coefficients are known"
             )
-        last = self.learned_times[-1]
-        if times[-1] > last + 1e-9 * abs(last):
+        first, last = self.learned_times[0], self.learned_times[-1]
+        late = times[-1] > last + 1e-9 * abs(last)
+        if late or times[-1] - times[0] > (last - first) * (1 + 1e-9):
             parts.append(
                 f"the model was learned from times up to {last:.6g}; what comes later is beyond "
                 "its training"
