@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from dynboltz.dynamics import FunctionField, HermiteField, HermiteGrid, integrate
-from dynboltz.interpretation import constant, linear, project, trajectory_errors
+from dynboltz.interpretation import (
+    ProjectedField,
+    constant,
+    linear,
+    project,
+    trajectory_errors,
+)
 from dynboltz.learning import ExtrapolationWarning, allocate_with_margin
 
 NAMES = ("x", "y")
@@ -59,3 +65,9 @@ def test_projections_of_cells_that_nothing_visited_warn():
     far = np.concatenate([inside, solutions([[7.0, -4.0]])])
     with pytest.warns(ExtrapolationWarning, match=r"^project: 33.33% of the points lie where"):
         project(learned, far, [constant()])
+
+
+def test_ranges_belong_to_the_coefficients(projection):
+    field = projection[1].field()
+    with pytest.raises(ValueError, match=r"`ranges` must be one pair for each of .* x, y, got 1"):
+        ProjectedField(NAMES, field.candidates, field.weights, ((0.0, 1.0),))

@@ -41,6 +41,13 @@ class ProjectedField(AbstractVectorField):
     weights: Float[Array, "coefficients candidates"]
     ranges: Ranges | None = eqx.field(static=True, default=None)
 
+    def __check_init__(self) -> None:
+        if self.ranges is not None and len(self.ranges) != len(self.coefficients):
+            raise ValueError(
+                f"ProjectedField: `ranges` must be one pair for each of the coefficients "
+                f"{', '.join(self.coefficients)}, got {len(self.ranges)}."
+            )
+
     def __call__(self, theta: Float[Array, " coefficients"]) -> Float[Array, " coefficients"]:
         r"""Time derivative $d\theta/dt$ [1/time] at one point."""
         derivative = jnp.zeros_like(theta)
