@@ -123,7 +123,7 @@ def test_numbers_texts_and_objects_of_other_kinds_are_refused():
     refused(TypeError, "^streams: `n` must be an integer, got True.$", streams, 1, True)
     refused(ValueError, r"^streams: `n` must be an integer below 2\*\*63", streams, 1, 10**30)
     refused(ValueError, "^streams: `seed` must not be negative, got -1.$", streams, -1, 2)
-    message = "`n` = 1099511627776 needs 3.28e.04 GiB, more than the"
+    message = "`n` = 1099511627776 would need at least 3.28e.04 GiB of memory, more than the"
     refused(ValueError, message, streams, 1, 2**40)
 
 

@@ -27,7 +27,7 @@ import jaxtyping
 import numpy as np
 
 from ._hints import did_you_mean
-from ._memory import gigabytes, memory
+from ._memory import check_size, gigabytes, memory
 
 Target = TypeVar("Target")
 Sizes = dict[str, "int | tuple[int, ...] | tuple[str, ...]"]
@@ -202,11 +202,7 @@ def check_positive(where: str, name: str, value: float | int) -> None:
 
 def check_memory(where: str, name: str, value: object, n_bytes: int) -> None:
     """Raise `ValueError` if a number asks for arrays that are larger than the memory."""
-    if n_bytes > memory():
-        raise ValueError(
-            f"{where}: `{name}` = {value} needs {gigabytes(n_bytes, memory())}, more than the "
-            f"{gigabytes(memory())} of memory. Ask for less at once."
-        )
+    check_size(f"{where}: `{name}` = {value}", n_bytes, "ask for less at once")
 
 
 class _Plan(NamedTuple):

@@ -20,8 +20,8 @@ from dynboltz.lattices import Lattice, TermCounter, check_layers, check_states, 
 from dynboltz.learning import (
     FitSettings,
     TrainingData,
+    fit_initial_contrastive,
     fit_initial_persistent,
-    fit_initial_sampled,
     fit_trajectories_sampled,
     summarise,
 )
@@ -105,7 +105,7 @@ ENTRIES = {
     "LatticeClosure.estimate_initial": lambda s: lattice_closure(
         NETWORK, Lattice((12,)), "mean-field", hop_rate=1.0
     ).estimate_initial(s, LATTICE),
-    "fit_initial_sampled": lambda s: fit_initial_sampled(MODEL, s[None], SETTINGS, seed=0),
+    "fit_initial_contrastive": lambda s: fit_initial_contrastive(MODEL, s[None], SETTINGS, seed=0),
     "fit_initial_persistent": lambda s: (
         fit_initial_persistent(MODEL, s[None], SETTINGS, seed=np.random.SeedSequence(0))
     ).theta,

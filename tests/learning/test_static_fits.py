@@ -26,8 +26,8 @@ from dynboltz.learning import (
     LearningWarning,
     TrainingData,
     fit_initial,
+    fit_initial_contrastive,
     fit_initial_persistent,
-    fit_initial_sampled,
     fit_trajectories,
     natural_gradient_fit,
     summarise,
@@ -193,7 +193,7 @@ def test_contrastive_divergence_approaches_the_maximum():
     exact = fit_initial(model, summaries, FitSettings(prior_strength=0.0))
     settings = FitSettings("contrastive-divergence", "sgd", 0.5, steps=200, batch=200)
     reports = []
-    fitted = fit_initial_sampled(model, states, settings, seed=7, progress=reports.append)
+    fitted = fit_initial_contrastive(model, states, settings, seed=7, progress=reports.append).theta
     # One sweep decorrelates about half, so a step has noise 0.5 * sqrt(2 * 0.2 / (200 * 20)) =
     # 0.005, of which descent with metric 0.1 remembers 1 / (2 * 0.5 * 0.1) steps: 0.016, doubled
     # along the weakest direction; the data's own noise of 0.05 shifts CD-1 by part of itself.
@@ -211,9 +211,11 @@ def test_contrastive_divergence_approaches_the_maximum():
 def test_contrastive_divergence_with_the_same_seed_gives_the_same_bytes():
     states = clumped_states(30)[None]
     settings = FitSettings("contrastive-divergence", "adam", steps=5, batch=7, start={"W.A.X": 0.5})
-    fits = [fit_initial_sampled(HIDDEN, states, settings, seed=seed) for seed in (1, 1, 2)]
+    fits = [
+        fit_initial_contrastive(HIDDEN, states, settings, seed=seed).theta for seed in (1, 1, 2)
+    ]
     sequence = np.random.SeedSequence(1)
-    again = fit_initial_sampled(HIDDEN, states, settings, seed=sequence)
+    again = fit_initial_contrastive(HIDDEN, states, settings, seed=sequence).theta
     assert fits[0].tobytes() == fits[1].tobytes() == again.tobytes()
     assert not np.array_equal(fits[0], fits[2])
 
@@ -272,8 +274,8 @@ def test_hidden_units_without_weights_to_start_with_are_warned_of():
     with pytest.warns(LearningWarning, match=r"fit_initial: the fit starts with W\.A\.X at 0"):
         fit_initial(HIDDEN, summaries, few)
     sampled = FitSettings("contrastive-divergence", "adam", steps=1)
-    with pytest.warns(LearningWarning, match=r"fit_initial_sampled: .*W\.A\.X at 0"):
-        fit_initial_sampled(HIDDEN, states, sampled, seed=0)
+    with pytest.warns(LearningWarning, match=r"fit_initial_contrastive: .*W\.A\.X at 0"):
+        fit_initial_contrastive(HIDDEN, states, sampled, seed=0)
     persistent = FitSettings("persistent", steps=2, chains=4)
     with pytest.warns(LearningWarning, match=r"fit_initial_persistent: .*W\.A\.X at 0"):
         fit_initial_persistent(HIDDEN, states, persistent, seed=np.random.SeedSequence(0))

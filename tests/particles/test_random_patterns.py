@@ -93,3 +93,15 @@ def test_hard_cores_keep_their_distance(boundary):
 def test_impossible_patterns_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_number_beyond_the_memory_is_named():
+    box, huge = Box((1.0, 1.0)), 2**50
+    with pytest.raises(
+        ValueError, match=r"^random_particles: `counts` = \{'A': 1125899906842624\} would"
+    ):
+        random_particles(box, ("A",), {"A": huge}, 1, seed=0)
+    with pytest.raises(ValueError, match=r"^random_particles: `n_patterns` = 1125899906842624 "):
+        random_particles(box, ("A",), {"A": 2}, huge, seed=0)
+    with pytest.raises(ValueError, match=r"^random_pairs: `n_pairs` = 1125899906842624 would"):
+        random_pairs(box, ("A",), ("A", "A"), huge, 1, distance=0.1, seed=0)

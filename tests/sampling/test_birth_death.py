@@ -288,7 +288,7 @@ def test_what_does_not_fit_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("n_samples", "message"), [(0, "at least 1, got 0"), (2**62, "needs .* of memory")]
+    ("n_samples", "message"), [(0, "at least 1, got 0"), (2**62, "would need .* of memory")]
 )
 def test_numbers_of_records_beyond_the_memory_are_refused(n_samples, message):
     model = ring(5.0, RadialSpace(0.5, 2, "P1"))
@@ -297,3 +297,14 @@ def test_numbers_of_records_beyond_the_memory_are_refused(n_samples, message):
         sampler.record_statistics(chains, np.zeros(3), 1, n_samples)
     with pytest.raises(ValueError, match=r"`n_records` = .* of memory"):
         sampler.record(chains, np.zeros(3), 1, 2**62)
+
+
+def test_the_number_to_lower_is_named():
+    model = ring(5.0, RadialSpace(0.5, 2, "P1"))
+    with pytest.raises(ValueError, match=r"^start_empty: `n_chains` = 1152921504606846976 would"):
+        start_empty(model, 2**60, 10, seed=9)
+    with pytest.raises(ValueError, match=r"^start_empty: `n_slots` = 1152921504606846976 would"):
+        start_empty(model, 10, 2**60, seed=9)
+    one = PointPatterns(np.ones((1, 4, 1)), np.ones((1, 4), dtype=np.uint8), ("A",), model.box)
+    with pytest.raises(ValueError, match=r"^start_from_patterns: `n_slots` = 1152921504606846976"):
+        start_from_patterns(model, one, 2**60, seed=9)

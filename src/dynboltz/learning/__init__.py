@@ -52,7 +52,6 @@ from ._settings import LearningSettings as LearningSettings
 from ._static import InitialFits as InitialFits
 from ._static import fit_initial as fit_initial
 from ._static import fit_initial_contrastive as fit_initial_contrastive
-from ._static import fit_initial_sampled as fit_initial_sampled
 from ._static import fit_trajectories as fit_trajectories
 from ._train import Penalties as Penalties
 from ._train import Window as Window

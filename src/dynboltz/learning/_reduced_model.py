@@ -189,7 +189,7 @@ class ReducedModel:
         grid, places = step_grid(times, self.time_step)
         return grid, places
 
-    def visited(self, theta: Float64[np.ndarray, "... coefficients"]) -> Bool[np.ndarray, "..."]:
+    def visited(self, theta: Float64[np.ndarray, "... coefficients"]) -> Bool[np.ndarray, ...]:
         """Tell which coefficients lie where training has been.
 
         Those are within the boxes of the field and in cells that it knows: those of the training

@@ -214,14 +214,14 @@ def _warn_of_edges(
 
 
 @checked
-def fit_initial_sampled(
+def fit_initial_contrastive(
     model: LatticeModel,
     states: Shaped[AnyArray, "snapshots replicas sites"],
     settings: FitSettings,
     *,
     seed: int | np.random.SeedSequence,
     progress: Progress | None = None,
-) -> Float64[np.ndarray, "snapshots coefficients"]:
+) -> InitialFits:
     """Fit the coefficients of single snapshots with moments by contrastive divergence.
 
     Parameters
@@ -239,47 +239,23 @@ def fit_initial_sampled(
 
     Returns
     -------
-    theta
-        Coefficients of each snapshot after the last step.
+    fits
+        Coefficients of each snapshot after the last step, and how far they are from their end.
 
     Raises
     ------
     TypeError, ValueError
         If the states do not fit the model, or JAX is in single precision.
     """
-    return fit_initial_contrastive(model, states, settings, seed=seed, progress=progress).theta
-
-
-@checked
-def fit_initial_contrastive(
-    model: LatticeModel,
-    states: Shaped[AnyArray, "snapshots replicas sites"],
-    settings: FitSettings,
-    *,
-    seed: int | np.random.SeedSequence,
-    progress: Progress | None = None,
-) -> InitialFits:
-    """Fit as `fit_initial_sampled` does, and tell how far the fits are from their end.
-
-    Parameters
-    ----------
-    model, states, settings, seed, progress
-        As for `fit_initial_sampled`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `fit_initial_sampled`.
-    """
-    check_precision("fit_initial_sampled")
+    check_precision("fit_initial_contrastive")
     shape = ("snapshots", "replicas", model.lattice.n_sites)
-    states = check_states("fit_initial_sampled", states, model.species[0], shape)
-    check_any_states("fit_initial_sampled", states)
+    states = check_states("fit_initial_contrastive", states, model.species[0], shape)
+    check_any_states("fit_initial_contrastive", states)
     n_snapshots, n_replicas, n_sites = states.shape
     batch = min(settings.batch or n_replicas, n_replicas)
     sampler = GibbsSampler(model)
     start = starting_point(model, settings)
-    warn_of_idle_units("fit_initial_sampled", model, start, settings)
+    warn_of_idle_units("fit_initial_contrastive", model, start, settings)
     theta = jnp.asarray(np.tile(start, (n_snapshots, 1)))
     optimiser = _optimiser(settings, settings.learning_rate)
     memory = optimiser.init(theta)

@@ -55,7 +55,7 @@ def random_particles(
         If `counts` names an unknown species or has a negative number.
     """
     _check_counts("random_particles", species, counts)
-    _check_numbers("random_particles", n_patterns, sum(counts.values()))
+    _check_numbers("random_particles", n_patterns, sum(counts.values()), "counts", dict(counts))
     rows = np.empty((n_patterns, sum(counts.values()), box.dim))
     _fill(rows.reshape(n_patterns, -1), streams(seed, n_patterns, first))
     return _patterns(rows * np.array(box.lengths, dtype=np.float64), box, species, counts)
@@ -112,7 +112,7 @@ def random_pairs(
         If a species is unknown, `n_pairs` or a distance is negative or not finite.
     """
     _check_counts("random_pairs", species, dict.fromkeys(pair, n_pairs))
-    _check_numbers("random_pairs", n_patterns, 2 * n_pairs)
+    _check_numbers("random_pairs", n_patterns, 2 * n_pairs, "n_pairs", n_pairs)
     lengths = np.array(box.lengths, dtype=np.float64)
     rows = []
     for generator in _generators(seed, n_patterns, first):
@@ -170,7 +170,7 @@ def random_hard_core(
             f"random_hard_core: `distance` must be finite and not negative, got {distance}."
         )
     total = sum(counts.values())
-    _check_numbers("random_hard_core", n_patterns, total)
+    _check_numbers("random_hard_core", n_patterns, total, "counts", dict(counts))
     rows = [
         _adsorb(box, total, distance, generator)
         for generator in _generators(seed, n_patterns, first)
@@ -214,11 +214,14 @@ def _check_counts(function: str, species: Sequence[str], counts: Mapping[str, in
         )
 
 
-def _check_numbers(function: str, n_patterns: int, n_particles: int) -> None:
+def _check_numbers(
+    function: str, n_patterns: int, n_particles: int, name: str, value: object
+) -> None:
+    """Raise `ValueError` unless so many particles, which `name` asks for, fit into the memory."""
     check_range(function, "n_patterns", n_patterns, 0)
     n_slots = n_patterns * max(n_particles, 1)
+    check_memory(function, name, value, _SLOT_BYTES * n_particles)
     check_memory(function, "n_patterns", n_patterns, _SLOT_BYTES * n_slots)
-    check_memory(function, "counts", n_particles, _SLOT_BYTES * n_particles)
 
 
 def _distances(

@@ -93,7 +93,7 @@ def plot_sample(
     return axes
 
 
-def _draw_probability(ax: Axes, probability: Float[np.ndarray, "..."], *, is_chain: bool) -> None:
+def _draw_probability(ax: Axes, probability: Float[np.ndarray, ...], *, is_chain: bool) -> None:
     shades = colours(SEQUENTIAL)(PROBABILITY(probability))
     if is_chain:
         draw_rows(ax, shades)

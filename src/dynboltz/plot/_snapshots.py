@@ -114,7 +114,7 @@ def plot_snapshots(
     return axes
 
 
-def _species(trajectories: xr.Dataset, state: Integer[np.ndarray, "..."]) -> list[str]:
+def _species(trajectories: xr.Dataset, state: Integer[np.ndarray, ...]) -> list[str]:
     """Names of the species; without names, numbers of those that are seen."""
     if "species" in trajectories.attrs:
         return [str(name) for name in trajectories.attrs["species"]]

@@ -21,7 +21,7 @@ N_TICKS = {1: 7, 2: 7, 3: 3}
 """Largest number of intervals between ticks, by the dimension of the lattice."""
 
 
-def draw_state(ax: Axes, state: Integer[np.ndarray, "..."], n_species: int) -> None:
+def draw_state(ax: Axes, state: Integer[np.ndarray, ...], n_species: int) -> None:
     """Draw one state of a plane or a cube; of a cube the particles only."""
     if state.ndim == 2:
         draw_plane(ax, coloured(state, n_species))
@@ -62,7 +62,7 @@ def draw_sites(
     _label_sites(ax, 3)
 
 
-def coloured(state: Integer[np.ndarray, "..."], n_species: int) -> Float[np.ndarray, "... channels"]:
+def coloured(state: Integer[np.ndarray, ...], n_species: int) -> Float[np.ndarray, "... channels"]:
     """Colours of sites by what they hold."""
     palette = [EMPTY, *(species_style(index)["color"] for index in range(n_species))]
     return np.array([to_rgb(colour) for colour in palette])[state]

@@ -55,15 +55,25 @@ def start_empty(
     Raises
     ------
     ValueError
-        If there is no chain or no slot, or the slots are more than the memory holds.
+        If there is no chain or no slot, or the slots of all chains are more than the memory holds.
     """
+    return _start_empty("start_empty", model, n_chains, n_slots, seed)
+
+
+def _start_empty(
+    where: str,
+    model: PointProcessModel,
+    n_chains: int,
+    n_slots: int,
+    seed: int | np.random.SeedSequence,
+) -> PointChains:
     if n_chains < 1 or n_slots < 1:
         raise ValueError(
-            "start_empty: `n_chains` and `n_slots` must be at least 1, got "
-            f"{n_chains} and {n_slots}."
+            f"{where}: `n_chains` and `n_slots` must be at least 1, got {n_chains} and {n_slots}."
         )
+    name, largest = max(("n_slots", n_slots), ("n_chains", n_chains), key=lambda one: one[1])
     size = n_chains * n_slots * (8 * model.box.dim + 1)
-    check_memory("start_empty", "n_slots", n_slots, size)
+    check_memory(where, name, largest, size)
     patterns = PointPatterns(
         np.zeros((n_chains, n_slots, model.box.dim)),
         np.zeros((n_chains, n_slots), dtype=np.uint8),
@@ -97,7 +107,8 @@ def start_from_patterns(
     Raises
     ------
     ValueError
-        If the patterns do not fit the model or the slots.
+        If the patterns do not fit the model or the slots, or the slots are more than the memory
+        holds.
     """
     model.check_patterns(patterns)
     largest = int(patterns.counts().sum(axis=-1).max())
@@ -107,7 +118,7 @@ def start_from_patterns(
             f"{n_slots} particles a pattern (`n_slots`), got the shape {patterns.labels.shape} "
             f"with up to {largest} particles."
         )
-    start = start_empty(model, len(patterns.labels), n_slots, seed=seed)
+    start = _start_empty("start_from_patterns", model, len(patterns.labels), n_slots, seed)
     n = min(n_slots, patterns.labels.shape[1])
     start.patterns.positions[:, :n] = patterns.positions[:, :n]
     start.patterns.labels[:, :n] = patterns.labels[:, :n]

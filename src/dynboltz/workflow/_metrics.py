@@ -137,7 +137,7 @@ def error_metrics(
     }
 
 
-def _or_null(values: Float64[np.ndarray, "..."]) -> np.ndarray | list[Any]:
+def _or_null(values: Float64[np.ndarray, ...]) -> np.ndarray | list[Any]:
     """Values, or as many `None` where single replicas show no noise, as JSON has no NaN."""
     if np.all(np.isfinite(values)):
         return values

@@ -193,9 +193,6 @@ def fits(chain: Chain) -> dict[str, Any]:
             model=MODEL, states=states, settings=sampled, seed=0, progress=report
         ),
         "fit_initial_persistent": call(model=MODEL, states=states, settings=persistent, seed=SEED),
-        "fit_initial_sampled": call(
-            model=MODEL, states=states, settings=sampled, seed=0, progress=report
-        ),
         "fit_moment_regression": call(
             solution=chain.solution,
             theta=THETA,

@@ -103,7 +103,7 @@ class FunctionalModel:
         self._warn_of(theta, np.asarray(times))
         return theta
 
-    def visited(self, theta: Float64[np.ndarray, "... coefficients"]) -> Bool[np.ndarray, "..."]:
+    def visited(self, theta: Float64[np.ndarray, "... coefficients"]) -> Bool[np.ndarray, ...]:
         """Tell which coefficients lie where solutions of the training set passed.
 
         Of functionals of profiles, these are the values of the interaction functions of each
