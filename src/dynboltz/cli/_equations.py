@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from dynboltz._contents import KINDS, contents_of
 from dynboltz._hints import did_you_mean
 from dynboltz._text import decode_text
 
@@ -166,6 +167,9 @@ def _read_network(source: str) -> Any:
             f"nor one of the shipped experiments, {', '.join(shipped_experiments())}."
             f"{did_you_mean(source, shipped_experiments())}"
         )
+    found = contents_of(path)
+    if found in KINDS:
+        raise ValueError(f"{path}: is {found}, where text with reactions is expected.")
     try:
         text, species = decode_text(path.read_bytes()), None
     except ValueError as error:

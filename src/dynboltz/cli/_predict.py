@@ -14,6 +14,7 @@ import numpy as np
 import typer
 import xarray as xr
 
+from dynboltz._contents import contents_of
 from dynboltz._hints import did_you_mean
 from dynboltz._warnings import collected
 from dynboltz.learning import ReducedModel
@@ -30,6 +31,7 @@ from dynboltz.workflow import (
 )
 from dynboltz.workflow._seeds import Purpose
 
+MODEL_FILES = ("an HDF5 file", "a classic NetCDF file")
 _OUTER_COMMA = re.compile(r",(?![^()]*\))")
 """A comma that is not one between the coordinates of an offset, as in `A(0,0) A(1,1)`."""
 
@@ -119,6 +121,12 @@ def predict_table(
 def open_model(source: Path, name: str | None) -> ModelFile:
     """Open a learned model of a result directory or a file, and the experiment it belongs to."""
     if source.is_file():
+        found = contents_of(source)
+        if found not in MODEL_FILES:
+            raise ValueError(
+                f"{source}: is {found}. Give a result directory, or the file of a model (.nc) that "
+                "`dynboltz export DIR --model NAME --out FILE.nc` writes."
+            )
         opened = read_model_file(source)
         if not isinstance(opened, ModelFile):
             raise _of_a_box(source, source)

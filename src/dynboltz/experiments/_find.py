@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dynboltz._contents import contents_of
 from dynboltz._hints import did_you_mean
 
 from ._shipped import shipped_experiments
@@ -24,17 +25,22 @@ def find_experiment(experiment: Path | str) -> Path:
     """
     path = Path(experiment)
     shipped = shipped_experiments()
+    wanted = (
+        f"Give a TOML file, a result directory, or one of the shipped experiments: "
+        f"{', '.join(shipped)}."
+    )
     if path.is_dir() and (path / "experiment.toml").is_file():
         return path / "experiment.toml"
     if path.is_file():
         return path
     if str(experiment) in shipped:
         return shipped[str(experiment)]
-    raise FileNotFoundError(
-        f"{experiment}: there is no such experiment file.{did_you_mean(str(experiment), shipped)} "
-        "Give a TOML file, a result directory, or one of the shipped experiments: "
-        f"{', '.join(shipped)}."
-    )
+    if path.exists():
+        raise FileNotFoundError(
+            f"{experiment}: is {contents_of(path)}, without `experiment.toml`. {wanted}"
+        )
+    near = did_you_mean(str(experiment), shipped)
+    raise FileNotFoundError(f"{experiment}: there is no such experiment file.{near} {wanted}")
 
 
 def find_results(directory: Path | str) -> Path:
@@ -51,6 +57,11 @@ def find_results(directory: Path | str) -> Path:
             "EXPERIMENT --out DIR`."
         )
     path = Path(directory) / "experiment.toml"
+    if not Path(directory).is_dir():
+        raise FileNotFoundError(
+            f"{directory}: is {contents_of(Path(directory))}, where a result directory is "
+            "expected, as `dynboltz run EXPERIMENT --out DIR` makes it."
+        )
     if not path.is_file():
         raise FileNotFoundError(
             f"{directory}: holds no results of dynboltz, since it has no `experiment.toml`. Start "

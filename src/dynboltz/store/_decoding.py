@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dynboltz._contents import contents_of
 from dynboltz._memory import gigabytes, memory
 from dynboltz._text import decode_text
 
@@ -72,10 +73,20 @@ def check_regular(path: Path) -> None:
             raise
         what = "holds a null character" if "\0" in str(path) else "is no text for the file system"
         raise StoreError(path, f"cannot be read: its name {what}.") from error
+    if stat.S_ISDIR(mode):
+        raise StoreError(path, f"cannot be read: it is {contents_of(path)}, not a file.")
     if not stat.S_ISREG(mode):
         raise StoreError(path, "cannot be read: it is no regular file.")
     with os_errors(path, "read"), path.open("rb"):
         pass
+
+
+def check_begins(path: Path, what: str, beginnings: tuple[bytes, ...], advice: str) -> None:
+    """Raise `StoreError`, which says what a file is, unless it begins as files of a kind do."""
+    with os_errors(path, "read"), path.open("rb") as file:
+        is_right = file.read(max(map(len, beginnings))).startswith(beginnings)
+    if not is_right:
+        raise StoreError(path, f"cannot be read as {what}: it is {contents_of(path)}. {advice}")
 
 
 def read_lines(path: Path) -> list[str]:

@@ -14,15 +14,28 @@ from dynboltz._hints import did_you_mean
 from dynboltz._text import decode_text
 from dynboltz.lattices import Boundary
 
-from ._decoding import check_memory, check_regular, decoding
+from ._decoding import check_begins, check_memory, check_regular, decoding
 from ._errors import StoreError
 from ._foreign import MAX_SPECIES, foreign_trajectories
 from ._json import parse_json
 from ._layout import AXES
+from ._netcdf import ARRAYS as FOUND
 from ._netcdf import load_netcdf
 
 ARRAYS = ("state", "time", "initial_condition")
 """What is read of a file, and of an archive `species` too; anything else in it is left alone."""
+OTHER_NAMES = {
+    "state": ("states", "data", "lattice", "lattices", "trajectories", "occupation", "arr_0"),
+    "time": ("t", "ts", "times", "timestamps"),
+    "initial_condition": ("initial_conditions", "ic"),
+    "species": (),
+}
+"""What others call these arrays, besides names that come near."""
+_SAVE = 'Save the arrays together: `numpy.savez("NAME.npz", state=..., time=..., species=...)`.'
+_NEEDED = (
+    "Needed is `state`, whole numbers of shape (replicas, times, x[, y, z]); optional are `time` "
+    "(times,), `initial_condition` (replicas,) and `species`, a list of names."
+)
 
 
 @checked
@@ -53,15 +66,10 @@ def read_npz(
         If the file is missing, unreadable, holds pickled objects, or an array is not as above.
     """
     path = Path(path)
-    arrays = _npz_arrays(path)
+    arrays, shapes = _npz_arrays(path)
     if "state" not in arrays:
-        raise StoreError(
-            path,
-            f"holds no such array, only {', '.join(_npz_names(path)) or 'none'}; save the states "
-            "under the name `state`.",
-            key="`state`",
-        )
-    _check_near_names(path, arrays)
+        raise _without_state(path, shapes)
+    check_near_names(path, shapes, (*ARRAYS, "species"))
     names = _names(path, arrays["species"]) if "species" in arrays else None
     return foreign_trajectories(
         path,
@@ -74,41 +82,101 @@ def read_npz(
     )
 
 
-def _check_near_names(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Raise if an array that is not read has nearly the name of one that is missing."""
-    missing = [name for name in (*ARRAYS, "species") if name not in arrays]
-    for name in _npz_names(path):
-        if name not in arrays and (hint := did_you_mean(name, missing)):
-            raise StoreError(path, f"is not read.{hint}", key=f"`{name}`")
+def check_near_names(path: Path, shapes: Mapping[str, str], wanted: Sequence[str]) -> None:
+    """Raise if an array that is not read seems to be one that is missing.
+
+    Parameters
+    ----------
+    path
+        The file.
+    shapes
+        Names of all its arrays, with their shapes as text.
+    wanted
+        Names of those that are read.
+    """
+    for name in wanted:
+        near = [] if name in shapes else _near(name, shapes, wanted)
+        if near:
+            raise StoreError(
+                path,
+                f"is not read. Did you mean `{name}`? Save it under this name; the file holds "
+                f"{_listed(shapes)}.",
+                key=f"`{near[0]}`",
+            )
+
+
+def _near(name: str, shapes: Mapping[str, str], wanted: Sequence[str]) -> list[str]:
+    """Names of arrays that seem to be the one of this name, and are not read."""
+    others = [other for other in shapes if other not in wanted]
+    known = [other for other in others if other.casefold() in OTHER_NAMES[name]]
+    return known or [other for other in others if did_you_mean(other, [name])]
+
+
+def _without_state(path: Path, shapes: Mapping[str, str]) -> StoreError:
+    near = _near("state", shapes, (*ARRAYS, "species"))
+    advice = f" Did you mean `{near[0]}`? Save it under the name `state`." if near else ""
+    return StoreError(
+        path,
+        f"there is no such array; the file holds {_listed(shapes)}.{advice} {_NEEDED}",
+        key="`state`",
+    )
+
+
+def _listed(shapes: Mapping[str, str]) -> str:
+    return ", ".join(f"`{name}` {shape}".rstrip() for name, shape in shapes.items()) or "none"
 
 
 def npz_time(path: Path) -> np.ndarray | None:
     """Times of a NumPy archive, if it holds them; its other arrays are not read."""
-    return _npz_arrays(path, ("time",)).get("time")
+    arrays, shapes = _npz_arrays(path, ("time",))
+    check_near_names(path, shapes, ("time",))
+    return arrays.get("time")
 
 
 def netcdf_time(path: Path) -> np.ndarray | None:
     """Times of a NetCDF file, if it holds them; its other variables are not read."""
-    time = load_netcdf(path, ("time",)).variables.get("time")
+    ds = load_netcdf(path, ("time",))
+    check_near_names(path, _netcdf_shapes(ds), ("time",))
+    time = ds.variables.get("time")
     return None if time is None else time.values
 
 
-def _npz_arrays(path: Path, wanted: Sequence[str] = (*ARRAYS, "species")) -> dict[str, np.ndarray]:
+def _netcdf_shapes(ds: xr.Dataset) -> dict[str, str]:
+    """Names of all variables of a file, with their dimensions."""
+    return {
+        name: f"({', '.join(f'{dim}: {n}' for dim, n in zip(dims, shape, strict=True))})"
+        for name, (dims, shape) in ds.encoding[FOUND].items()
+    }
+
+
+def _npz_arrays(
+    path: Path, wanted: Sequence[str] = (*ARRAYS, "species")
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Arrays of these names, as far as there are any, and the shapes of all arrays."""
     check_regular(path)
+    check_begins(path, "a NumPy archive without pickles", (b"PK",), _SAVE)
     with path.open("rb") as file, decoding(path, "a NumPy archive without pickles"):
         archive = np.load(file, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise StoreError(path, "is one array, not an archive; save it with `numpy.savez`.")
+        assert isinstance(archive, np.lib.npyio.NpzFile)
         with archive:
             names = [name for name in wanted if name in archive]
             check_memory(path, sum(_declared_bytes(archive, name) for name in names))
-            return {name: _array(path, archive, name) for name in names}
+            arrays = {name: _array(path, archive, name) for name in names}
+            shapes = {name: _shape(archive, name) for name in archive.files}
+            return arrays, shapes
 
 
-def _npz_names(path: Path) -> list[str]:
-    """Names of all arrays of an archive."""
-    with path.open("rb") as file, decoding(path, "a NumPy archive without pickles"):
-        return list(np.load(file, allow_pickle=False).files)
+def _shape(archive: np.lib.npyio.NpzFile, name: str) -> str:
+    """Shape that the head of an array gives, empty if it cannot be read."""
+    assert archive.zip is not None
+    members = archive.zip.NameToInfo
+    try:
+        with archive.zip.open(members.get(f"{name}.npy") or members[name]) as file:
+            version = np.lib.format.read_magic(file)
+            read = {(1, 0): np.lib.format.read_array_header_1_0}
+            return str(read.get(version, np.lib.format.read_array_header_2_0)(file)[0])
+    except Exception:  # of zip or NumPy, of an array that is not read: it is left alone
+        return ""
 
 
 def _declared_bytes(archive: np.lib.npyio.NpzFile, name: str) -> int:
@@ -188,8 +256,8 @@ def read_netcdf(
 
 def _state_variable(path: Path, ds: xr.Dataset) -> xr.Variable:
     if "state" not in ds.variables:
-        names = ", ".join(map(str, ds.variables)) or "none"
-        raise StoreError(path, f"there is no such variable, only {names}.", key="`state`")
+        raise _without_state(path, _netcdf_shapes(ds))
+    check_near_names(path, _netcdf_shapes(ds), ARRAYS)
     state = ds.variables["state"]
     dims = ("replica", "time", *AXES[: max(1, state.ndim - 2)])
     if set(state.dims) != set(dims):

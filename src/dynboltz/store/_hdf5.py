@@ -21,6 +21,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from dynboltz._contents import contents_of
+
 from . import _blosc
 from ._decoding import check_memory, check_regular, decoding
 from ._errors import StoreError
@@ -39,6 +41,8 @@ _NO_COMPRESSION = {
 def open_hdf5(path: Path, what: str = "HDF5") -> Iterator[h5py.File]:
     """Open a file for reading; what is done with it is not covered by its errors."""
     check_regular(path)
+    if not h5py.is_hdf5(path):
+        raise StoreError(path, f"cannot be read as {what}: it is {contents_of(path)}.")
     if path.stat().st_size > 0:
         check_global_heaps(path)
     with decoding(path, what):

@@ -12,6 +12,8 @@ import xarray as xr
 import zarr
 from zarr.storage import LocalStore
 
+from dynboltz._contents import contents_of
+
 from ._chunks import CheckedStore
 from ._decoding import decoding
 from ._errors import StoreError
@@ -60,11 +62,15 @@ def _group_metadata(path: Path) -> dict[str, Any]:
     if not exists:
         raise StoreError(path, "there is no store: nothing has this name.")
     if not path.is_dir():
-        raise StoreError(path, "is not a store: a store is a directory, this is a file.")
+        raise StoreError(
+            path, f"is not a store: a store is a directory, this is {contents_of(path)}."
+        )
     if (path / ".zgroup").exists() or (path / ".zarray").exists():
         raise StoreError(path, "is a foreign Zarr store, of Zarr format 2; dynboltz writes 3.")
     if not (path / "zarr.json").is_file():
-        raise StoreError(path, "is not a store: it has no file `zarr.json`.")
+        raise StoreError(
+            path, f"is not a store: it has no file `zarr.json`, but is {contents_of(path)}."
+        )
     metadata = read_json(path / "zarr.json")
     if not isinstance(metadata, dict) or metadata.get("node_type") != "group":
         raise StoreError(path, "is a foreign Zarr store: a group of arrays was expected.")

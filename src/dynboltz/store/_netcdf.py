@@ -16,7 +16,7 @@ from xarray.backends import H5NetCDFStore
 
 from dynboltz._arguments import checked
 
-from ._decoding import check_memory, check_regular, decoding
+from ._decoding import check_begins, check_memory, check_regular, decoding
 from ._errors import StoreError
 from ._files import replacing_file
 from ._hdf5 import check_array, find, open_hdf5, read_values
@@ -24,6 +24,8 @@ from ._json import parse_json, plain_json
 
 CONTENT = "content_sha256"
 """Attribute with the checksum of all variables; files of earlier versions lack it."""
+ARRAYS = "arrays"
+"""In the encoding of a dataset that was read: dimensions and shape of every variable there is."""
 SEAL = ("json_attributes", "attributes_sha256")
 _AS_STORED: dict[str, Any] = {"decode_times": False, "create_default_indexes": False}
 
@@ -130,9 +132,7 @@ def load_netcdf(path: Path, names: Collection[str] | None = None) -> xr.Dataset:
     """Read a NetCDF file, or only those variables, which hold numbers; without indexes."""
     check_regular(path)
     if not h5py.is_hdf5(path):
-        with path.open("rb") as file:
-            if file.read(3) != b"CDF":
-                raise StoreError(path, "cannot be read as NetCDF: it begins like another file.")
+        check_begins(path, "NetCDF", (b"CDF",), "Choose a file that NetCDF programs wrote.")
         check_memory(path, path.stat().st_size)
         with decoding(path, "NetCDF"):
             # Not mapped into memory: a map that an error still refers to cannot be closed, of
@@ -156,6 +156,7 @@ def _check_arrays(path: Path, file: h5py.File, names: Collection[str] | None) ->
         if isinstance(array, h5py.Dataset):
             with decoding(path, "NetCDF", f"`{name}`"):
                 are_dimensions = _has_dimensions(array)
+                is_plain = array.ndim > 0 and not _is_netcdf(array)
                 is_text = array.dtype.hasobject
             if not are_dimensions:
                 raise StoreError(path, "has damaged dimensions.", key=f"`{name}`")
@@ -163,6 +164,18 @@ def _check_arrays(path: Path, file: h5py.File, names: Collection[str] | None) ->
                 read_values(path, array, name)  # text, which takes more than it declares
             elif names is None or name in names:
                 check_array(path, array, name)
+            if is_plain:
+                raise StoreError(
+                    path,
+                    "cannot be read as NetCDF: it is plain HDF5, whose axes have no names. Write "
+                    "it with `xarray.Dataset.to_netcdf`.",
+                    key=f"`{name}`",
+                )
+
+
+def _is_netcdf(array: h5py.Dataset) -> bool:
+    """Whether the axes of an array have names, or it is one of these."""
+    return "DIMENSION_LIST" in array.attrs or "CLASS" in array.attrs
 
 
 def _has_dimensions(array: h5py.Dataset) -> bool:
@@ -177,12 +190,15 @@ def _has_dimensions(array: h5py.Dataset) -> bool:
 
 def _loaded(path: Path, ds: xr.Dataset, names: Collection[str] | None) -> xr.Dataset:
     with ds:
+        arrays = {str(name): (v.dims, v.shape) for name, v in ds.variables.items()}
         wanted = ds if names is None else ds.drop_vars(set(ds.variables) - set(names))
         check_memory(path, wanted.nbytes)
         for name, variable in wanted.variables.items():
             if names is not None and variable.dtype.kind == "O":
                 raise StoreError(path, "must hold numbers, not text or lists.", key=f"`{name}`")
-        return wanted.load()
+        wanted = wanted.load()
+        wanted.encoding[ARRAYS] = arrays
+        return wanted
 
 
 def _sealed(attributes: dict[str, Any]) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from jaxtyping import Float64
 
 from dynboltz._arguments import checked
 
-from ._files import os_errors
 from ._foreign_files import netcdf_time, npz_time
 from ._foreign_particles import check_interval
+from ._formats import format_of
 from ._lattice_gillespie import gillespie_times
 from ._layout import as_doubles, check_times
 from ._open import open_trajectories
@@ -41,11 +41,12 @@ def read_times(path: Path | str, *, dt: float) -> Float64[np.ndarray, " times"] 
     """
     path = Path(path)
     check_interval(path, "dt", dt)
-    if path.suffix == ".npz":
+    found = format_of(path)
+    if found == "npz":
         times = npz_time(path)
-    elif path.suffix in (".nc", ".nc4"):
+    elif found == "netcdf":
         times = netcdf_time(path)
-    elif _is_store(path):
+    elif found == "store":
         times = open_trajectories(path).time.values
     else:
         times = gillespie_times(path, dt)
@@ -53,8 +54,3 @@ def read_times(path: Path | str, *, dt: float) -> Float64[np.ndarray, " times"] 
         return None
     check_times(path, times)
     return as_doubles(times)
-
-
-def _is_store(path: Path) -> bool:
-    with os_errors(path, "read"):
-        return path.suffix == ".zarr" or (path / "zarr.json").exists()

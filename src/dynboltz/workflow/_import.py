@@ -9,6 +9,7 @@ import xarray as xr
 
 from dynboltz import store
 from dynboltz.store import StoreError
+from dynboltz.store._formats import format_of
 
 from ._experiment import Experiment
 from ._recorded_times import file_times, same_times
@@ -62,22 +63,19 @@ def _identity(path: Path) -> dict[str, int]:
 
 def _read(experiment: Experiment, path: Path) -> xr.Dataset:
     species, lattice = experiment.network.species, experiment.lattice
-    if path.suffix == ".npz":
+    found = format_of(path)
+    if found == "npz":
         return store.read_npz(path, species=species, boundary=lattice.boundary)
-    if path.suffix in (".nc", ".nc4"):
+    if found == "netcdf":
         return store.read_netcdf(path, species=species, boundary=lattice.boundary)
-    if (path / "zarr.json").exists() or path.suffix == ".zarr":
+    if found == "store":
         return store.open_trajectories(path).load()
-    if path.is_dir():
-        return store.read_lattice_gillespie(
-            path,
-            lattice.shape,
-            species,
-            dt=experiment.kernel.time_step,
-            boundary=lattice.boundary,
-        )
-    raise StoreError(
-        path, "is no .npz, .nc or .zarr, nor a directory of LatticeGillespieCpp, or is not there."
+    return store.read_lattice_gillespie(
+        path,
+        lattice.shape,
+        species,
+        dt=experiment.kernel.time_step,
+        boundary=lattice.boundary,
     )
 
 

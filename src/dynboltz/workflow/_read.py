@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from dynboltz._contents import KINDS, contents_of
 from dynboltz._hints import did_you_mean
 from dynboltz._text import decode_text
 
@@ -78,6 +79,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
         data = path.read_bytes()
     except OSError as error:
         raise ExperimentError(f"{path}: cannot be read: {error.strerror}.") from error
+    found = contents_of(path)
+    if found in ("an empty file", *KINDS):
+        raise ExperimentError(f"{path}: is {found}, where an experiment file (TOML) is expected.")
     try:
         text = decode_text(data)
     except ValueError as error:
@@ -85,7 +89,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ExperimentError(f"{path}: is not TOML: {error}.") from error
+        raise ExperimentError(f"{path}: is not TOML, but {found}: {error}.") from error
 
 
 def merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

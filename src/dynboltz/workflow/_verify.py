@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from dynboltz._contents import contents_of
 from dynboltz.store import (
     StoreError,
     Verification,
@@ -56,8 +57,8 @@ def verify(path: Path | str) -> Iterator[tuple[str, Verification]]:
             yield metrics.name, Verification(_json_faults(metrics))
     elif path.exists():
         raise ExperimentError(
-            f"{path}: is nothing to verify: neither a result directory (with `experiment.toml`), "
-            "nor a store (with `zarr.json`), nor an exported file (.nc)."
+            f"{path}: is nothing to verify, but {contents_of(path)}: neither a result directory "
+            "(with `experiment.toml`), nor a store (with `zarr.json`), nor an exported file (.nc)."
         )
     else:
         raise ExperimentError(f"{path}: there is no such file or directory.")
@@ -89,7 +90,9 @@ def repair(path: Path | str) -> Iterator[str]:
     """
     path = Path(path)
     if not (path / "experiment.toml").is_file():
-        raise ExperimentError(f"{path}: only a result directory can be repaired.")
+        raise ExperimentError(
+            f"{path}: is {contents_of(path)}; only a result directory can be repaired."
+        )
     if faults := _settings_faults(path):
         raise ExperimentError(f"{faults[0]} This has to be mended by hand first.")
     with only_writer(path):
