@@ -704,6 +704,8 @@ class _ArrayRule(NamedTuple):
                     near=True,
                 )
         elif type(value) is not np.ndarray and not isinstance(value, jax.Array):
+            if isinstance(getattr(value, "dims", None), tuple) and hasattr(value, "transpose"):
+                value = _in_order(value, self.dims)  # of xarray
             value = _as_array(value, self.elements.names)
         elif isinstance(value, np.ma.MaskedArray):
             if np.ma.is_masked(value):
@@ -783,6 +785,47 @@ def _array_rule(annotations: tuple[Any, ...]) -> Rule:
         with_numpy=everything or any(kind is np.ndarray for kind in kinds),
         with_jax=everything or any(kind is jax.Array for kind in kinds),
     )
+
+
+_OTHER_NAMES = {"sites": {"x", "y", "z"}}
+"""Dimensions of xarray that are meant by an axis, besides its own name."""
+_DEFINITE = {
+    *("replicas", "times", "sites", "initial_conditions", "coefficients", "features"),
+    *("moments", "species"),
+}
+"""Axes that take no dimension of another one's name; others, as samples, take any."""
+
+
+def _names_of(axis: str) -> set[str]:
+    """Names that a dimension of xarray may have for an axis: `times` or `time`."""
+    return {axis, axis.removesuffix("s"), *_OTHER_NAMES.get(axis, ())}
+
+
+def _in_order(value: Any, axes: tuple[str, ...]) -> Any:
+    """Array of xarray with its dimensions in the order of the axes that they are named after.
+
+    One dimension may have a name that no axis has, where it can only be one axis.
+    """
+    dims = tuple(map(str, value.dims))
+    named = [axis for axis in axes if axis.isidentifier()]
+    if len(named) < len(axes) or len(set(axes)) < len(axes) or len(dims) != len(axes):
+        return value  # compared by shape alone
+    order = [next((dim for dim in dims if dim in _names_of(axis)), None) for axis in axes]
+    rest = [dim for dim in dims if dim not in order]
+    left = [axis for axis, dim in zip(axes, order, strict=True) if dim is None]
+    known = set().union(*map(_names_of, _DEFINITE))
+    is_clear = len(rest) < 2 and not any(
+        axis in _DEFINITE and dim in known for axis, dim in zip(left, rest, strict=True)
+    )
+    if not is_clear:
+        wanted = ", ".join("x" if axis == "sites" else axis.removesuffix("s") for axis in axes)
+        raise Misfit(
+            f"have dimensions that tell its axes ({', '.join(axes)}) apart, such as ({wanted})",
+            f"({', '.join(dims)}). Rename them, or give an array of NumPy in this order",
+            near=True,
+            kind=ValueError,
+        )
+    return value.transpose(*(rest[0] if dim is None else dim for dim in order))
 
 
 def _as_array(value: Any, names: str) -> np.ndarray:

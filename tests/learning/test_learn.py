@@ -7,13 +7,23 @@ import dataclasses
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.special import expit, logit
 
 from dynboltz.closures import entropic_matching
-from dynboltz.distributions import LatticeModel, Layer
-from dynboltz.dynamics import HermiteGrid
+from dynboltz.distributions import ClampedStatistics, LatticeModel, Layer, TransferMatrix
+from dynboltz.dynamics import HermiteField, HermiteGrid
 from dynboltz.lattices import Lattice
-from dynboltz.learning import LearningSettings, LearningWarning, TrainingData, learn
+from dynboltz.learning import (
+    ExactMoments,
+    LearningSettings,
+    LearningWarning,
+    TrainingData,
+    allocate_with_margin,
+    learn,
+    summarise,
+    train,
+)
 from dynboltz.reactions import ReactionNetwork
 
 # A -> 0 without hops: every site is independent, and its density decays with the rate K,
@@ -228,3 +238,75 @@ def test_until_leaves_out_what_comes_later():
     data = TrainingData(times, starts, densities[:, :, None])
     with pytest.raises(ValueError, match=r"`until` must be at least 0.2, the second time"):
         learn(MODEL, GRID, data, dataclasses.replace(settings, until=0.1))
+
+
+def test_errors_and_warnings_name_the_function_that_was_called():
+    """Training that is not finite, a box that is left, data that do not fit the model."""
+    known, plain = data(np.array([-1.0, 1.0])), LearningSettings(steps=1, warm_start=False)
+    huge = dict.fromkeys(MODEL.coefficients, 1e308)
+    narrow = {
+        name: dataclasses.replace(grid, lower=(-1.5,), upper=(1.5,), outside="error")
+        for name, grid in GRID.items()
+    }
+    cases = [
+        (GRID, known._replace(summaries=known.summaries[:, :, :0]), plain, ValueError),
+        (narrow, data(np.array([-1.4, 1.4])), LearningSettings(steps=0), ValueError),
+        (GRID, known, LearningSettings(steps=3, learning_rate=huge, warm_start=False), None),
+    ]
+    for grids, given, settings, error in cases:
+        if error is None:
+            with pytest.warns(LearningWarning, match="^learn: "):
+                learn(MODEL, grids, given, settings)
+            continue
+        with pytest.raises(error) as raised:
+            learn(MODEL, grids, given, settings)
+        assert str(raised.value).startswith("learn: "), raised.value
+
+
+def test_training_alone_speaks_in_its_own_name():
+    known = data(np.array([-1.0, 1.0]))
+    field = HermiteField.zeros(MODEL.coefficients, GRID)
+    field = allocate_with_margin(field, known.initial)
+    settings = LearningSettings(steps=3, learning_rate=1e308)
+    with pytest.warns(LearningWarning, match="^train: "):
+        train(
+            field,
+            known,
+            ExactMoments(TransferMatrix(MODEL), known),
+            settings,
+            seed=np.random.SeedSequence(1),
+        )
+
+
+def test_predictions_speak_in_the_name_of_the_model():
+    learned = learn(MODEL, GRID, data(np.array([-1.0, 1.0])), LearningSettings(steps=0))
+    with pytest.raises(ValueError, match=r"^ReducedModel\.predict: at time 0, "):
+        learned.predict(np.array([[50.0]]), np.array([0.0, 0.1]))
+
+
+@pytest.mark.parametrize("dims", [("time", "replica", "x"), ("x", "replica", "time")])
+def test_summaries_of_labelled_arrays_go_by_the_names_of_their_dimensions(dims):
+    clamped = ClampedStatistics(MODEL)
+    n_sites = MODEL.lattice.n_sites
+    states = np.random.default_rng(0).integers(0, 2, (5, 3, n_sites)).astype(np.uint8)
+    labelled = xr.DataArray(states, dims=("replica", "time", "x"))
+    expected = summarise(clamped, states)
+    np.testing.assert_array_equal(summarise(clamped, labelled.transpose(*dims)), expected)
+    by_run = labelled.rename(replica="run").transpose("time", "run", "x")
+    np.testing.assert_array_equal(summarise(clamped, by_run), expected)
+    for wrong in (
+        labelled.rename(replica="a", time="b"),
+        labelled.rename(replica="initial_condition"),
+        xr.DataArray(states),
+    ):
+        with pytest.raises(ValueError, match=r"summarise: `states` must have dimensions that tell"):
+            summarise(clamped, wrong)
+
+
+def test_labelled_coefficients_are_transposed_for_every_function():
+    """Of a square, whose shape says nothing."""
+    model = LatticeModel.from_names(MODEL.lattice, ["A"], ["b.A", "J.A.A"])
+    exact, theta = TransferMatrix(model), np.array([[0.3, -0.4], [1.1, 0.2]])
+    labelled = xr.DataArray(theta, dims=("initial_condition", "coefficient"))
+    expected = exact.batch_moments(theta)
+    np.testing.assert_array_equal(exact.batch_moments(labelled.T), expected)

@@ -13,6 +13,7 @@ from jaxtyping import Float64
 
 from dynboltz._arguments import checked
 from dynboltz._numbers import check_finite, check_precision
+from dynboltz._speaking import in_name_of, speaking_as
 from dynboltz._warnings import LearningWarning, collected, warn
 from dynboltz.distributions import LatticeModel, TransferMatrix, in_batches
 from dynboltz.dynamics import AbstractVectorField, HermiteField, HermiteGrid, integrate
@@ -31,6 +32,8 @@ from ._times import time_step_of
 from ._train import Criterion, train
 from ._warm_start import MEMORY, VelocityPrior, warm_start
 
+GIVEN = ("learn", "LearningSettings", "FitSettings", "HermiteGrid")
+"""Functions and objects of the caller, which keep their names in messages."""
 _FEWEST_POINTS, _MOST_POINTS = 500, 5000
 """Where velocities are expected; between these, one for every second snapshot."""
 PRIOR_REACH = 1.0
@@ -127,10 +130,11 @@ def learn(
             'learn: `matching` belongs to `velocity_prior = "entropic-matching"`; give both or '
             f"neither, got velocity_prior {settings.velocity_prior!r}."
         )
-    with collected() as notes:
+    with collected() as said, speaking_as("learn", keep=GIVEN):
         learned = _learn(
             model, grids, data, settings, theta, metric, matching, seed, progress, checkpoint
         )
+    notes = [in_name_of("learn", text, GIVEN) for text in said]
     for note in notes:
         warn(note, LearningWarning)
     return dataclasses.replace(learned, notes=tuple(notes))

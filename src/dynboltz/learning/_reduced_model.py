@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float64, UInt8
 
 from dynboltz._arguments import check_positive, check_range, checked
 from dynboltz._numbers import check_finite, check_precision
+from dynboltz._speaking import speaking_as
 from dynboltz._warnings import ExtrapolationWarning, warn
 from dynboltz.distributions import (
     LatticeModel,
@@ -121,11 +122,9 @@ class ReducedModel:
         if len(grid) == 1:
             self._warn_of(np.asarray(theta0)[:, None], grid)
             return np.asarray(theta0)[:, None]
-        theta = np.asarray(
-            integrate(
-                self.field, jnp.asarray(theta0), grid, method=self.method, substeps=self.substeps
-            )
-        )
+        options: dict[str, Any] = {"method": self.method, "substeps": self.substeps}
+        with speaking_as("ReducedModel.predict"):
+            theta = np.asarray(integrate(self.field, jnp.asarray(theta0), grid, **options))
         self._warn_of(theta, grid)
         return theta[:, places]
 
@@ -143,7 +142,8 @@ class ReducedModel:
         terms
             Whose moments.
         """
-        return observed_moments(self.model, theta, terms)
+        with speaking_as("ReducedModel.moments"):
+            return observed_moments(self.model, theta, terms)
 
     def sample(
         self,
@@ -156,7 +156,8 @@ class ReducedModel:
 
         Exact for any coefficients; whether learned equations lead there is what `predict` warns of.
         """
-        return sample_chain(self._solution, theta, n_samples, seed=seed)
+        with speaking_as("ReducedModel.sample"):
+            return sample_chain(self._solution, theta, n_samples, seed=seed)
 
     @functools.cached_property
     def _solution(self) -> TransferMatrix:

@@ -373,20 +373,20 @@ def _warn_of(best: _Best, criterion: Criterion, n_steps: int, stopped: str | Non
     remedy = "Lower `learning_rate`, or look for a better start."
     if stopped is not None:
         warn(
-            f"learn: training {stopped} The best iterate, of step {best.step} with a {measure} of "
+            f"train: training {stopped} The best iterate, of step {best.step} with a {measure} of "
             f"{best.score:.3g} per site, is returned. {remedy}",
             LearningWarning,
         )
     elif best.step == 0:
         warn(
-            f"learn: none of the {n_steps} optimisation steps improved on the start of the "
+            f"train: none of the {n_steps} optimisation steps improved on the start of the "
             f"training (its {measure} over the training set is {best.first:.3g} per site, that "
             f"after the last step {best.last:.3g}); the start is returned. {remedy}",
             LearningWarning,
         )
     elif best.last > best.first:
         warn(
-            f"learn: training ended worse than it started (its {measure} over the training set "
+            f"train: training ended worse than it started (its {measure} over the training set "
             f"rose from {best.first:.3g} to {best.last:.3g} per site); the iterate after step "
             f"{best.step}, with {best.score:.3g}, is returned. {remedy}",
             LearningWarning,

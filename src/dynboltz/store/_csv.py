@@ -14,8 +14,7 @@ from dynboltz._arguments import checked
 
 from ._files import replacing_file
 from ._json import write_json
-from ._layout import check_replica
-from ._particle_layout import check_exportable
+from ._particle_layout import exported_replicas
 
 COLUMNS = ("initial_condition", "replica", "time", "quantity", "name", "value")
 UNITS = {"moment": "per site", "count": "particles"}
@@ -51,10 +50,7 @@ def export_csv(trajectories: xr.Dataset, path: Path | str, *, replica: int | Non
         If there is no such replica, or a file cannot be written.
     """
     path = Path(path)
-    check_exportable("export_csv", path, trajectories)
-    n_replicas = trajectories.sizes["replica"]
-    if replica is not None:
-        check_replica(path, replica, n_replicas)
+    chosen = exported_replicas("export_csv", path, trajectories, replica)
     times = trajectories.time.values.tolist()
     starts = trajectories.initial_condition.values.tolist()
     on_lattice = "moments" in trajectories
@@ -65,7 +61,7 @@ def export_csv(trajectories: xr.Dataset, path: Path | str, *, replica: int | Non
         with temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
-            for number in range(n_replicas) if replica is None else [replica]:
+            for number in chosen:
                 one = trajectories.isel(replica=number)
                 rows = _on_lattice(one) if on_lattice else _in_box(one)
                 for place, *rest in rows:

@@ -14,8 +14,7 @@ import xarray as xr
 from dynboltz._arguments import checked
 
 from ._files import replacing_file
-from ._layout import check_replica
-from ._particle_layout import check_exportable, load_patterns
+from ._particle_layout import exported_replicas, load_patterns
 
 AXIS_COUNT = 3
 
@@ -45,9 +44,8 @@ def export_extended_xyz(trajectories: xr.Dataset, path: Path | str, *, replica: 
         If there is no such replica, or the file cannot be written.
     """
     path = Path(path)
-    check_exportable("export_extended_xyz", path, trajectories)
-    check_replica(path, replica, trajectories.sizes["replica"])
-    chosen = trajectories.isel(replica=[replica])
+    numbers = exported_replicas("export_extended_xyz", path, trajectories, replica)
+    chosen = trajectories.isel(replica=list(numbers))
     frames = _sites(chosen) if "state" in chosen else _particles(chosen)
     lengths = chosen.state.shape[2:] if "state" in chosen else chosen.attrs["box_lengths"]
     is_periodic = chosen.attrs["boundary"] == "periodic"

@@ -14,7 +14,7 @@ from dynboltz._arguments import checked
 from dynboltz.particles import Box, PointPatterns
 
 from ._errors import StoreError
-from ._layout import AXES, check_trajectories
+from ._layout import AXES, check_replica, check_trajectories
 
 
 @checked
@@ -129,8 +129,17 @@ def check_particles(where: str, trajectories: xr.Dataset) -> None:
         )
 
 
-def check_exportable(where: str, path: Path, trajectories: xr.Dataset) -> None:
-    """Raise unless a dataset holds replicas of trajectories on a lattice or of particles."""
+def exported_replicas(
+    where: str, path: Path, trajectories: xr.Dataset, replica: int | None
+) -> range:
+    """Numbers of the replicas to export: one, or all if `replica` is `None`.
+
+    Raises
+    ------
+    StoreError, ValueError
+        If a dataset does not hold replicas of trajectories on a lattice or of particles, or not
+        this one.
+    """
     if "state" in trajectories:
         check_trajectories(path, trajectories)
         wrong = [key for key in ("species", "boundary") if key not in trajectories.attrs]
@@ -143,6 +152,11 @@ def check_exportable(where: str, path: Path, trajectories: xr.Dataset) -> None:
         ]
     if wrong:
         raise StoreError(path, f"{where}: `trajectories` lacks {', '.join(wrong)}, or replicas.")
+    n_replicas = trajectories.sizes["replica"]
+    if replica is None:
+        return range(n_replicas)
+    check_replica(path, replica, n_replicas)
+    return range(replica, replica + 1)
 
 
 def checked_patterns(
