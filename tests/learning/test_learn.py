@@ -249,7 +249,7 @@ def test_errors_and_warnings_name_the_function_that_was_called():
         for name, grid in GRID.items()
     }
     cases = [
-        (GRID, known._replace(summaries=known.summaries[:, :, :0]), plain, ValueError),
+        (GRID, known._replace(summaries=np.zeros((2, len(TIMES), 0))), plain, ValueError),
         (narrow, data(np.array([-1.4, 1.4])), LearningSettings(steps=0), ValueError),
         (GRID, known, LearningSettings(steps=3, learning_rate=huge, warm_start=False), None),
     ]
