@@ -12,10 +12,14 @@ from dynboltz._arguments import checked
 from dynboltz._typing import AnyArray
 
 LARGEST_BATCH = 256
+MOST_BYTES = 1 << 31
+"""Of a batch. The same on all machines, as the last digits may depend on the size of a batch."""
 
 
 @checked
-def in_batches(function: Callable[..., Any], *rows: AnyArray) -> Any:
+def in_batches(
+    function: Callable[..., Any], *rows: AnyArray, bytes_per_row: float | int = 0
+) -> Any:
     """Apply a compiled function to batches of rows.
 
     Batches hold 256 rows, or for fewer rows the next power of two, the last one filled up with
@@ -28,6 +32,9 @@ def in_batches(function: Callable[..., Any], *rows: AnyArray) -> Any:
         rows.
     rows
         Arrays with the same number of rows; none give results without rows.
+    bytes_per_row
+        Memory that the function takes for a row; where 256 rows took more than `MOST_BYTES`,
+        batches are smaller.
 
     Returns
     -------
@@ -38,7 +45,10 @@ def in_batches(function: Callable[..., Any], *rows: AnyArray) -> Any:
     if not n_rows:  # One row of zeros tells the shapes of the results.
         ones = (np.zeros((1, *array.shape[1:]), np.asarray(array).dtype) for array in rows)
         return jax.tree.map(lambda leaf: leaf[:0], in_batches(function, *ones))
-    size = min(LARGEST_BATCH, 1 << (n_rows - 1).bit_length())
+    largest = LARGEST_BATCH
+    while largest > 1 and largest * bytes_per_row > MOST_BYTES:
+        largest //= 2
+    size = min(largest, 1 << (n_rows - 1).bit_length())
     filled = [_fill(np.asarray(array), size) for array in rows]
     parts = [
         function(*(array[start : start + size] for array in filled))

@@ -10,11 +10,16 @@ import numpy as np
 from jaxtyping import Array, Float, Float64, Int
 
 from dynboltz._arguments import check_memory, check_range, checked, is_traced
+from dynboltz._memory import check_size
 from dynboltz._typing import AnyArray
-from dynboltz.dynamics import HermiteFunction
+from dynboltz.dynamics import HermiteFunction, HermiteGrid
 
 _VALUE = np.array([[1.0, 0, -3, 2], [0, 1, -2, 1], [0, 0, 3, -2], [0, 0, -1, 1]])
 """Cubic Hermite polynomials on the unit cell, ascending powers: value and slope at 0, then at 1."""
+
+
+_MATRICES = 3
+"""Of a cell, as its energy is added up: the sum, a product and what it is made of."""
 
 
 @checked
@@ -66,8 +71,15 @@ class Roughness(NamedTuple):
 
 @checked
 def roughness(function: HermiteFunction) -> Roughness:
-    """The bending energy of a function with its present vertices."""
+    """The bending energy of a function with its present vertices.
+
+    Raises
+    ------
+    ValueError
+        If the matrix of a cell is larger than the memory: for functions of many arguments.
+    """
     grid = function.grid
+    check_cell_energy(grid)
     keys = np.asarray(function.keys)[: function.n_allocated]
     lengths = np.array(grid.n_cells) + 1
     corners = np.array(list(itertools.product((0, 1), repeat=grid.dim)))
@@ -76,6 +88,15 @@ def roughness(function: HermiteFunction) -> Roughness:
     vertices = np.ravel_multi_index(tuple(np.moveaxis(lower[:, None] + corners, -1, 0)), lengths)
     rows = np.minimum(np.searchsorted(keys, vertices), len(keys) - 1)
     return Roughness(rows[np.all(keys[rows] == vertices, axis=1)], _cell_energy(grid.dim))
+
+
+def check_cell_energy(grid: HermiteGrid) -> None:
+    """Raise `ValueError` if the bending energy of a cell of a grid is beyond the memory."""
+    check_size(
+        f"the bending energy of a function of {grid.dim} arguments ({', '.join(grid.arguments)})",
+        _MATRICES * 8 * 16**grid.dim,
+        "choose fewer `arguments` of each function",
+    )
 
 
 def _cell_energy(dim: int) -> Float64[np.ndarray, "basis basis"]:

@@ -38,6 +38,10 @@ MOST_REPLICAS = 0.25
 The correlation of two sites is then off by $-1/(N - 1)$, which for neighbouring pairs of a species
 is $\\sqrt{R/N}$ of the standard error of their mean over $R$ replicas: at most half of it."""
 
+MOST_TUPLES = 512
+"""States of three sites, or of fewer, up to which moments of one site more are compared: exact ones
+are products of matrices between these states, a tenth of a second for each time at this size."""
+
 MATCHING = "_entropic_matching"
 """End of the names of predictions by entropic matching, behind the name of the model."""
 
@@ -147,8 +151,14 @@ class Experiment(AbstractExperiment[ExperimentTable]):
 
     @functools.cached_property
     def moments(self) -> tuple[Term, ...]:
-        """Moments that models are compared by: neighbouring sites, orders 1 to 4 if they fit."""
-        order = min(4, *self.lattice.shape)
+        """Moments that models are compared by: neighbouring sites, orders 1 to 4 if they fit.
+
+        They must fit on the lattice and, on chains, into exact solutions: from eight species on
+        only up to order 3, from 22 on up to order 2.
+        """
+        order, n_labels = min(4, *self.lattice.shape), len(self.network.species) + 1
+        while self.lattice.dim == 1 and order > 2 and n_labels ** (order - 1) > MOST_TUPLES:
+            order -= 1
         return neighbour_moments(self.network.species, self.lattice.dim, order)
 
     @functools.cached_property

@@ -20,6 +20,7 @@ from dynboltz.distributions import TransferMatrix
 from dynboltz.distributions._batches import LARGEST_BATCH
 from dynboltz.dynamics import HermiteGrid
 from dynboltz.learning._learn import PRIOR_REACH, prior_points
+from dynboltz.learning._roughness import check_cell_energy
 from dynboltz.learning._warm_start import check_least_squares
 
 from ._errors import in_field
@@ -189,12 +190,15 @@ def _model_needs(experiment: Experiment, plan: ReducedModelPlan, n_train: int) -
 
 def _check_warm_start(experiment: Experiment, plan: ReducedModelPlan) -> None:
     """Raise `ValueError` if the least-squares problem of a warm start is beyond the memory."""
-    if not plan.learning.warm_start:
+    learning = plan.learning
+    if learning.warm_start or (learning.steps and learning.smoothness):
+        for grid in dict.fromkeys(plan.grids.values()):
+            check_cell_energy(grid)
+    if not learning.warm_start:
         return
     starts = plan.given_initial
     if plan.initial == "known":
         starts = initial_coefficients(experiment, "train")
-    learning = plan.learning
     exact = learning.moments == "exact" and plan.is_solvable
     scattered = exact and learning.velocity_prior == "moment-regression"
     names, n_times = plan.model.coefficients, len(plan.learned_times(experiment.times))
