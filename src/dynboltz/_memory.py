@@ -27,8 +27,12 @@ def gigabytes(n_bytes: float | int, beyond: float | int | None = None) -> str:
     return f"{against(n_bytes / 2**30, limit)} GiB"
 
 
+class TooLargeError(ValueError):
+    """Something would be larger than the memory."""
+
+
 def check_size(what: str, n_bytes: float | int, advice: str) -> None:
-    """Raise `ValueError` if something is larger than the memory.
+    """Raise `TooLargeError` if something is larger than the memory.
 
     Parameters
     ----------
@@ -40,7 +44,7 @@ def check_size(what: str, n_bytes: float | int, advice: str) -> None:
         What to change.
     """
     if n_bytes > memory():
-        raise ValueError(
+        raise TooLargeError(
             f"{what} would need at least {gigabytes(n_bytes, memory())} of memory, more than the "
             f"{gigabytes(memory())} there are; {advice}."
         )

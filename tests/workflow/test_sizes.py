@@ -139,6 +139,74 @@ def test_five_arguments_are_refused_before_anything_runs(five, tmp_path, monkeyp
     assert "more than the 1 GiB there are" in result.stderr
 
 
+@pytest.mark.parametrize("initial", ["known", "fitted", "more terms"])
+def test_five_arguments_are_refused_early_wherever_states_are_made_here(
+    five, tmp_path, monkeypatch, initial
+):
+    """Also for particles at random sites, and for starts that are fitted to states of a model."""
+    monkeypatch.setattr(_memory, "memory", lambda: GIB)
+    text = five.read_text()
+    if initial == "more terms":  # than the model that states are drawn from
+        few = (
+            'terms = ["b.A"]\n[models.few.grid.axes]\n"b.A" = { cell = 1.0, lower = -8, upper = 8 }'
+        )
+        text = text.replace('model = "visible"', 'model = "few"') + f"[models.few]\n{few}\n"
+        text = "".join(
+            line for line in text.splitlines(True) if not line.startswith(('"J', '"K', '"A'))
+            or "cell" in line
+        ).replace("= -8, upper = 8 ", "= -8.0, upper = 8.0 ")  # fmt: skip
+    else:
+        counts = 'source = "counts"\ncounts = { A = [3, 6] }\ntrain = 20\ntest = 2\nreplicas = 3\n'
+        head, tail = text.split("[initial]")
+        text = f"{head}[initial]\n{counts}{tail[tail.index('[models.visible]') :]}"
+        text = text.replace('initial = "known"', f'initial = "{initial}"')
+    five.write_text(text)
+    with pytest.raises(ExperimentError, match=r"`models\.visible\.grid`: the warm start of"):
+        run(load_experiment(five), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_starts_that_nothing_is_known_of_are_counted_by_the_fewest_cells(five, monkeypatch):
+    """Each argument has two cells beside a vertex, so three vertices: 3^5 = 243, rounded up."""
+    hidden = 'models.visible.layers = [{ species = ["X"], stencil = [[0]] }]'
+    terms = [*FIVE[:2], "K.A.A.A", "W.A.X", "b.X"]
+    axes = [
+        f'models.visible.grid.axes."{name}" = {{ cell = 1.0, lower = -8.0, upper = 8.0 }}'
+        for name in terms[3:]
+    ]
+    generator = ['models.visible.initial = "fitted"', f"models.visible.terms = {terms}"]
+    text = five.read_text()
+    start = text.index("[initial]")
+    data = '[initial]\nsource = "store"\ntrain = "a.npz"\ntest = "b.npz"\n'
+    five.write_text(text[:start] + data + text[text.index("[models.visible]") :])
+    removed = [f"models.visible.grid.arguments = {terms}"]
+    text = five.read_text()
+    for name in FIVE[3:]:
+        text = "".join(line for line in text.splitlines(True) if not line.startswith(f'"{name}"'))
+    five.write_text(text)
+    experiment = load_experiment(five, overrides=[hidden, *generator, *axes, *removed])
+    monkeypatch.setattr(_memory, "memory", lambda: GIB)
+    with pytest.raises(ExperimentError, match="at 256 vertices, with 8192 unknowns"):
+        check_sizes(experiment)
+
+
+def test_a_warm_start_that_turns_out_too_large_says_what_is_kept(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("dynboltz.workflow._sizes._check_warm_start", lambda *_: None)
+    monkeypatch.setattr(_memory, "memory", lambda: 10**5)
+    experiment, out = load_experiment(tiny), tmp_path / "out"
+    with pytest.raises(ExperimentError) as caught:
+        run(experiment, out)
+    message = str(caught.value)
+    assert message.startswith(f"{tiny}, `models.visible.grid`: the warm start of a function of 2")
+    assert message.endswith("in the file or by --set, and with --overwrite.")
+    stored = {path: path.stat().st_mtime_ns for path in out.rglob("*.zarr/zarr.json")}
+    assert len(stored) == 3
+    monkeypatch.undo()
+    changed = load_experiment(tiny, overrides=['models.visible.grid.axes."b.A".cell = 1.0'])
+    run(changed, out, overwrite=True)
+    assert stored == {path: path.stat().st_mtime_ns for path in stored}
+
+
 def test_vertices_are_counted_as_the_field_allocates_them():
     names = ("b.A", "J.A.A", "K.A.A.A")
     grid = HermiteGrid(names, (0.5, 1.0, 0.7), (0.1, 0.0, 0.0), (-2.0,) * 3, (2.0,) * 3, "linear")

@@ -232,7 +232,7 @@ class Experiment(AbstractExperiment[ExperimentTable]):
 
     def _starts_known(self, model: LatticeModel) -> bool:
         """Whether coefficients at time 0 are known if nothing is said about them."""
-        if not model.is_visible or self._why_unknown(model):
+        if not model.is_visible or self.why_unknown(model):
             return False
         return not self.has_too_many_replicas
 
@@ -244,7 +244,7 @@ class Experiment(AbstractExperiment[ExperimentTable]):
             return False
         return table.replicas > MOST_REPLICAS * self.lattice.n_sites
 
-    def _why_unknown(self, model: LatticeModel) -> str:
+    def why_unknown(self, model: LatticeModel) -> str:
         """Why the coefficients of a model at time 0 are not known; empty if they are."""
         table = self.table.initial
         if isinstance(table, CountsInitial):
@@ -415,7 +415,7 @@ class Experiment(AbstractExperiment[ExperimentTable]):
                 raise ValueError(f"give a value for {lacking[0]!r} as well.")
         if plan.initial != "known":
             return
-        reason = self._why_unknown(plan.model)
+        reason = self.why_unknown(plan.model)
         if reason:
             raise ValueError(reason)
 

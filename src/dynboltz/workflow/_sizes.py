@@ -25,7 +25,7 @@ from dynboltz.learning._warm_start import check_least_squares
 
 from ._errors import in_field
 from ._experiment import Experiment, ReducedModelPlan
-from ._initial_states import initial_coefficients
+from ._initial_states import known_coefficients
 from ._load import AnyExperiment
 from ._schema import StoreInitial
 from ._toml import dotted
@@ -196,22 +196,41 @@ def _check_warm_start(experiment: Experiment, plan: ReducedModelPlan) -> None:
             check_cell_energy(grid)
     if not learning.warm_start:
         return
-    starts = plan.given_initial
-    if plan.initial == "known":
-        starts = initial_coefficients(experiment, "train")
+    starts = _likely_starts(experiment, plan)
+    n_train = getattr(experiment.table.initial, "train", 1)
+    n_train = n_train if isinstance(n_train, int) else 1
     exact = learning.moments == "exact" and plan.is_solvable
     scattered = exact and learning.velocity_prior == "moment-regression"
     names, n_times = plan.model.coefficients, len(plan.learned_times(experiment.times))
     for grid in dict.fromkeys(plan.grids.values()):
         n_vertices = math.prod(min(2 if exact else 4, n + 1) for n in grid.n_cells)
-        if starts is not None and grid.dim <= MOST_SCATTERED and scattered:
-            chosen = np.atleast_2d(starts)[:, [names.index(name) for name in grid.arguments]]
-            n_vertices = _n_vertices(grid, _around(grid, chosen, n_times))
+        if grid.dim <= MOST_SCATTERED and scattered:
+            # Around a vertex there are fewer cells than around any other place.
+            chosen = np.array([grid.box[0]]) + (np.array(grid.n_cells) // 2) * np.array(grid.cell)
+            if starts is not None:
+                chosen = starts[:, [names.index(name) for name in grid.arguments]]
+            n_points = prior_points(max(n_train, len(chosen)), n_times) // 3
+            n_vertices = _n_vertices(grid, _around(grid, chosen, n_points))
         check_least_squares(grid, 1 << (n_vertices - 1).bit_length())
 
 
+def _likely_starts(
+    experiment: Experiment, plan: ReducedModelPlan
+) -> Float64[np.ndarray, "starts coefficients"] | None:
+    """Coefficients at time 0, also where they are fitted to states that are made here.
+
+    The fits come near the coefficients that states are made with, where the model has these.
+    `None` if nothing is known.
+    """
+    if plan.given_initial is not None:
+        return plan.given_initial[None]
+    if plan.initial != "known" and experiment.why_unknown(plan.model):
+        return None
+    return known_coefficients(experiment, plan, "train")
+
+
 def _around(
-    grid: HermiteGrid, starts: Float64[np.ndarray, "starts arguments"], n_times: int
+    grid: HermiteGrid, starts: Float64[np.ndarray, "starts arguments"], n_points: int
 ) -> Float64[np.ndarray, "points arguments"]:
     """Points where velocities are expected at the beginning of the trajectories.
 
@@ -219,7 +238,7 @@ def _around(
     the number of their cells.
     """
     random = np.random.Generator(np.random.PCG64(0))
-    near = starts[random.integers(0, len(starts), prior_points(len(starts), n_times) // 3)]
+    near = starts[random.integers(0, len(starts), n_points)]
     reach = PRIOR_REACH * np.array(grid.cell)
     return np.concatenate([starts, near + reach * random.uniform(-1, 1, near.shape)])
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from dynboltz._memory import TooLargeError
 from dynboltz._warnings import collected
 from dynboltz.closures import EntropicMatching, entropic_matching
 from dynboltz.learning import (
@@ -21,6 +24,7 @@ from dynboltz.simulation import ContinuousTimeKernel
 
 from ._checkpoints import StoredCheckpoint
 from ._directory import ResultDirectory
+from ._errors import ExperimentError
 from ._experiment import Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint, model_fingerprint
 from ._fit import KIND as FIT_KIND
@@ -32,6 +36,7 @@ from ._simulate import open_part
 from ._states import States
 from ._stored import check_known, outdated, read_current, write_model
 from ._timings import timed
+from ._toml import dotted
 
 KIND = "dynboltz-model"
 
@@ -115,7 +120,8 @@ def _learn(
     def report(step: dict[str, Any]) -> None:
         progress({**step, "model": plan.name})
 
-    with collected():  # The model keeps what is warned of, for `evaluate` to report.
+    # The model keeps what is warned of, for `evaluate` to report.
+    with collected(), _in_grid(experiment, plan):
         return learn(
             plan.model,
             plan.grids,
@@ -128,6 +134,19 @@ def _learn(
             progress=report,
             checkpoint=checkpoint,
         )
+
+
+@contextmanager
+def _in_grid(experiment: Experiment, plan: ReducedModelPlan) -> Iterator[None]:
+    """Say of what is too large which setting it is, and that nothing that is done is lost."""
+    try:
+        yield
+    except TooLargeError as error:
+        raise ExperimentError(
+            f"{experiment.source}, `{dotted(('models', plan.name, 'grid'))}`: {error} Trajectories "
+            "and fits are kept: run again with the change, in the file or by --set, and with "
+            "--overwrite."
+        ) from error
 
 
 def _matching(experiment: Experiment, plan: ReducedModelPlan) -> EntropicMatching | None:
