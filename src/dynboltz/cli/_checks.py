@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,15 @@ def check_file(path: Path, suffixes: Sequence[str], *, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         raise ValueError(
             f"{path}, `--out`: is there already; give another name, or --overwrite to replace it."
+        )
+    if path.exists() and not os.access(path, os.W_OK):
+        raise ValueError(f"{path}, `--out`: is read-only; give another name.")
+    folder = next(parent for parent in path.parents if os.path.exists(parent))
+    if not folder.is_dir():
+        raise ValueError(f"{path}, `--out`: {folder} is a file, not a directory.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(
+            f"{path}, `--out`: you may not write into {folder}; give a name elsewhere."
         )
 
 

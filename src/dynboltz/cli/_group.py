@@ -56,6 +56,8 @@ def _message(error: Exception) -> str | None:
             f"{name!r}: is no text in {error.encoding}, which results cannot hold; rename the file "
             "or folder."
         )
+    if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}."
     if isinstance(error, (ValueError, ArithmeticError, OSError)):
         return str(error)
     # JAX raises a RuntimeError where an array is too large for the memory of its device.

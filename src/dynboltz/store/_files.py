@@ -35,9 +35,17 @@ def os_errors(path: Path, action: str) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        if error.filename not in (None, str(path)):
+        blocker = _file_in_the_way(path)
+        if isinstance(error, NotADirectoryError | FileExistsError) and blocker is not None:
+            reason = f"{blocker} is a file, not a directory"
+        elif error.filename not in (None, str(path)):
             reason = f"{reason}: {error.filename}"
         raise StoreError(path, f"cannot be {action}: {reason}.") from error
+
+
+def _file_in_the_way(path: Path) -> Path | None:
+    """Part of a path that is a file where a directory is needed."""
+    return next((part for part in path.parents if os.path.isfile(part)), None)
 
 
 def flush(path: Path) -> None:
@@ -64,6 +72,7 @@ def replacing_file(path: Path) -> Iterator[Path]:
     with os_errors(path, "written"):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            temporary.touch()  # libraries that write it have words of their own for what fails here
             yield temporary
             flush(temporary)
             os.replace(temporary, path)

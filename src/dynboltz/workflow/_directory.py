@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from dynboltz._contents import contents_of
 from dynboltz.experiments import find_results
 from dynboltz.store import StoreError
 from dynboltz.store._files import os_errors, replacing_file
@@ -123,6 +125,11 @@ def claim(
         If it cannot be written.
     """
     directory = ResultDirectory(path)
+    if os.path.isfile(directory.path):
+        raise ExperimentError(
+            f"{directory.path}: is {contents_of(directory.path)}, where a directory for results is "
+            "expected; choose another name with --out."
+        )
     with os_errors(directory.path, "read"):
         there = directory.path.iterdir() if directory.path.exists() else ()
         occupied = any(path.name not in (LOCK, OWNER) for path in there)
