@@ -10,11 +10,13 @@ from dynboltz.dynamics import HermiteField
 from dynboltz.learning import FitSettings, LearningSettings, ReducedModel
 from dynboltz.workflow import load_experiment
 from dynboltz.workflow._verdicts import (
+    Compared,
     comparison_warnings,
     extrapolation_warnings,
     fit_residuals,
     fit_warnings,
     metastability_warnings,
+    poor_model_warnings,
     training_warnings,
 )
 
@@ -95,6 +97,46 @@ def test_models_worse_than_mean_field_are_told(plan, worse, told):
     assert [f"worse than mean field in {worse} of 4 moments" in text for text in found] == (
         [True] * told
     )
+
+
+def compared(error, noise, n_initial=4):
+    """Moments with standard deviation 1 that are off by `error`, their means by `noise` as well."""
+    mean = np.zeros((n_initial, 6, 2))
+    mean[: n_initial // 2], mean[n_initial // 2 :] = 1.0, -1.0
+    mean[:, 5] = 50.0  # beyond the learned times
+    squares = np.full(mean.shape, error**2 + noise**2)
+    squares[:, 5] = 1e9
+    return Compared(squares, mean, np.full(mean.shape, noise))
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "verdict"),
+    [
+        ((0.29, 0.01), (0.29, 0.01), None),
+        ((0.31, 0.01), (0.31, 0.01), "errs by 0.31 of how much the moments vary (noise floor 0.01"),
+        ((0.31, 0.11), (0.31, 0.11), None),  # not 3 noise floors
+        ((np.inf, 0.01), (np.inf, 0.01), "errs by inf of"),
+        ((0.05, 0.01), (0.14, 0.01), None),
+        ((0.05, 0.01), (0.16, 0.01), "test set it errs by 0.16 of how much the moments vary, over"),
+        ((0.0, 0.01), (0.09, 0.01), None),  # a hundredth of the variance
+        ((0.0, 0.06), (0.17, 0.01), None),  # the error over the training set is not that well known
+        ((0.05, 0.01), (0.16, 0.06), None),  # not 3 noise floors
+    ],
+)
+def test_poor_models_are_told_where_it_shows(plan, train, test, verdict):
+    found = poor_model_warnings(plan, 5, compared(*train), compared(*test))
+    assert len(found) == (verdict is not None)
+    assert all(verdict in text for text in found)
+
+
+def test_models_are_not_called_poor_where_no_noise_is_known(plan):
+    single = compared(5.0, 0.1)._replace(standard_error=np.full((4, 6, 2), np.nan))
+    assert poor_model_warnings(plan, 5, single, single) == []
+
+
+def test_moments_that_do_not_vary_are_judged_by_the_noise():
+    steady = compared(0.2, 0.1)._replace(mean=np.ones((4, 6, 2)))
+    np.testing.assert_allclose(steady.relative_error(5), (2.0, 1.0))
 
 
 def test_metastable_times_come_with_a_remedy(plan):

@@ -58,11 +58,13 @@ from ._transfer import (
     transfer_moments,
 )
 from ._verdicts import (
+    Compared,
     comparison_warnings,
     extrapolation_warnings,
     fit_residuals,
     fit_warnings,
     metastability_warnings,
+    poor_model_warnings,
     sampling_warnings,
     start_warnings,
     training_warnings,
@@ -317,11 +319,26 @@ class _Evaluation:
                 plan, len(plan.learned_times(self._experiment.times)), metrics["models"]
             )
         ]
+        poor = [
+            warning
+            for plan in self._experiment.plans.values()
+            for warning in poor_model_warnings(
+                plan,
+                len(plan.learned_times(self._experiment.times)),
+                *(self._beside_simulations(plan.name, part) for part in ("train", "test")),
+            )
+        ]
         metrics["prediction_seconds"] = self._seconds
         single = _single_replicas(self._simulated)
-        metrics["warnings"] = lone + single + worse + self._warnings
+        metrics["warnings"] = lone + single + poor + worse + self._warnings
         metrics["warnings"] += self._verdicts_on_chains()
         return metrics | self._sampled
+
+    def _beside_simulations(self, name: str, part: str) -> Compared:
+        """Errors of a model beside what simulations show."""
+        ensemble = self._simulated[part].ensemble
+        squares = self._predictions[name].squares[part]
+        return Compared(squares, ensemble.mean, ensemble.standard_error)
 
     def _add_sampled(
         self, label: str, name: str, sampled: SampledModel, squares: np.ndarray | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -24,6 +24,17 @@ MAX_RISE = 1.1
 """Of the moment error from the first to the last tenth of a training."""
 GOOD_ERROR = 0.05
 """Relative error of means and neighbours up to which short runs agree with simulations."""
+POOR_ERROR = 0.3
+"""Of moments over the training set, as a share of how much they vary: a tenth of the variance is
+then not predicted. Models of the shipped experiments are at 0.01 to 0.25, the largest near a phase
+transition; models that were no good were at 0.5 and far above."""
+LEAST_SPREAD = 0.1
+"""Of held-out errors that are called large: a hundredth of the variance."""
+MAX_SPREAD = 3.0
+"""Of held-out errors over those of the training set, noise subtracted. Models that generalise are
+at 0.6 to 1.6; few initial conditions scatter by a factor of two."""
+SIGNIFICANT = 3.0
+"""Of an error over its noise floor, from which on it is no matter of noise."""
 KEEP_WEIGHTS_SMALL = (
     "Weights that grew too large are a common cause: try `fit.weight_decay`, such as 0.1."
 )
@@ -190,6 +201,76 @@ def comparison_warnings(
         f"{plan.name}: worse than mean field in {worse} of {len(errors)} moments (RMSE over the "
         "test set, mean over the learned times)." + _remedy(plan)
     ]
+
+
+class Compared(NamedTuple):
+    """What a model predicts of one part of the trajectories, and what these show.
+
+    Attributes
+    ----------
+    squares
+        Squared errors of moments, with the noise of the simulated means.
+    mean, standard_error
+        Means over replicas, and their errors; NaN where there is one replica.
+    """
+
+    squares: Float64[np.ndarray, "initial_conditions times moments"]
+    mean: Float64[np.ndarray, "initial_conditions times moments"]
+    standard_error: Float64[np.ndarray, "initial_conditions times moments"]
+
+    def relative_error(self, n_times: int) -> tuple[float, float]:
+        r"""Error without noise, and noise floor, both as a share of how much moments vary.
+
+        $\sqrt{\langle (E_m^2 - \sigma_m^2)_+ / v_m \rangle}$ and
+        $\sqrt{\langle \sigma_m^2 / v_m \rangle}$ over the moments $m$, with mean squares $E_m^2$
+        of errors, $\sigma_m^2$ of standard errors, and the variance $v_m$ over initial conditions
+        and times. Infinite errors stay infinite; the floor is NaN if no noise is known.
+        """
+        axes, errors = (0, 1), self.standard_error[:, :n_times] ** 2
+        known = np.isfinite(errors).all(axis=(1, 2))
+        if not known.any():
+            return np.nan, np.nan
+        noise = errors[known].mean(axis=axes)
+        # Moments that do not vary, or no more than noise does, are judged by the noise.
+        variance = np.maximum(self.mean[:, :n_times].var(axis=axes), noise)
+        variance = np.where(variance > 0, variance, 1.0)
+        excess = np.maximum(self.squares[known, :n_times].mean(axis=axes) - noise, 0.0)
+        return float(np.sqrt(np.mean(excess / variance))), float(np.sqrt(np.mean(noise / variance)))
+
+
+def poor_model_warnings(
+    plan: ReducedModelPlan, n_learned: int, train: Compared, test: Compared
+) -> list[str]:
+    """Say in one line that a model is poor, where that shows, and what to try.
+
+    Parameters
+    ----------
+    plan
+        The model.
+    n_learned
+        Number of times that it was learned from.
+    train, test
+        Its predictions for either part.
+    """
+    (own, own_floor), (other, other_floor) = (
+        part.relative_error(n_learned) for part in (train, test)
+    )
+    if own > max(POOR_ERROR, SIGNIFICANT * own_floor):
+        return [
+            f"{plan.name}: a poor model: even over the training set it errs by {own:.2g} of how "
+            f"much the moments vary (noise floor {own_floor:.2g}, subtracted). Try other terms or "
+            "hidden units, smaller cells or more `learning.steps`." + _remedy(plan)
+        ]
+    known = max(own, own_floor)
+    if other > max(LEAST_SPREAD, MAX_SPREAD * known, SIGNIFICANT * other_floor):
+        return [
+            f"{plan.name}: a poor model beyond its training: over the test set it errs by "
+            f"{other:.2g} of how much the moments vary, over the training set by {own:.2g} (noise "
+            f"floors {other_floor:.2g} and {own_floor:.2g}, subtracted). Try more initial "
+            "conditions that differ more (`initial.train`), larger cells or more "
+            "`learning.smoothness`."
+        ]
+    return []
 
 
 def metastability_warnings(
