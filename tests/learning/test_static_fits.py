@@ -273,7 +273,7 @@ def test_hidden_units_without_weights_to_start_with_are_warned_of():
     few = FitSettings(steps=2)
     with pytest.warns(LearningWarning, match=r"fit_initial: the fit starts with W\.A\.X at 0"):
         fit_initial(HIDDEN, summaries, few)
-    sampled = FitSettings("contrastive-divergence", "adam", steps=1)
+    sampled = FitSettings("contrastive-divergence", "adam", learning_rate=1e-3, steps=1)
     with pytest.warns(LearningWarning, match=r"fit_initial_contrastive: .*W\.A\.X at 0"):
         fit_initial_contrastive(HIDDEN, states, sampled, seed=0)
     persistent = FitSettings("persistent", steps=2, chains=4)

@@ -24,6 +24,7 @@ from ._static import (
     check_any_states,
     starting_point,
     warn_of_idle_units,
+    warn_of_worse_fits,
 )
 
 DAMPING = 1e-3
@@ -152,6 +153,11 @@ def fit_initial_persistent(
     ------
     TypeError, ValueError
         If the states do not fit the model.
+
+    Warns
+    -----
+    LearningWarning
+        If the states are less likely after the fit than before, for models with an exact solution.
     """
     shape = ("snapshots", "replicas", model.lattice.n_sites)
     states = check_states("fit_initial_persistent", states, model.species[0], shape)
@@ -161,13 +167,14 @@ def fit_initial_persistent(
     warn_of_idle_units("fit_initial_persistent", model, start, settings)
     seeds = seed.spawn(len(states))
     n_steps = FIRST * settings.steps
+    starts = [_independent_start(model, snapshot, settings) for snapshot in states]
     found = [
-        fit(_independent_start(model, snapshot, settings), snapshot, n_steps, child)
-        for snapshot, child in zip(states, seeds, strict=True)
+        fit(own, snapshot, n_steps, child)
+        for own, snapshot, child in zip(starts, states, seeds, strict=True)
     ]
-    return InitialFits(
-        np.array([theta for theta, _, _ in found]), np.array([r for _, _, r in found])
-    )
+    theta = np.array([theta for theta, _, _ in found])
+    warn_of_worse_fits("fit_initial_persistent", model, states, np.array(starts), theta, fit.decay)
+    return InitialFits(theta, np.array([r for _, _, r in found]))
 
 
 def _independent_start(
@@ -211,7 +218,7 @@ class _SnapshotFit:
         self._sampler, self._settings = sampler, settings
         self._average = HiddenAverage(sampler)
         couples = np.array([term.order > 1 for term in sampler.model.terms])
-        self._decay = np.where(couples, settings.weight_decay, 0.0)
+        self.decay = np.where(couples, settings.weight_decay, 0.0)
 
     def __call__(
         self,
@@ -236,7 +243,7 @@ class _SnapshotFit:
             metric = remembered(metric, seen, MEMORY)
             moments = awake(theta, child)
             gradient = moments - values.mean(axis=0)
-            gradient -= settings.prior_strength * (theta - start) + self._decay * theta
+            gradient -= settings.prior_strength * (theta - start) + self.decay * theta
             rate = fading_rate(settings.learning_rate, step, n_steps)
             damped = metric + np.diag(self._damping(metric))
             theta = theta + rate * natural_step(damped, gradient, largest=LARGEST_STEP)
@@ -283,4 +290,4 @@ class _SnapshotFit:
     def _damping(
         self, metric: Float64[np.ndarray, "coefficients coefficients"]
     ) -> Float64[np.ndarray, " coefficients"]:
-        return DAMPING * np.diag(metric) + self._settings.prior_strength + self._decay
+        return DAMPING * np.diag(metric) + self._settings.prior_strength + self.decay

@@ -33,6 +33,12 @@ from ._settings import FitSettings
 
 Progress = Callable[[dict], None]
 
+_MOST_TUPLES = 64
+"""States of a transfer matrix up to which sampled fits are compared with their starts."""
+
+WORSE = "fits end worse than they start"
+"""What warnings of such fits say."""
+
 SMALLEST = 1e-6
 """Norm of moments that residuals are relative to, at least."""
 
@@ -213,6 +219,58 @@ def _warn_of_edges(
         )
 
 
+def warn_of_worse_fits(
+    where: str,
+    model: LatticeModel,
+    states: UInt8[np.ndarray, "snapshots replicas sites"],
+    starts: Float64[np.ndarray, "*snapshots coefficients"],
+    theta: Float64[np.ndarray, "snapshots coefficients"],
+    decay: Float64[np.ndarray, " coefficients"] | float = 0.0,
+) -> None:
+    r"""Warn if fits end less likely than they start, where likelihoods are known exactly.
+
+    A fit is worse if the states of its snapshot are less likely by more than a factor of $e$, with
+    the prior $e^{-\tfrac12 \sum_k d_k \theta_k^2}$ a site of a decay $d$. Nothing is said of models
+    without an exact solution, of large transfer matrices, and in single precision.
+    """
+    try:
+        check_precision(where)
+        solution, clamped = TransferMatrix(model), ClampedStatistics(model)
+    except ValueError:
+        return
+    if solution.n_labels ** (solution.window - 1) > _MOST_TUPLES:
+        return
+    n_snapshots, n_replicas, n_sites = states.shape
+    summaries = clamped.summarise(states.reshape(-1, n_sites)).reshape(n_snapshots, n_replicas, -1)
+    rows = np.broadcast_to(starts, theta.shape)
+    before, after = (
+        in_batches(
+            functools.partial(_negative_log_likelihoods, solution, clamped),
+            at,
+            summaries.mean(axis=1),
+        )
+        + 0.5 * np.sum(decay * at**2, axis=1)
+        for at in (rows, theta)
+    )
+    worse = ~((after - before) * n_replicas * n_sites <= 1)
+    if worse.any():
+        row = int(worse.argmax())
+        warn(
+            f"{where}: {worse.sum()} of {len(theta)} {WORSE}: the negative "
+            f"log-likelihood per site of snapshot {row} rose from {before[row]:.6g} to "
+            f"{after[row]:.6g}. Choose a lower `learning_rate`, more `steps`, or exact `moments`.",
+            LearningWarning,
+        )
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _negative_log_likelihoods(solution, clamped, thetas, summaries):
+    def value(theta, summary):
+        return solution.free_energy(theta) - clamped.log_weight(theta, summary)
+
+    return jax.vmap(value)(thetas, summaries)
+
+
 @checked
 def fit_initial_contrastive(
     model: LatticeModel,
@@ -246,6 +304,11 @@ def fit_initial_contrastive(
     ------
     TypeError, ValueError
         If the states do not fit the model, or JAX is in single precision.
+
+    Warns
+    -----
+    LearningWarning
+        If the states are less likely after the fit than before, for models with an exact solution.
     """
     check_precision("fit_initial_contrastive")
     shape = ("snapshots", "replicas", model.lattice.n_sites)
@@ -277,6 +340,7 @@ def fit_initial_contrastive(
             progress(
                 {"stage": "fit", "step": step + 1, "total": settings.steps, "moment_error": error}
             )
+    warn_of_worse_fits("fit_initial_contrastive", model, states, start, np.asarray(theta))
     size = np.maximum(np.linalg.norm(of_data, axis=1), SMALLEST)
     return InitialFits(np.asarray(theta), np.linalg.norm(left, axis=1) / size)
 

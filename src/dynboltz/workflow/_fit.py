@@ -25,6 +25,7 @@ from dynboltz.learning import (
     fit_trajectories_sampled,
     summarise,
 )
+from dynboltz.learning._static import WORSE
 
 from ._directory import ResultDirectory
 from ._experiment import Experiment, ReducedModelPlan
@@ -62,8 +63,11 @@ def fit(experiment: Experiment, directory: ResultDirectory, *, progress: Progres
         def fit_one(plan: ReducedModelPlan) -> None:
             progress({"stage": "fit", "model": plan.name, "step": 0, "total": 1})
             train = summaries.get(plan.name)
-            with collected():  # `fit_warnings` says it when the model is evaluated.
+            with collected() as notes:  # `fit_warnings` says it when the model is evaluated.
                 fitted = _fit_model(experiment, plan, train, states, training, progress)
+            worse = [note.partition(": ")[2] for note in notes if WORSE in note]
+            if worse:
+                fitted.attrs["worse"] = list(dict.fromkeys(worse))
             write_product(fitted, directory.fit(plan.name), origin)
             progress({"stage": "fit", "model": plan.name, "step": 1, "total": 1})
 

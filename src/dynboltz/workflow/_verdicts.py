@@ -108,7 +108,7 @@ def fit_residuals(fits: xr.Dataset) -> dict[str, float]:
 
 
 def fit_warnings(plan: ReducedModelPlan, fits: xr.Dataset) -> list[str]:
-    """Say which fits have not come to their end, and which weights had no start.
+    """Say which fits have not come to their end or are worse than their start, or lack a start.
 
     Parameters
     ----------
@@ -128,6 +128,7 @@ def fit_warnings(plan: ReducedModelPlan, fits: xr.Dataset) -> list[str]:
         for name, residual in residuals.items()
         if residual > MAX_RESIDUAL
     ]
+    warnings += [f"{plan.name}: at time 0, {note}" for note in fits.attrs.get("worse", ())]
     idle = _weights_without_start(plan)
     if idle:
         warnings.append(
