@@ -225,7 +225,7 @@ def test_all_problems_are_told_together(tiny):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("a = ", "is not TOML"), ("seed = 1", "`network`: is required"), ("", "an empty file")],
+    [("a = ", "is not TOML"), ("seed = 1", "`lattice`: is required"), ("", "an empty file")],
 )
 def test_files_that_are_no_experiments_are_refused(tiny, text, message):
     tiny.write_text(text)

@@ -120,3 +120,16 @@ def check_species(species: Sequence[str]) -> None:
         check_name(name)
     if len(set(species)) < len(species):
         raise ValueError(f"ReactionNetwork: a species is listed twice in {', '.join(species)}.")
+
+
+def unknown_network(species: Sequence[str]) -> ReactionNetwork:
+    """Species of a process whose reactions are not known, in place of a network.
+
+    A `ReactionNetwork` that users make has one reaction or more: without any, nothing can be
+    simulated or derived. What only asks for the species takes this one.
+    """
+    check_species(tuple(species))
+    found = object.__new__(ReactionNetwork)
+    object.__setattr__(found, "reactions", ())
+    object.__setattr__(found, "species", tuple(species))
+    return found

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from dynboltz.reactions import ReactionNetwork
+from dynboltz.reactions._network import unknown_network
 
 from ._errors import in_field
 from ._schema import CommonTable
@@ -52,6 +53,10 @@ class AbstractExperiment(Generic[TableT]):
     def network(self) -> ReactionNetwork:
         """Species and reactions."""
         species = None if self.table.species is None else tuple(self.table.species)
+        if self.table.network is None:
+            assert species is not None
+            with in_field(self.source, "species"):
+                return unknown_network(species)
         with in_field(self.source, "network"):
             return ReactionNetwork.parse(self.table.network, species)
 

@@ -71,6 +71,10 @@ from ._verdicts import (
 )
 
 KIND = "dynboltz-prediction"
+NO_NETWORK = (
+    "The file names no `network`: mean field and everything else that follows from reactions is "
+    "left out."
+)
 UNITS = {"squared_error": "per site squared"}
 """Of variables that are not per site."""
 
@@ -88,7 +92,8 @@ def evaluate(
         evaluation = _Evaluation(experiment, directory, simulated)
         ceilings = experiment.table.evaluation.ceilings
         closures, matchings = experiment.table.evaluation.closures, experiment.matchings
-        models = [*experiment.plans, *matchings, BASELINE, *closures, *ceilings]
+        baseline = [BASELINE] if experiment.has_network else []
+        models = [*experiment.plans, *matchings, *baseline, *closures, *ceilings]
         for step, name in enumerate(models):
             progress({"stage": "evaluate", "model": name, "step": step, "total": len(models)})
             if name == BASELINE:
@@ -315,6 +320,7 @@ class _Evaluation:
         worse = [
             warning
             for plan in self._experiment.plans.values()
+            if self._experiment.has_network
             for warning in comparison_warnings(
                 plan, len(plan.learned_times(self._experiment.times)), metrics["models"]
             )
@@ -330,7 +336,8 @@ class _Evaluation:
         ]
         metrics["prediction_seconds"] = self._seconds
         single = _single_replicas(self._simulated)
-        metrics["warnings"] = lone + single + poor + worse + self._warnings
+        unknown = [] if self._experiment.has_network else [NO_NETWORK]
+        metrics["warnings"] = unknown + lone + single + poor + worse + self._warnings
         metrics["warnings"] += self._verdicts_on_chains()
         return metrics | self._sampled
 

@@ -188,7 +188,7 @@ class Experiment(AbstractExperiment[ExperimentTable]):
         """Names that stores of models and predictions may have."""
         return {
             *self.plans,
-            BASELINE,
+            *([BASELINE] if self.has_network else []),
             *self.table.evaluation.ceilings,
             *self.table.evaluation.closures,
             *self.matchings,
@@ -365,8 +365,15 @@ class Experiment(AbstractExperiment[ExperimentTable]):
                 raise ValueError(f"the name {name!r} is taken by a model or ceiling; rename that.")
             self._check_process()
 
+    @property
+    def has_network(self) -> bool:
+        """Whether the reactions are known; those of given trajectories need not be."""
+        return self.table.network is not None
+
     def _check_process(self) -> None:
         """Raise unless moment equations of the process are known."""
+        if not self.has_network:
+            raise ValueError("needs `network`, the reactions.")
         if not isinstance(self.kernel, ContinuousTimeKernel):
             raise ValueError('needs the kernel of kind = "continuous-time".')
         if self.lattice.boundary != "periodic":

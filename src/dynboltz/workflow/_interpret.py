@@ -205,6 +205,8 @@ def _candidates(
 
 def _entropic(experiment: Experiment, name: str) -> tuple[tuple[Candidate, ...], Candidate]:
     kernel = experiment.kernel
+    if not experiment.has_network:
+        raise ValueError("the file names no `network`.")
     if not isinstance(kernel, ContinuousTimeKernel):
         raise ValueError("entropic matching is for the continuous-time kernel.")
     if experiment.lattice.boundary != "periodic":

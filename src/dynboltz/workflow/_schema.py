@@ -25,6 +25,10 @@ RESERVED = (
 """The baseline, and the keys of `metrics.json` beside which models and ceilings have theirs."""
 
 
+TELL_TIMES = (".npz", ".nc", ".nc4", ".zarr")
+"""Endings of files and stores of trajectories that may hold times."""
+
+
 class Table(BaseModel):
     """A table without unknown keys whose values are not converted."""
 
@@ -250,6 +254,7 @@ class EvaluationTable(Table):
 class ExperimentTable(CommonTable):
     """An experiment file, its presets applied."""
 
+    network: Annotated[str, Field(min_length=1)] | None = None
     lattice: LatticeTable
     kernel: KernelTable
     initial: InitialTable
@@ -262,4 +267,28 @@ class ExperimentTable(CommonTable):
         named += [(f"evaluation.ceilings.{name}", name) for name in self.evaluation.ceilings]
         for field, name in named:
             check_free(field, name, RESERVED)
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_kernel(cls, data: Any) -> Any:
+        """Let trajectories of an unknown process, with times of their own, do without a kernel."""
+        if not isinstance(data, dict) or "kernel" in data or data.get("network") is not None:
+            return data
+        initial = data.get("initial")
+        if not isinstance(initial, dict) or initial.get("source") != "store":
+            return data
+        # Directories of LatticeGillespieCpp number their times, which need `dt`.
+        if "times" not in initial or not str(initial.get("train")).endswith(TELL_TIMES):
+            return data
+        # Of which only the time between records of samples is ever used.
+        return {**data, "kernel": {"kind": "continuous-time", "hop_rate": 0.0, "n_steps": 1}}
+
+    @model_validator(mode="after")
+    def _check_network(self) -> ExperimentTable:
+        if self.network is None and not (isinstance(self.initial, StoreInitial) and self.species):
+            raise ValueError(
+                '`network` is required, the reactions; only given trajectories (`source = "store"`)'
+                " do without it, with `species`, the names of their species"
+            )
         return self
