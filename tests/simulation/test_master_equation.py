@@ -254,7 +254,7 @@ def test_hop_phase_matches_explicit_orders(lattice):
 
 
 def number_distribution(p, lattice):
-    return np.bincount(np.sum(enumerate_states(lattice, 1), axis=1), weights=p)
+    return np.bincount(np.sum(enumerate_states(lattice, 1), axis=1, dtype=np.int64), weights=p)
 
 
 @pytest.mark.parametrize("kernel", ["collision", "continuous-time"])

@@ -121,10 +121,15 @@ def test_what_results_were_made_from_is_missed(out):
 
 
 def test_nothing_goes_where_nothing_is_damaged(out):
-    before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
+    def changed():
+        # Old versions of filelock touch the lock itself.
+        files = [path for path in out.rglob("*") if path.is_file() and path.name != ".lock"]
+        return {path: path.stat().st_mtime_ns for path in files}
+
+    before = changed()
     assert (out / "metrics.json") in before
     assert list(workflow.repair(out)) == []
-    assert {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()} == before
+    assert changed() == before
 
 
 def test_changed_settings_and_metrics_are_told(out):
