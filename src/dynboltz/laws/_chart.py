@@ -1,0 +1,228 @@
+"""Coordinates of moments: densities, and the logarithms of correlation factors."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import final
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Float64
+
+from dynboltz._arguments import checked
+from dynboltz._typing import AnyArray
+from dynboltz.lattices import Lattice, Pattern, Term
+from dynboltz.moments import Geometry, Moment
+
+
+@final
+class MomentChart(eqx.Module):
+    r"""Coordinates in which laws of moments are learned; made by `moment_chart`.
+
+    A moment per visible site is $m_C = n_C P_C$: the number of places of its pattern per site,
+    times the probability that a place holds it. With the densities $\rho$,
+
+    $$P_C = e^{\sum_{D \subseteq C} \nu_{CD} g_D} \prod_{a \in C} \rho_a$$
+
+    over the followed patterns $D$ of two sites or more, each as often as it is part of $C$; $g_C =
+    0$ where sites are independent given the smaller patterns. Coordinates are the densities
+    [particles per site] and the factors $g$ [-]. Densities themselves, and not their logarithms:
+    the equations of densities are linear in moments and stay finite where a species is absent. The
+    learned functions see their logarithms (`features`).
+
+    Attributes
+    ----------
+    names
+        Names of the moments, of one site and of more.
+    patterns
+        Pattern of each of them.
+    densities
+        Places of the densities among the moments.
+    factors
+        Places of the others.
+    density_of
+        For each of the others, the places of its densities among the densities, filled up with
+        the number of densities.
+    weights
+        $\nu$, of the factors.
+    inverse_weights
+        Its inverse.
+    places
+        $n_C$ [1/site].
+    floor
+        Probability below which a moment counts as absent: half of one occurrence in all sites of
+        all replicas of an initial condition.
+    """
+
+    names: tuple[str, ...] = eqx.field(static=True)
+    patterns: tuple[Pattern, ...] = eqx.field(static=True)
+    densities: tuple[int, ...] = eqx.field(static=True)
+    factors: tuple[int, ...] = eqx.field(static=True)
+    density_of: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+    weights: Float[AnyArray, "factors factors"]
+    inverse_weights: Float[AnyArray, "factors factors"]
+    places: Float[AnyArray, " moments"]
+    floor: Float[AnyArray, ""]
+
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """Names of the coordinates: the densities, then `g(...)` of the other moments."""
+        order = (*self.densities, *self.factors)
+        factors = tuple(f"g({self.names[i]})" for i in self.factors)
+        return tuple(self.names[i] for i in order[: len(self.densities)]) + factors
+
+    def probabilities(self, z: Float[Array, " coordinates"]) -> Float[Array, " moments"]:
+        """Probabilities of the patterns at one point, in the order of the moments [-]."""
+        n = len(self.densities)
+        density = z[:n]
+        parts = density
+        if self.factors:
+            with_one = jnp.concatenate([density, jnp.ones((1,), z.dtype)])
+            products = jnp.prod(with_one[jnp.asarray(self.density_of)], axis=-1)
+            parts = jnp.concatenate([density, products * jnp.exp(self.weights @ z[n:])])
+        order = np.argsort((*self.densities, *self.factors))
+        return parts[order]
+
+    def moments(self, z: Float[Array, " coordinates"]) -> Float[Array, " moments"]:
+        """Moments per visible site at one point."""
+        return self.probabilities(z) * self.places
+
+    def features(self, z: Float[Array, " coordinates"]) -> Float[Array, " coordinates"]:
+        """What the learned functions see: log densities, not below the floor, and factors."""
+        n = len(self.densities)
+        return jnp.concatenate([jnp.log(jnp.maximum(z[:n], self.floor)), z[n:]])
+
+    def from_moments(
+        self, moments: Float64[np.ndarray, "*batch moments"]
+    ) -> Float64[np.ndarray, "*batch coordinates"]:
+        """Coordinates of moments; factors of moments below the floor as if at the floor."""
+        floor = float(self.floor)
+        probability = moments / np.asarray(self.places)
+        density = probability[..., list(self.densities)]
+        if not self.factors:
+            return density
+        logs = np.log(np.maximum(probability[..., list(self.factors)], floor))
+        log_density = np.log(np.maximum(density, floor))
+        padded = np.concatenate([log_density, np.zeros((*density.shape[:-1], 1))], axis=-1)
+        independent = padded[..., np.array(self.density_of)].sum(axis=-1)
+        factors = (logs - independent) @ np.asarray(self.inverse_weights).T
+        return np.concatenate([density, factors], axis=-1)
+
+    def uncorrelated(
+        self, densities: Float64[np.ndarray, "*batch densities"], n_sites: int
+    ) -> Float64[np.ndarray, "*batch coordinates"]:
+        r"""Coordinates of particles placed at random, without their exact numbers being drawn.
+
+        $n_a$ particles of species $a$ on $N$ sites have
+        $P_C = \prod_a n_a! / (n_a - c_a)! \; / \; (N! / (N - |C|)!)$ for a pattern with $c_a$ of
+        them. Where $n_a < c_a$ the factor is that of the floor.
+        """
+        counts = densities * n_sites
+        columns = []
+        for place in range(len(self.names)):
+            pattern, value = self.patterns[place], np.ones(counts.shape[:-1])
+            taken: dict[int, int] = {}
+            for k, (_, label) in enumerate(pattern):
+                at = self._species_place(label)
+                value = value * np.maximum(counts[..., at] - taken.get(at, 0), 0) / (n_sites - k)
+                taken[at] = taken.get(at, 0) + 1
+            columns.append(value)
+        return self.from_moments(np.stack(columns, axis=-1) * np.asarray(self.places))
+
+    def _species_place(self, label: str) -> int:
+        return [self.patterns[i][0][1] for i in self.densities].index(label)
+
+
+@checked
+def moment_chart(terms: Sequence[Term], lattice: Lattice, *, n_replicas: int = 1) -> MomentChart:
+    """Coordinates of the moments of lattice states.
+
+    Parameters
+    ----------
+    terms
+        Moments to follow. Each counts one pattern and images of it under reflections and
+        permutations of the axes; each species has its density among them.
+    lattice
+        The lattice.
+    n_replicas
+        Number of states that the moments are averages of, for the floor.
+
+    Raises
+    ------
+    ValueError
+        If a term belongs to one site only, has hidden units, or counts different patterns, two
+        terms count the same, or a species has no density.
+    """
+    geometry = Geometry(lattice.dim)
+    patterns = [_pattern(term, geometry) for term in terms]
+    names = tuple(term.name for term in terms)
+    for (first, one), (second, other) in itertools.combinations(enumerate(patterns), 2):
+        if one == other:
+            raise ValueError(
+                f"moment_chart: the moments {names[first]!r} and {names[second]!r} count the same "
+                "pattern; leave one out."
+            )
+    densities = [i for i, pattern in enumerate(patterns) if len(pattern) == 1]
+    factors = sorted(set(range(len(terms))) - set(densities), key=lambda i: len(patterns[i]))
+    species = [patterns[i][0][1] for i in densities]
+    for i in factors:
+        missing = [label for _, label in patterns[i] if label not in species]
+        if missing:
+            raise ValueError(
+                f"moment_chart: the moment {names[i]!r} has the species {missing[0]!r}, whose "
+                "density is not followed; add it to `terms`."
+            )
+    longest = max((len(patterns[i]) for i in factors), default=0)
+    density_of = tuple(
+        tuple([species.index(label) for _, label in patterns[i]])
+        + (len(densities),) * (longest - len(patterns[i]))
+        for i in factors
+    )
+    weights = np.array(
+        [[_occurrences(patterns[j], patterns[i], geometry) for j in factors] for i in factors],
+        dtype=np.float64,
+    ).reshape(len(factors), len(factors))
+    return MomentChart(
+        names,
+        tuple(Moment(pattern).places for pattern in patterns),
+        tuple(densities),
+        tuple(factors),
+        density_of,
+        weights,
+        np.linalg.inv(weights),
+        np.array([n_places(term, lattice) for term in terms]) / lattice.n_sites,
+        np.array(0.5 / (lattice.n_sites * n_replicas)),
+    )
+
+
+def _pattern(term: Term, geometry: Geometry) -> Pattern:
+    """Canonical pattern that a term counts."""
+    if term.at is not None or any(f.layer for product in term.products for f in product):
+        raise ValueError(
+            f"moment_chart: the moment {term.name!r} belongs to one site or to a hidden layer; "
+            "laws of moments follow patterns of the visible layer that count at all sites."
+        )
+    found = {geometry.canonical((f.offset, f.species) for f in p) for p in term.products}
+    if len(found) > 1:
+        raise ValueError(
+            f"moment_chart: the moment {term.name!r} counts different patterns, "
+            f"{' and '.join(sorted(str(Moment(p)) for p in found))}; give each a term of its own."
+        )
+    return found.pop()
+
+
+def _occurrences(part: Pattern, pattern: Pattern, geometry: Geometry) -> int:
+    """How often a pattern of two sites or more is a part of another one."""
+    subsets = itertools.combinations(pattern, len(part))
+    return sum(geometry.canonical(subset) == part for subset in subsets)
+
+
+def n_places(term: Term, lattice: Lattice) -> int:
+    """Number of places of the products of a term on the lattice."""
+    inside = (
+        np.all([lattice.translate(factor.offset) >= 0 for factor in product], axis=0)
+        for product in term.products
+    )
+    return int(sum(np.sum(fits) for fits in inside))

@@ -1,0 +1,181 @@
+"""Laws of motion of moments: what is known exactly, and a smooth function for the rest."""
+
+from __future__ import annotations
+
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Float64
+
+from dynboltz._typing import AnyArray
+
+from ._chart import MomentChart
+from ._exact import KnownPart
+
+
+@final
+class SmoothFunction(eqx.Module):
+    r"""Affine function with a layer of smooth steps.
+
+    $$f(x) = L x + b + W_2 \tanh(W_1 x + b_1)$$
+
+    Attributes
+    ----------
+    parameters
+        Entries of $L$, $b$, $W_1$, $b_1$ and $W_2$, one after another.
+    n_inputs, n_outputs, n_units
+        Numbers of inputs, outputs and steps.
+    """
+
+    parameters: Float[AnyArray, " parameters"]
+    n_inputs: int = eqx.field(static=True)
+    n_outputs: int = eqx.field(static=True)
+    n_units: int = eqx.field(static=True)
+
+    @classmethod
+    def draw(
+        cls, n_inputs: int, n_outputs: int, n_units: int, rng: np.random.Generator
+    ) -> SmoothFunction:
+        """Nearly zero, with steps in random directions."""
+        sizes = _sizes(n_inputs, n_outputs, n_units)
+        # Steps of a width of about one standard deviation of the inputs, somewhere among them;
+        # their outputs begin small, so that a law begins as its known part.
+        scales = (0.0, 0.0, 1 / np.sqrt(n_inputs), 0.7, 1e-2)
+        parts = [s * rng.normal(size=n) for s, n in zip(scales, sizes, strict=True)]
+        return cls(np.concatenate(parts), n_inputs, n_outputs, n_units)
+
+    @property
+    def groups(self) -> np.ndarray:
+        """Number of the array that each parameter belongs to; each has a prior of its own."""
+        return np.repeat(np.arange(5), _sizes(self.n_inputs, self.n_outputs, self.n_units))
+
+    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+        """Values at one point."""
+        sizes = _sizes(self.n_inputs, self.n_outputs, self.n_units)
+        ends = np.cumsum(sizes)[:-1]
+        linear, constant, inner, offsets, outer = jnp.split(jnp.asarray(self.parameters), ends)
+        hidden = jnp.tanh(inner.reshape(self.n_units, self.n_inputs) @ x + offsets)
+        return (
+            linear.reshape(self.n_outputs, self.n_inputs) @ x
+            + constant
+            + outer.reshape(self.n_outputs, self.n_units) @ hidden
+        )
+
+
+def _sizes(n_inputs: int, n_outputs: int, n_units: int) -> tuple[int, ...]:
+    return (n_outputs * n_inputs, n_outputs, n_units * n_inputs, n_units, n_outputs * n_units)
+
+
+@final
+class MomentLaw(eqx.Module):
+    r"""Autonomous differential equations of densities and correlation factors.
+
+    $$\dot\rho_a = c_a + \sum_C M_{aC} P_C(z) + \rho_a s_a f_a(x(z)), \qquad
+    \dot g_C = s_C f_C(x(z))$$
+
+    with the known $c$ and $M$, the standardised features $x$ of the coordinates $z = (\rho, g)$,
+    and a learned smooth function $f$. It has no part in the equations of densities that are known
+    completely.
+
+    Attributes
+    ----------
+    chart
+        Coordinates.
+    matrix, constant
+        Known part of the equations of the densities.
+    open
+        Places of the densities with a learned part.
+    scales
+        $s$ [1/time]: sizes of the learned velocities.
+    centre, width
+        Mean and standard deviation of the features along the training trajectories.
+    function
+        The learned function.
+    """
+
+    chart: MomentChart
+    matrix: Float[AnyArray, "densities moments"]
+    constant: Float[AnyArray, " densities"]
+    open: tuple[int, ...] = eqx.field(static=True)
+    scales: Float[AnyArray, " learned"]
+    centre: Float[AnyArray, " coordinates"]
+    width: Float[AnyArray, " coordinates"]
+    function: SmoothFunction
+
+    @classmethod
+    def untrained(
+        cls,
+        chart: MomentChart,
+        known: KnownPart,
+        scales: Float64[np.ndarray, " learned"],
+        features: Float64[np.ndarray, "points coordinates"],
+        function: SmoothFunction,
+    ) -> MomentLaw:
+        """Law whose function is still to be learned."""
+        width = features.std(axis=0)
+        return cls(
+            chart,
+            known.matrix,
+            known.constant,
+            tuple(i for i, is_open in enumerate(known.open) if is_open),
+            scales,
+            features.mean(axis=0),
+            np.where(width > 0, width, 1.0),
+            function,
+        )
+
+    def velocity(self, z: Float[Array, " coordinates"]) -> Float[Array, " coordinates"]:
+        """Time derivatives of the coordinates at one point [1/time]."""
+        n = len(self.chart.densities)
+        density = self.matrix @ self.chart.probabilities(z) + self.constant
+        x = (self.chart.features(z) - self.centre) / self.width
+        learned = self.scales * self.function(x)
+        if self.open:
+            at = jnp.asarray(self.open)
+            density = density.at[at].add(learned[: len(self.open)] * z[at])
+        return jnp.concatenate([density[:n], learned[len(self.open) :]])
+
+    def step(
+        self, z: Float[Array, " coordinates"], interval: Float[Array, ""], n_steps: int
+    ) -> Float[Array, " coordinates"]:
+        """Coordinates after an interval, by Runge-Kutta steps of fourth order."""
+        h = interval / n_steps
+        for _ in range(n_steps):
+            one = self.velocity(z)
+            two = self.velocity(z + h / 2 * one)
+            three = self.velocity(z + h / 2 * two)
+            four = self.velocity(z + h * three)
+            z = z + h / 6 * (one + 2 * two + 2 * three + four)
+        return z
+
+    def solve(
+        self,
+        starts: Float[AnyArray, "starts coordinates"],
+        times: Float[AnyArray, " times"],
+        n_steps: int,
+    ) -> Float[Array, "starts times coordinates"]:
+        """Coordinates at increasing times from those at the first one.
+
+        Parameters
+        ----------
+        starts
+            Coordinates at the first time.
+        times
+            Times [time].
+        n_steps
+            Runge-Kutta steps between two times.
+        """
+        return _solve(self, jnp.asarray(starts), jnp.diff(jnp.asarray(times)), n_steps)
+
+
+@eqx.filter_jit
+def _solve(law: MomentLaw, starts: Array, intervals: Array, n_steps: int) -> Array:
+    def advance(z: Array, interval: Array) -> tuple[Array, Array]:
+        z = jax.vmap(lambda one: law.step(one, interval, n_steps))(z)
+        return z, z
+
+    _, path = jax.lax.scan(advance, starts, intervals)
+    return jnp.concatenate([starts[None], path]).swapaxes(0, 1)

@@ -1,0 +1,190 @@
+"""Learn a law of moments from trajectories, without settings."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Callable, Sequence
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Float64
+
+from dynboltz._arguments import check_range, checked
+from dynboltz._numbers import check_finite, check_precision
+
+from ._chart import MomentChart
+from ._exact import KnownPart
+from ._law import MomentLaw, SmoothFunction
+from ._learned import LearnedLaw
+from ._noise import estimate_innovations
+from ._training import Member, ShootingData, train_member
+
+N_UNITS = 16
+"""Steps of the smooth function. More are not worse, since the evidence turns off what the data do
+not ask for, but cost time; fewer than 8 miss the bends of two-species laws."""
+
+N_MEMBERS = 4
+"""Laws learned from different random functions. The posterior has several optima, and the evidence
+says which ones are good."""
+
+N_KEPT = 2
+"""Laws that are kept, those of the largest evidence: their mean is better than either."""
+
+STEP_ERROR = 0.2
+"""Largest difference that halving the integrator's steps may make, in standard errors of the
+training data; else they are halved."""
+
+Report = Callable[[str], None]
+
+
+@checked
+def learn_law(
+    chart: MomentChart,
+    known: KnownPart,
+    times: Float64[np.ndarray, " times"],
+    replicas: Sequence[Float64[np.ndarray, "replicas times moments"]],
+    *,
+    starts: Float64[np.ndarray, "initial_conditions coordinates"] | None = None,
+    seed: int = 1,
+    report: Report | None = None,
+) -> LearnedLaw:
+    r"""Learn the law of motion of moments.
+
+    The known part is kept as it is. The rest is a smooth function of the coordinates whose
+    parameters maximise the posterior given whole trajectories of all training starts, in units of
+    their fluctuations (`train_member`). Nothing has to be chosen: the sizes of the parameters are
+    set by the evidence, the integrator's steps by their error.
+
+    Parameters
+    ----------
+    chart
+        Coordinates of the moments.
+    known
+        Known part of the equations of the densities.
+    times
+        Increasing times of the records [time].
+    replicas
+        For each training start, moments per site of each replica over time. Two replicas or more:
+        how they differ says how large the noise is.
+    starts
+        Coordinates at the first time, where they are known; by default those of the means over the
+        replicas.
+    seed
+        Of the random functions that the members begin with.
+    report
+        Called with a line about each step of the training.
+
+    Returns
+    -------
+    learned
+        The laws of the largest evidence, and how they did.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than three times, no start, one replica of a start only, times do not
+        increase, numbers are not finite or JAX computes in single precision.
+    """
+    where = "learn_law"
+    check_precision(where)
+    check_finite(where, "`times`", times, ("time",))
+    if len(times) < 3 or not np.all(np.diff(times) > 0):  # noqa: PLR2004 - two intervals
+        raise ValueError(f"{where}: `times` must hold three increasing times or more, got {times}.")
+    check_range(where, "len(replicas)", len(replicas), 1)
+    for number, moments in enumerate(replicas):
+        if len(moments) < 2:  # noqa: PLR2004
+            raise ValueError(
+                f"{where}: `replicas[{number}]` has {len(moments)} replica; two or more are needed "
+                "to know the noise. Group replicas whose starts are alike."
+            )
+        check_finite(where, f"`replicas[{number}]`", moments, ("replica", "time", "moment"))
+    data = _shooting_data(chart, times, replicas, starts)
+    features = np.asarray(
+        jax.vmap(chart.features)(data.coordinates.reshape(-1, data.coordinates.shape[-1]))
+    )
+    scales = _velocity_scales(chart, known, data)
+    generators = [np.random.default_rng([seed, member]) for member in range(N_MEMBERS)]
+
+    def begin(member: int) -> MomentLaw:
+        function = SmoothFunction.draw(
+            features.shape[1], len(scales), N_UNITS, generators[member]
+        )
+        return MomentLaw.untrained(chart, known, scales, features, function)
+
+    members, n_steps = _train(begin, data, report)
+    best = sorted(members, key=lambda member: -member.log_evidence)[:N_KEPT]
+    return LearnedLaw(
+        tuple(best), np.asarray(times), n_steps, features, len(data.starts), data.n_residuals
+    )
+
+
+def _shooting_data(
+    chart: MomentChart,
+    times: np.ndarray,
+    replicas: Sequence[np.ndarray],
+    starts: np.ndarray | None,
+) -> ShootingData:
+    places = np.asarray(chart.places)
+    means = np.array([moments.mean(axis=0) for moments in replicas])
+    coordinates = chart.from_moments(means)
+    innovations = estimate_innovations([moments / places for moments in replicas])
+    return ShootingData(
+        np.asarray(times),
+        coordinates[:, 0] if starts is None else starts,
+        coordinates,
+        means / places,
+        innovations.memory,
+        innovations.whitening,
+    )
+
+
+def _velocity_scales(chart: MomentChart, known: KnownPart, data: ShootingData) -> np.ndarray:
+    """Sizes of the velocities to learn, from differences over a twentieth of the time."""
+    z, times, n = data.coordinates, data.times, len(chart.densities)
+    lag = max(1, len(times) // 20)
+    velocity = (z[:, lag:] - z[:, :-lag]) / (times[lag:] - times[:-lag])[:, None]
+    middle = (z[:, lag:, :n] + z[:, :-lag, :n]) / 2
+    relative = velocity[..., :n] / np.maximum(middle, chart.floor)
+    parts = [relative[..., i] for i, is_open in enumerate(known.open) if is_open]
+    parts += [velocity[..., j] for j in range(n, z.shape[-1])]
+    # Quantiles: where moments are rare, single differences are large and mean nothing.
+    sizes = np.array([np.quantile(np.abs(part), 0.7) for part in parts])
+    return np.where(sizes > 0, sizes, 1.0 / (times[-1] - times[0]))
+
+
+def _train(
+    begin: Callable[[int], MomentLaw], data: ShootingData, report: Report | None
+) -> tuple[list[Member], int]:
+    """All members, at steps of the integrator that are short enough."""
+
+    def train(member: int, law: MomentLaw, n_steps: int) -> Member:
+        def line(text: str) -> None:
+            if report is not None:
+                report(f"law {member + 1} of {N_MEMBERS}, {text}")
+
+        return train_member(law, data, n_steps, line)
+
+    first, n_steps = train(0, begin(0), 1), 1
+    while _step_error(first.law, data, n_steps) > STEP_ERROR:
+        n_steps *= 2
+        first = train(0, first.law, n_steps)
+    # Two at a time: an iteration is one long loop, which keeps one core busy.
+    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+        others = pool.map(lambda m: train(m, begin(m), n_steps), range(1, N_MEMBERS))
+        return [first, *others], n_steps
+
+
+def _step_error(law: MomentLaw, data: ShootingData, n_steps: int) -> float:
+    """Root mean square of what half the step changes, in standard errors of the data."""
+    coarse, fine = (
+        np.asarray(eqx.filter_vmap(eqx.filter_vmap(law.chart.probabilities))(path))
+        for path in (
+            law.solve(data.starts, data.times, n_steps),
+            law.solve(data.starts, data.times, 2 * n_steps),
+        )
+    )
+    covariance = np.linalg.inv(np.swapaxes(data.whitening, -1, -2) @ data.whitening)
+    error = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
+    change = (coarse - fine)[:, 1:] / error
+    return float(np.sqrt(np.mean(change**2))) if np.all(np.isfinite(change)) else np.inf

@@ -1,0 +1,214 @@
+"""A learned law, and what it predicts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from dynboltz._arguments import checked
+
+from ._chart import MomentChart
+from ._law import MomentLaw
+from ._training import Member
+
+N_DRAWS = 8
+"""Draws from the posterior of each kept law, for bands."""
+
+NEIGHBOURS = 2000
+"""Points of the training trajectories that new ones are compared with."""
+
+
+class LawPrediction(NamedTuple):
+    """What a learned law predicts.
+
+    Attributes
+    ----------
+    moments
+        Expected moments per site.
+    error
+        Standard deviation of the expectations, as far as the law is uncertain; NaN where no bands
+        were asked for.
+    is_known
+        Whether training trajectories passed nearby.
+    """
+
+    moments: Float64[np.ndarray, "starts times moments"]
+    error: Float64[np.ndarray, "starts times moments"]
+    is_known: Bool[np.ndarray, "starts times"]
+
+
+@final
+@checked
+class LearnedLaw:
+    """Laws of moments learned by `learn_law`; predictions are their mean.
+
+    Attributes
+    ----------
+    members
+        The laws, that of the largest evidence first.
+    times
+        Training times [time].
+    n_steps
+        Runge-Kutta steps between two of them.
+    features
+        Features of the training trajectories.
+    n_starts
+        Number of training starts.
+    n_residuals
+        Number of independent residuals of each.
+    """
+
+    def __init__(
+        self,
+        members: tuple[Member, ...],
+        times: Float64[np.ndarray, " times"],
+        n_steps: int,
+        features: Float64[np.ndarray, "points features"],
+        n_starts: int,
+        n_residuals: int,
+    ) -> None:
+        self.members = members
+        self.times = times
+        self.n_steps = n_steps
+        self.features = features
+        self.n_starts = n_starts
+        self.n_residuals = n_residuals
+        self._radius = self._largest_gap()
+
+    def __repr__(self) -> str:
+        return (
+            f"LearnedLaw({', '.join(self.chart.names)}; {len(self.members)} members, training "
+            f"{self.training_error:.2f} and validation {self.validation_error:.2f} of the noise)"
+        )
+
+    @property
+    def chart(self) -> MomentChart:
+        """Coordinates of the moments."""
+        return self.law.chart
+
+    @property
+    def law(self) -> MomentLaw:
+        """The law of the largest evidence."""
+        return self.members[0].law
+
+    @property
+    def training_error(self) -> float:
+        """Root mean square of the whitened residuals of the best law; 1 is the noise."""
+        return float(np.sqrt(self.members[0].error))
+
+    @property
+    def validation_error(self) -> float:
+        """The same for starts that the law was not shown, the median over them.
+
+        Each start is predicted by the law as it would be without it, to first order.
+        """
+        return float(np.sqrt(np.median(self.members[0].validation)))
+
+    def predict(
+        self,
+        starts: Float64[np.ndarray, "starts coordinates"],
+        times: Float64[np.ndarray, " times"] | None = None,
+        *,
+        bands: bool = False,
+        seed: int = 1,
+    ) -> LawPrediction:
+        """Expected moments over time.
+
+        Parameters
+        ----------
+        starts
+            Coordinates at the first time; see `MomentChart.from_moments` and
+            `MomentChart.uncorrelated`.
+        times
+            Increasing times [time]; those of the training by default.
+        bands
+            Whether to say how uncertain the law is, by draws from its posterior.
+        seed
+            Of these draws.
+
+        Raises
+        ------
+        ValueError
+            If times do not increase.
+        """
+        times = self.times if times is None else np.asarray(times, dtype=np.float64)
+        if not len(times) or np.any(np.diff(times) <= 0):
+            raise ValueError(f"LearnedLaw.predict: `times` must increase, got {times}.")
+        n_steps = self._steps(times)
+        laws = [member.law for member in self.members]
+        paths = np.array([np.asarray(law.solve(starts, times, n_steps)) for law in laws])
+        moments = np.array([_moments(law.chart, path) for law, path in zip(laws, paths)])
+        error = np.full(moments.shape[1:], np.nan)
+        if bands:
+            draws = self._draw(np.random.default_rng(seed))
+            spread = np.array([_moments(d.chart, d.solve(starts, times, n_steps)) for d in draws])
+            low, high = np.nanquantile(spread, [0.16, 0.84], axis=0)
+            error = (high - low) / 2
+        return LawPrediction(moments.mean(axis=0), error, self.knows(paths.mean(axis=0)))
+
+    def knows(
+        self, coordinates: Float64[np.ndarray, "*batch coordinates"]
+    ) -> Bool[np.ndarray, "*batch"]:
+        """Whether training trajectories passed near the coordinates.
+
+        Nearer than the start that is furthest from all other training starts is to them, in
+        standard deviations of the features.
+        """
+        flat = coordinates.reshape(-1, coordinates.shape[-1])
+        x = self._standardised(np.asarray(jax.vmap(self.chart.features)(jnp.asarray(flat))))
+        near = self._nearest(x) <= self._radius
+        return near.reshape(coordinates.shape[:-1])
+
+    def _steps(self, times: np.ndarray) -> int:
+        """Steps between two times, no longer than those of the training."""
+        if len(times) == 1:
+            return 1
+        longest = np.max(np.diff(self.times)) / self.n_steps
+        return max(1, int(np.ceil(np.max(np.diff(times)) / longest - 1e-3)))
+
+    def _draw(self, rng: np.random.Generator) -> list[MomentLaw]:
+        """Laws from the posterior, of all members."""
+        drawn = []
+        for member in self.members:
+            for _ in range(N_DRAWS):
+                change = member.factor @ rng.normal(size=len(member.factor))
+                parameters = jnp.asarray(member.law.function.parameters + change)
+                drawn.append(
+                    eqx.tree_at(lambda law: law.function.parameters, member.law, parameters)
+                )
+        return drawn
+
+    def _standardised(self, features: np.ndarray) -> np.ndarray:
+        return (features - np.asarray(self.law.centre)) / np.asarray(self.law.width)
+
+    def _nearest(self, x: np.ndarray) -> np.ndarray:
+        from scipy.spatial import cKDTree  # noqa: PLC0415
+
+        return cKDTree(self._standardised(self.features)).query(x)[0]
+
+    def _largest_gap(self) -> float:
+        from scipy.spatial import cKDTree  # noqa: PLC0415
+
+        x = self._standardised(self.features).reshape(self.n_starts, -1, self.features.shape[1])
+        if self.n_starts == 1:
+            return float(np.quantile(np.linalg.norm(np.diff(x[0], axis=0), axis=1), 1.0))
+        thin = x[:, :: max(1, self.n_starts * x.shape[1] // NEIGHBOURS)]
+        gaps = [
+            cKDTree(np.delete(thin, i, axis=0).reshape(-1, x.shape[2])).query(thin[i])[0].max()
+            for i in range(self.n_starts)
+        ]
+        return float(np.max(gaps))
+
+
+def _moments(chart: MomentChart, path) -> np.ndarray:
+    return np.asarray(_all_moments(chart, jnp.asarray(path)))
+
+
+@eqx.filter_jit
+def _all_moments(chart: MomentChart, path):
+    return jax.vmap(jax.vmap(chart.moments))(path)

@@ -1,0 +1,348 @@
+"""Learn laws of moments from trajectories: Gauss-Newton over growing horizons, penalties by evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float64
+
+from ._law import MomentLaw
+
+GROWTH = 3
+"""Factor between horizons. Longer ones see slower errors, and start where shorter ones ended."""
+
+FIRST_HORIZON = 5
+"""Records of the shortest horizon: errors of a step add up over a few of them, yet a wrong law
+cannot run away."""
+
+GAIN = 0.5
+"""Gain of the log posterior below which iterations end: less than a parameter is uncertain by."""
+
+ITERATIONS = 15
+"""Iterations at each horizon, and twice as many at the last one."""
+
+
+class ShootingData(NamedTuple):
+    """What laws are compared with, for each training start.
+
+    Attributes
+    ----------
+    times
+        Records [time].
+    starts
+        Coordinates at the first time.
+    coordinates
+        Coordinates of the means over the replicas, from which shorter horizons begin.
+    probabilities
+        Means of the probabilities of the patterns.
+    memory, whitening
+        `Innovations` of the means.
+    """
+
+    times: Float64[np.ndarray, " times"]
+    starts: Float64[np.ndarray, "starts coordinates"]
+    coordinates: Float64[np.ndarray, "starts times coordinates"]
+    probabilities: Float64[np.ndarray, "starts times moments"]
+    memory: Float64[np.ndarray, "intervals moments moments"]
+    whitening: Float64[np.ndarray, "starts intervals moments moments"]
+
+    @property
+    def n_residuals(self) -> int:
+        """Number of independent residuals of one start."""
+        return self.whitening.shape[1] * self.whitening.shape[3]
+
+
+class Member(NamedTuple):
+    """A learned law, and how sure its parameters are.
+
+    Attributes
+    ----------
+    law
+        The law.
+    factor
+        Matrix $F$ with $F F^T$ the covariance of the parameters (Laplace's approximation).
+    log_evidence
+        Logarithm of the probability of the data, without what all members share.
+    error
+        Mean squared whitened residual of the whole trajectories: 1 at the noise.
+    validation
+        The same for each start by the law that was not shown this start, to first order.
+    """
+
+    law: MomentLaw
+    factor: Float64[np.ndarray, "parameters parameters"]
+    log_evidence: float
+    error: float
+    validation: Float64[np.ndarray, " starts"]
+
+
+Report = Callable[[str], None]
+
+
+def train_member(
+    law: MomentLaw, data: ShootingData, n_steps: int, report: Report | None = None
+) -> Member:
+    r"""Maximise the posterior of the parameters of a law, penalties and scale included.
+
+    Whitened residuals $e$ of the trajectories have the log likelihood $-\tfrac{\beta}{2} |e|^2$,
+    parameters of each array of the function independent normal priors of precision $\alpha$.
+    Both are set to where the evidence of the data is largest (MacKay), with $\beta \le 1$: what
+    a law cannot describe counts as additional noise. Steps are those of Levenberg and Marquardt;
+    derivatives are carried along the trajectories exactly.
+
+    Parameters
+    ----------
+    law
+        Where to start.
+    data
+        The trajectories.
+    n_steps
+        Runge-Kutta steps between two records.
+    report
+        Called with a line about each horizon.
+
+    References
+    ----------
+    MacKay (1992), Neural Comput. 4, 415; Bock and Plitt (1984), IFAC Proc. 17, 1603 (multiple
+    shooting).
+    """
+    problem = _Problem(law, data, n_steps)
+    state = _State(np.array(law.function.parameters), np.ones(5), 1.0)
+    n_intervals = len(data.times) - 1
+    horizon = min(FIRST_HORIZON, n_intervals)
+    while True:
+        is_last = horizon >= n_intervals
+        state, error = _climb(problem, state, horizon, ITERATIONS * (1 + is_last))
+        if report is not None:
+            report(f"horizon {horizon} of {n_intervals} records: {np.sqrt(error):.2f} noise")
+        if is_last:
+            break
+        horizon = min(GROWTH * horizon, n_intervals)
+    return _member(problem, state)
+
+
+class _State(NamedTuple):
+    """Parameters, their precisions by array, and the weight of the residuals."""
+
+    parameters: np.ndarray
+    alpha: np.ndarray
+    beta: float
+
+
+class _Problem:
+    """Residuals of a law and their derivatives, by horizon."""
+
+    def __init__(self, law: MomentLaw, data: ShootingData, n_steps: int) -> None:
+        self.law, self.n_steps = law, n_steps
+        self.n_starts = len(data.starts)
+        self.n_residuals = data.n_residuals * self.n_starts
+        self.groups = law.function.groups
+        self.data = jax.tree.map(jnp.asarray, data)
+
+    def with_parameters(self, parameters: np.ndarray) -> MomentLaw:
+        return eqx.tree_at(lambda law: law.function.parameters, self.law, jnp.asarray(parameters))
+
+    def resets(self, horizon: int) -> np.ndarray:
+        return np.arange(len(self.data.times) - 1) % horizon == 0
+
+    def residuals(self, parameters: np.ndarray, horizon: int) -> tuple[Array, Array]:
+        law = self.with_parameters(parameters)
+        return _residuals(law, self.data, self.resets(horizon), self.n_steps)
+
+    def normal(
+        self, parameters: np.ndarray, horizon: int, weights: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        law = self.with_parameters(parameters)
+        gram, slope = _normal_equations(
+            law, self.data, self.resets(horizon), self.n_steps, jnp.asarray(weights)
+        )
+        return np.asarray(gram), np.asarray(slope)
+
+
+def _climb(
+    problem: _Problem, state: _State, horizon: int, iterations: int
+) -> tuple[_State, float]:
+    """Levenberg-Marquardt steps at one horizon; the precisions follow."""
+    ones = np.ones(problem.n_starts)
+    groups, damping = problem.groups, 1e-3
+    error = _total(problem, state.parameters, horizon)
+    for _ in range(iterations):
+        gram, slope = problem.normal(state.parameters, horizon, ones)
+        prior = state.alpha[groups]
+        objective = state.beta * error + np.sum(prior * state.parameters**2)
+        for _ in range(8):
+            matrix = state.beta * gram + np.diag(prior)
+            matrix += damping * np.diag(np.diag(matrix))
+            step = np.linalg.solve(matrix, state.beta * slope + prior * state.parameters)
+            parameters = state.parameters - step
+            trial = _total(problem, parameters, horizon)
+            improved = state.beta * trial + np.sum(prior * parameters**2)
+            if improved < objective:
+                break
+            damping *= 5
+        else:
+            break
+        damping = max(damping / 5, 1e-8)
+        error = trial
+        state = _evidence(problem, state._replace(parameters=parameters), gram, error)
+        if objective - improved < 2 * GAIN:
+            break
+    return state, error / problem.n_residuals
+
+
+def _total(problem: _Problem, parameters: np.ndarray, horizon: int) -> float:
+    """Sum of squared residuals; infinite where a trajectory runs away."""
+    _, errors = problem.residuals(parameters, horizon)
+    total = float(jnp.sum(errors))
+    return total if np.isfinite(total) else np.inf
+
+
+def _evidence(problem: _Problem, state: _State, gram: np.ndarray, error: float) -> _State:
+    """Precisions and weight of the residuals by MacKay's fixed point."""
+    prior = state.alpha[problem.groups]
+    variance = np.diag(np.linalg.inv(state.beta * gram + np.diag(prior)))
+    alpha = np.empty_like(state.alpha)
+    for group in range(len(alpha)):
+        mine = problem.groups == group
+        known = max(mine.sum() - state.alpha[group] * variance[mine].sum(), 1e-2)
+        alpha[group] = np.clip(known / np.sum(state.parameters[mine] ** 2), 1e-4, 1e6)
+    n_known = len(prior) - np.sum(prior * variance)
+    beta = min(1.0, (problem.n_residuals - n_known) / error)
+    return _State(state.parameters, alpha, float(beta))
+
+
+def _member(problem: _Problem, state: _State) -> Member:
+    """Evidence, uncertainty and the errors of starts that are left out, of a trained law."""
+    horizon = problem.data.whitening.shape[1]
+    n_starts, groups = problem.n_starts, problem.groups
+    prior = state.alpha[groups]
+    grams, slopes = zip(
+        *(problem.normal(state.parameters, horizon, row) for row in np.eye(n_starts)),
+        strict=True,
+    )
+    gram = np.sum(grams, axis=0)
+    hessian = state.beta * gram + np.diag(prior)
+    root = np.linalg.cholesky(hessian)
+    error = _total(problem, state.parameters, horizon)
+    log_evidence = 0.5 * (
+        np.sum(np.log(prior))
+        - 2 * np.sum(np.log(np.diag(root)))
+        + problem.n_residuals * np.log(state.beta)
+        - state.beta * error
+        - np.sum(prior * state.parameters**2)
+    )
+    validation = np.empty(n_starts)
+    for i in range(n_starts):
+        # Newton step to the optimum without this start: its part of the slope is taken back.
+        without = hessian - state.beta * grams[i]
+        parameters = state.parameters + np.linalg.solve(without, state.beta * slopes[i])
+        _, errors = problem.residuals(parameters, horizon)
+        validation[i] = float(errors[i]) / (problem.n_residuals / n_starts)
+    return Member(
+        problem.with_parameters(state.parameters),
+        np.linalg.inv(root).T,
+        float(log_evidence),
+        error / problem.n_residuals,
+        np.where(np.isfinite(validation), validation, np.inf),
+    )
+
+
+@eqx.filter_jit
+def _residuals(
+    law: MomentLaw, data: ShootingData, resets: Array, n_steps: int
+) -> tuple[Array, Array]:
+    """Coordinates after each interval, and sums of squared residuals of each start."""
+
+    def advance(carry: tuple[Array, Array], here: tuple[Array, ...]) -> tuple:
+        z, before = carry
+        reset, interval, begin, seen, after, memory, whitening = here
+        z, before = _restart(law, reset, z, before, begin, seen)
+        z = jax.vmap(lambda one: law.step(one, interval, n_steps))(z)
+        residual = jax.vmap(law.chart.probabilities)(z) - after
+        error = jnp.einsum("sij,sj->si", whitening, residual - before @ memory.T)
+        return (z, residual), (z, jnp.sum(error**2, axis=1))
+
+    _, (path, errors) = jax.lax.scan(advance, _begin(law, data), _intervals(data, resets))
+    return path, jnp.sum(errors, axis=0)
+
+
+@eqx.filter_jit
+def _normal_equations(
+    law: MomentLaw, data: ShootingData, resets: Array, n_steps: int, weights: Array
+) -> tuple[Array, Array]:
+    r"""Sums $J^T J$ and $J^T e$ over all starts, weighted.
+
+    Along a trajectory $S_{k + 1} = (\partial z_{k + 1} / \partial z_k) S_k + \partial z_{k + 1} /
+    \partial u$ carries the derivatives by the parameters $u$. One step has few coordinates and
+    many parameters: derivatives by coordinates are taken forwards, by parameters backwards.
+    """
+    n_parameters = law.function.parameters.shape[0]
+
+    def step(parameters: Array, z: Array, interval: Array) -> Array:
+        new = eqx.tree_at(lambda one: one.function.parameters, law, parameters)
+        return new.step(z, interval, n_steps)
+
+    by_z = jax.vmap(jax.jacfwd(step, argnums=1), (None, 0, None))
+    by_parameters = jax.vmap(jax.jacrev(step), (None, 0, None))
+    patterns = jax.vmap(jax.jacfwd(law.chart.probabilities))
+
+    def advance(carry: tuple[Array, ...], here: tuple[Array, ...]) -> tuple:
+        z, before, derivative, slope_before, gram, slope = carry
+        reset, interval, begin, seen, after, memory, whitening = here
+        z, before = _restart(law, reset, z, before, begin, seen)
+        keep = jnp.where(reset, 0.0, 1.0)
+        parameters = jnp.asarray(law.function.parameters)
+        derivative = jnp.einsum(
+            "sij,sjp->sip", by_z(parameters, z, interval), keep * derivative
+        ) + by_parameters(parameters, z, interval)
+        z = jax.vmap(lambda one: law.step(one, interval, n_steps))(z)
+        residual = jax.vmap(law.chart.probabilities)(z) - after
+        slopes = jnp.einsum("sij,sjp->sip", patterns(z), derivative)
+        innovation = slopes - keep * jnp.einsum("ij,sjp->sip", memory, slope_before)
+        scale = jnp.sqrt(weights)[:, None]
+        error = jnp.einsum("sij,sj->si", whitening, residual - before @ memory.T) * scale
+        jacobian = jnp.einsum("sij,sjp->sip", whitening, innovation) * scale[..., None]
+        flat = jacobian.reshape(-1, n_parameters)
+        gram = gram + flat.T @ flat
+        slope = slope + flat.T @ error.reshape(-1)
+        return (z, residual, derivative, slopes, gram, slope), None
+
+    z, before = _begin(law, data)
+    n_starts, n_moments = before.shape
+    zero = jnp.zeros((n_starts, z.shape[1], n_parameters))
+    slope = jnp.zeros((n_starts, n_moments, n_parameters))
+    sums = jnp.zeros((n_parameters, n_parameters)), jnp.zeros(n_parameters)
+    carry, _ = jax.lax.scan(advance, (z, before, zero, slope, *sums), _intervals(data, resets))
+    return carry[4], carry[5]
+
+
+def _begin(law: MomentLaw, data: ShootingData) -> tuple[Array, Array]:
+    """Coordinates at the first time, and residuals there."""
+    residual = jax.vmap(law.chart.probabilities)(data.starts) - data.probabilities[:, 0]
+    return data.starts, residual
+
+
+def _intervals(data: ShootingData, resets: Array) -> tuple[Array, ...]:
+    """What belongs to each interval, along the first axis. The first one begins at the starts."""
+    return (
+        jnp.asarray(resets).at[0].set(False),
+        jnp.diff(data.times),
+        data.coordinates[:, :-1].swapaxes(0, 1),
+        data.probabilities[:, :-1].swapaxes(0, 1),
+        data.probabilities[:, 1:].swapaxes(0, 1),
+        data.memory,
+        data.whitening.swapaxes(0, 1),
+    )
+
+
+def _restart(
+    law: MomentLaw, reset: Array, z: Array, before: Array, begin: Array, seen: Array
+) -> tuple[Array, Array]:
+    """At the beginning of a horizon, the coordinates of the data and their residual."""
+    there = jax.vmap(law.chart.probabilities)(begin) - seen
+    return jnp.where(reset, begin, z), jnp.where(reset, there, before)
