@@ -1,3 +1,5 @@
+"""Learned laws of motion of moments: known equations of densities, and a smooth function."""
+
 from ._chart import MomentChart as MomentChart
 from ._chart import moment_chart as moment_chart
 from ._exact import KnownPart as KnownPart

@@ -73,9 +73,10 @@ class MomentChart(eqx.Module):
         factors = tuple(f"g({self.names[i]})" for i in self.factors)
         return tuple(self.names[i] for i in order[: len(self.densities)]) + factors
 
-    def probabilities(self, z: Float[Array, " coordinates"]) -> Float[Array, " moments"]:
+    def probabilities(self, z: Float[AnyArray, " coordinates"]) -> Float[Array, " moments"]:
         """Probabilities of the patterns at one point, in the order of the moments [-]."""
         n = len(self.densities)
+        z = jnp.asarray(z)
         density = z[:n]
         parts = density
         if self.factors:
@@ -85,11 +86,11 @@ class MomentChart(eqx.Module):
         order = np.argsort((*self.densities, *self.factors))
         return parts[order]
 
-    def moments(self, z: Float[Array, " coordinates"]) -> Float[Array, " moments"]:
+    def moments(self, z: Float[AnyArray, " coordinates"]) -> Float[Array, " moments"]:
         """Moments per visible site at one point."""
         return self.probabilities(z) * self.places
 
-    def features(self, z: Float[Array, " coordinates"]) -> Float[Array, " coordinates"]:
+    def features(self, z: Float[AnyArray, " coordinates"]) -> Float[Array, " coordinates"]:
         """What the learned functions see: log densities, not below the floor, and factors."""
         n = len(self.densities)
         return jnp.concatenate([jnp.log(jnp.maximum(z[:n], self.floor)), z[n:]])

@@ -20,7 +20,7 @@ _SMALL = 4
 
 
 class KnownPart(NamedTuple):
-    r"""Linear equations of the densities, $\dot\rho_a = c_a + \sum_C M_{aC} P_C + \dots$
+    r"""Linear equations of the densities, $\dot\rho_a = c_a + \sum_C M_{aC} P_C + \dots$.
 
     Attributes
     ----------

@@ -52,7 +52,7 @@ class SmoothFunction(eqx.Module):
         """Number of the array that each parameter belongs to; each has a prior of its own."""
         return np.repeat(np.arange(5), _sizes(self.n_inputs, self.n_outputs, self.n_units))
 
-    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+    def __call__(self, x: Float[AnyArray, " inputs"]) -> Float[Array, " outputs"]:
         """Values at one point."""
         sizes = _sizes(self.n_inputs, self.n_outputs, self.n_units)
         ends = np.cumsum(sizes)[:-1]
@@ -127,7 +127,7 @@ class MomentLaw(eqx.Module):
             function,
         )
 
-    def velocity(self, z: Float[Array, " coordinates"]) -> Float[Array, " coordinates"]:
+    def velocity(self, z: Float[AnyArray, " coordinates"]) -> Float[Array, " coordinates"]:
         """Time derivatives of the coordinates at one point [1/time]."""
         n = len(self.chart.densities)
         density = self.matrix @ self.chart.probabilities(z) + self.constant
@@ -139,7 +139,10 @@ class MomentLaw(eqx.Module):
         return jnp.concatenate([density[:n], learned[len(self.open) :]])
 
     def step(
-        self, z: Float[Array, " coordinates"], interval: Float[Array, ""], n_steps: int
+        self,
+        z: Float[AnyArray, " coordinates"],
+        interval: Float[AnyArray, ""] | float,
+        n_steps: int,
     ) -> Float[Array, " coordinates"]:
         """Coordinates after an interval, by Runge-Kutta steps of fourth order."""
         h = interval / n_steps

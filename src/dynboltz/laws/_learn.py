@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 from collections.abc import Callable, Sequence
 
 import equinox as eqx
@@ -18,18 +19,27 @@ from ._exact import KnownPart
 from ._law import MomentLaw, SmoothFunction
 from ._learned import LearnedLaw
 from ._noise import estimate_innovations
-from ._training import Member, ShootingData, train_member
+from ._training import (
+    Member,
+    ShootingData,
+    Training,
+    begin_training,
+    finish,
+    horizons,
+    train_to,
+)
 
 N_UNITS = 16
 """Steps of the smooth function. More are not worse, since the evidence turns off what the data do
 not ask for, but cost time; fewer than 8 miss the bends of two-species laws."""
 
 N_MEMBERS = 4
-"""Laws learned from different random functions. The posterior has several optima, and the evidence
+"""Laws begun from different random functions. The posterior has several optima, and the evidence
 says which ones are good."""
 
 N_KEPT = 2
-"""Laws that are kept, those of the largest evidence: their mean is better than either."""
+"""Laws that are followed to the end, those of the largest evidence at the horizon before: their
+mean is better than either."""
 
 STEP_ERROR = 0.2
 """Largest difference that halving the integrator's steps may make, in standard errors of the
@@ -89,11 +99,11 @@ def learn_law(
     where = "learn_law"
     check_precision(where)
     check_finite(where, "`times`", times, ("time",))
-    if len(times) < 3 or not np.all(np.diff(times) > 0):  # noqa: PLR2004 - two intervals
+    if len(times) < 3 or not np.all(np.diff(times) > 0):
         raise ValueError(f"{where}: `times` must hold three increasing times or more, got {times}.")
     check_range(where, "len(replicas)", len(replicas), 1)
     for number, moments in enumerate(replicas):
-        if len(moments) < 2:  # noqa: PLR2004
+        if len(moments) < 2:
             raise ValueError(
                 f"{where}: `replicas[{number}]` has {len(moments)} replica; two or more are needed "
                 "to know the noise. Group replicas whose starts are alike."
@@ -107,15 +117,12 @@ def learn_law(
     generators = [np.random.default_rng([seed, member]) for member in range(N_MEMBERS)]
 
     def begin(member: int) -> MomentLaw:
-        function = SmoothFunction.draw(
-            features.shape[1], len(scales), N_UNITS, generators[member]
-        )
+        function = SmoothFunction.draw(features.shape[1], len(scales), N_UNITS, generators[member])
         return MomentLaw.untrained(chart, known, scales, features, function)
 
-    members, n_steps = _train(begin, data, report)
-    best = sorted(members, key=lambda member: -member.log_evidence)[:N_KEPT]
+    members, n_steps = _train([begin(member) for member in range(N_MEMBERS)], data, report)
     return LearnedLaw(
-        tuple(best), np.asarray(times), n_steps, features, len(data.starts), data.n_residuals
+        tuple(members), np.asarray(times), n_steps, features, len(data.starts), data.n_residuals
     )
 
 
@@ -154,25 +161,35 @@ def _velocity_scales(chart: MomentChart, known: KnownPart, data: ShootingData) -
 
 
 def _train(
-    begin: Callable[[int], MomentLaw], data: ShootingData, report: Report | None
+    laws: Sequence[MomentLaw], data: ShootingData, report: Report | None
 ) -> tuple[list[Member], int]:
-    """All members, at steps of the integrator that are short enough."""
+    """The best members, and steps of the integrator that are short enough for them."""
+    *before, last = horizons(len(data.times) - 1)
 
-    def train(member: int, law: MomentLaw, n_steps: int) -> Member:
-        def line(text: str) -> None:
+    def lengthen(number: int, training: Training, to: Sequence[int], n_steps: int) -> Training:
+        for horizon in to:
+            training = train_to(training, data, horizon, n_steps)
             if report is not None:
-                report(f"law {member + 1} of {N_MEMBERS}, {text}")
+                report(
+                    f"law {number + 1} of {len(laws)}, {horizon} of {last} records: "
+                    f"{np.sqrt(training.error):.2f} of the noise"
+                )
+        return training
 
-        return train_member(law, data, n_steps, line)
-
-    first, n_steps = train(0, begin(0), 1), 1
-    while _step_error(first.law, data, n_steps) > STEP_ERROR:
-        n_steps *= 2
-        first = train(0, first.law, n_steps)
     # Two at a time: an iteration is one long loop, which keeps one core busy.
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-        others = pool.map(lambda m: train(m, begin(m), n_steps), range(1, N_MEMBERS))
-        return [first, *others], n_steps
+        numbered = enumerate(laws)
+        short = pool.map(lambda one: lengthen(one[0], begin_training(one[1]), before, 1), numbered)
+        order = sorted(enumerate(short), key=lambda one: -one[1].log_evidence)[:N_KEPT]
+        n_steps, error = 1, np.inf
+        while error > STEP_ERROR:
+            to_end = functools.partial(lengthen, to=[last], n_steps=n_steps)
+            numbers, trainings = zip(*order, strict=True)
+            order = list(zip(numbers, pool.map(to_end, numbers, trainings), strict=True))
+            error = max(_step_error(one.law, data, n_steps) for _, one in order)
+            n_steps *= 1 if error <= STEP_ERROR else 2
+        members = list(pool.map(lambda one: finish(one[1], data, n_steps), order))
+    return sorted(members, key=lambda member: -member.log_evidence), n_steps
 
 
 def _step_error(law: MomentLaw, data: ShootingData, n_steps: int) -> float:

@@ -8,16 +8,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Array, Bool, Float64
+from scipy.spatial import cKDTree
 
 from dynboltz._arguments import checked
 
 from ._chart import MomentChart
 from ._law import MomentLaw
 from ._training import Member
-
-N_DRAWS = 8
-"""Draws from the posterior of each kept law, for bands."""
 
 NEIGHBOURS = 2000
 """Points of the training trajectories that new ones are compared with."""
@@ -115,7 +113,6 @@ class LearnedLaw:
         times: Float64[np.ndarray, " times"] | None = None,
         *,
         bands: bool = False,
-        seed: int = 1,
     ) -> LawPrediction:
         """Expected moments over time.
 
@@ -127,9 +124,8 @@ class LearnedLaw:
         times
             Increasing times [time]; those of the training by default.
         bands
-            Whether to say how uncertain the law is, by draws from its posterior.
-        seed
-            Of these draws.
+            Whether to compute how uncertain the law is: the posterior of its parameters, carried
+            along the trajectories to first order, and the disagreement of the members.
 
         Raises
         ------
@@ -142,13 +138,16 @@ class LearnedLaw:
         n_steps = self._steps(times)
         laws = [member.law for member in self.members]
         paths = np.array([np.asarray(law.solve(starts, times, n_steps)) for law in laws])
-        moments = np.array([_moments(law.chart, path) for law, path in zip(laws, paths)])
+        moments = np.array(
+            [_all_moments(law.chart, path) for law, path in zip(laws, paths, strict=True)]
+        )
         error = np.full(moments.shape[1:], np.nan)
         if bands:
-            draws = self._draw(np.random.default_rng(seed))
-            spread = np.array([_moments(d.chart, d.solve(starts, times, n_steps)) for d in draws])
-            low, high = np.nanquantile(spread, [0.16, 0.84], axis=0)
-            error = (high - low) / 2
+            inside = [
+                _variance(member.law, member.factor, jnp.asarray(starts), jnp.diff(times), n_steps)
+                for member in self.members
+            ]
+            error = np.sqrt(np.mean(inside, axis=0) + moments.var(axis=0))
         return LawPrediction(moments.mean(axis=0), error, self.knows(paths.mean(axis=0)))
 
     def knows(
@@ -171,29 +170,13 @@ class LearnedLaw:
         longest = np.max(np.diff(self.times)) / self.n_steps
         return max(1, int(np.ceil(np.max(np.diff(times)) / longest - 1e-3)))
 
-    def _draw(self, rng: np.random.Generator) -> list[MomentLaw]:
-        """Laws from the posterior, of all members."""
-        drawn = []
-        for member in self.members:
-            for _ in range(N_DRAWS):
-                change = member.factor @ rng.normal(size=len(member.factor))
-                parameters = jnp.asarray(member.law.function.parameters + change)
-                drawn.append(
-                    eqx.tree_at(lambda law: law.function.parameters, member.law, parameters)
-                )
-        return drawn
-
     def _standardised(self, features: np.ndarray) -> np.ndarray:
         return (features - np.asarray(self.law.centre)) / np.asarray(self.law.width)
 
     def _nearest(self, x: np.ndarray) -> np.ndarray:
-        from scipy.spatial import cKDTree  # noqa: PLC0415
-
         return cKDTree(self._standardised(self.features)).query(x)[0]
 
     def _largest_gap(self) -> float:
-        from scipy.spatial import cKDTree  # noqa: PLC0415
-
         x = self._standardised(self.features).reshape(self.n_starts, -1, self.features.shape[1])
         if self.n_starts == 1:
             return float(np.quantile(np.linalg.norm(np.diff(x[0], axis=0), axis=1), 1.0))
@@ -205,10 +188,40 @@ class LearnedLaw:
         return float(np.max(gaps))
 
 
-def _moments(chart: MomentChart, path) -> np.ndarray:
-    return np.asarray(_all_moments(chart, jnp.asarray(path)))
+@eqx.filter_jit
+def _all_moments(chart: MomentChart, path: Array) -> Array:
+    return jax.vmap(jax.vmap(chart.moments))(path)
 
 
 @eqx.filter_jit
-def _all_moments(chart: MomentChart, path):
-    return jax.vmap(jax.vmap(chart.moments))(path)
+def _variance(
+    law: MomentLaw, factor: Array, starts: Array, intervals: Array, n_steps: int
+) -> Array:
+    r"""Variances of the moments if the parameters have the covariance $F F^T$.
+
+    Columns of $F$ are carried along the trajectories as perturbations.
+    """
+
+    def step(parameters: Array, z: Array, interval: Array) -> Array:
+        new = eqx.tree_at(lambda one: one.function.parameters, law, parameters)
+        return new.step(z, interval, n_steps)
+
+    parameters = jnp.asarray(law.function.parameters)
+    by_z = jax.vmap(jax.jacfwd(step, argnums=1), (None, 0, None))
+    by_parameters = jax.vmap(jax.jacrev(step), (None, 0, None))
+    by_coordinates = jax.vmap(jax.jacfwd(law.chart.moments))
+
+    def advance(carry: tuple[Array, Array], interval: Array) -> tuple:
+        z, change = carry
+        change = (
+            jnp.einsum("sij,sjp->sip", by_z(parameters, z, interval), change)
+            + by_parameters(parameters, z, interval) @ factor
+        )
+        z = jax.vmap(lambda one: law.step(one, interval, n_steps))(z)
+        moments = jnp.einsum("sij,sjp->sip", by_coordinates(z), change)
+        return (z, change), jnp.sum(moments**2, axis=2)
+
+    change = jnp.zeros((*starts.shape, factor.shape[1]))
+    _, variances = jax.lax.scan(advance, (starts, change), intervals)
+    nothing = jnp.zeros((1, starts.shape[0], len(law.chart.names)))
+    return jnp.concatenate([nothing, variances]).swapaxes(0, 1)

@@ -15,9 +15,9 @@ POOLED = 5
 """Weight of the correlations of all initial conditions beside those of one, in degrees of freedom
 beyond the number of moments (a prior that only matters for few replicas)."""
 
-RESOLUTION = 0.02
-"""Smallest standard deviation of a moment that is believed, as a part of its mean over all initial
-conditions and times. Where all replicas agree, as at an empty lattice, it would be zero."""
+RESOLUTION = 0.1
+"""Smallest standard deviation of an innovation that is believed, as a part of its mean over all
+initial conditions and times. Where all replicas agree, as at an empty lattice, it would be zero."""
 
 
 class Innovations(NamedTuple):
@@ -61,24 +61,23 @@ def estimate_innovations(
     scale = np.where(scale > 0, scale, 1.0)
     memory = np.array([_memory(pooled / scale, k) for k in range(n_times - 1)])
     innovations = [
-        (d[:, 1:] - np.einsum("tij,rtj->rti", memory, d[:, :-1] / scale) * scale) / scale
-        for d in deviations
+        d[:, 1:] - np.einsum("tij,rtj->rti", memory, d[:, :-1] / scale) * scale for d in deviations
     ]
     together = np.concatenate(innovations)
+    floor = RESOLUTION**2 * np.diag(np.diag(_covariance(together, freedom)))
+    floor += np.diag(np.where(np.diag(floor) > 0, 0.0, 1.0))
     whitening = np.empty((len(replicas), n_times - 1, n, n))
-    floor = RESOLUTION**2
     for k in range(n_times - 1):
         near = slice(max(0, k - WINDOW), k + WINDOW + 1)
-        everywhere = _covariance(together[:, near], freedom) + floor * np.eye(n)
-        common = _correlation(everywhere)
+        common = _correlation(_covariance(together[:, near], freedom) + floor)
         for i, own in enumerate(innovations):
-            covariance = _covariance(own[:, near], len(own) - 1) + floor * np.eye(n)
+            covariance = _covariance(own[:, near], len(own) - 1) + floor
             seen = own[:, near].shape[0] * own[:, near].shape[1]
             trust = seen / (seen + n + POOLED)
             sd = np.sqrt(np.diag(covariance))
             mixed = trust * _correlation(covariance) + (1 - trust) * common
             root = np.linalg.cholesky(mixed * np.outer(sd, sd) / len(own))
-            whitening[i, k] = np.linalg.inv(root) / scale
+            whitening[i, k] = np.linalg.inv(root)
     return Innovations(memory * scale[:, None] / scale, whitening)
 
 

@@ -1,4 +1,4 @@
-"""Learn laws of moments from trajectories: Gauss-Newton over growing horizons, penalties by evidence."""
+"""Gauss-Newton over growing horizons, with penalties set by the evidence."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ._law import MomentLaw
 GROWTH = 3
 """Factor between horizons. Longer ones see slower errors, and start where shorter ones ended."""
 
-FIRST_HORIZON = 5
-"""Records of the shortest horizon: errors of a step add up over a few of them, yet a wrong law
-cannot run away."""
+FIRST_HORIZON = 7
+"""Most records of the shortest horizon: errors of a step add up over a few of them, yet a wrong
+law cannot run away."""
 
 GAIN = 0.5
 """Gain of the log posterior below which iterations end: less than a parameter is uncertain by."""
@@ -84,9 +84,30 @@ class Member(NamedTuple):
 Report = Callable[[str], None]
 
 
-def train_member(
-    law: MomentLaw, data: ShootingData, n_steps: int, report: Report | None = None
-) -> Member:
+def horizons(n_intervals: int) -> list[int]:
+    """Records of each horizon, the last one of all."""
+    found = [n_intervals]
+    while found[0] > FIRST_HORIZON:
+        found.insert(0, -(-found[0] // GROWTH))
+    return found
+
+
+class Training(NamedTuple):
+    """A law in training: parameters, their precisions by array, and the weight of residuals."""
+
+    law: MomentLaw
+    alpha: Float64[np.ndarray, " groups"]
+    beta: float
+    error: float
+    log_evidence: float
+
+
+def begin_training(law: MomentLaw) -> Training:
+    """A law before its training."""
+    return Training(law, np.ones(5), 1.0, np.inf, -np.inf)
+
+
+def train_to(training: Training, data: ShootingData, horizon: int, n_steps: int) -> Training:
     r"""Maximise the posterior of the parameters of a law, penalties and scale included.
 
     Whitened residuals $e$ of the trajectories have the log likelihood $-\tfrac{\beta}{2} |e|^2$,
@@ -97,33 +118,33 @@ def train_member(
 
     Parameters
     ----------
-    law
+    training
         Where to start.
     data
         The trajectories.
+    horizon
+        Records after which a trajectory begins again at the data.
     n_steps
         Runge-Kutta steps between two records.
-    report
-        Called with a line about each horizon.
 
     References
     ----------
     MacKay (1992), Neural Comput. 4, 415; Bock and Plitt (1984), IFAC Proc. 17, 1603 (multiple
     shooting).
     """
-    problem = _Problem(law, data, n_steps)
-    state = _State(np.array(law.function.parameters), np.ones(5), 1.0)
-    n_intervals = len(data.times) - 1
-    horizon = min(FIRST_HORIZON, n_intervals)
-    while True:
-        is_last = horizon >= n_intervals
-        state, error = _climb(problem, state, horizon, ITERATIONS * (1 + is_last))
-        if report is not None:
-            report(f"horizon {horizon} of {n_intervals} records: {np.sqrt(error):.2f} noise")
-        if is_last:
-            break
-        horizon = min(GROWTH * horizon, n_intervals)
-    return _member(problem, state)
+    problem = _Problem(training.law, data, n_steps)
+    parameters = np.array(training.law.function.parameters)
+    state = _State(parameters, training.alpha, training.beta)
+    is_last = horizon >= len(data.times) - 1
+    state, error = _climb(problem, state, horizon, ITERATIONS * (1 + is_last))
+    gram, _ = problem.normal(state.parameters, horizon, np.ones(problem.n_starts))
+    return Training(
+        problem.with_parameters(state.parameters),
+        state.alpha,
+        state.beta,
+        error,
+        _log_evidence(problem, state, gram, error * problem.n_residuals),
+    )
 
 
 class _State(NamedTuple):
@@ -164,9 +185,7 @@ class _Problem:
         return np.asarray(gram), np.asarray(slope)
 
 
-def _climb(
-    problem: _Problem, state: _State, horizon: int, iterations: int
-) -> tuple[_State, float]:
+def _climb(problem: _Problem, state: _State, horizon: int, iterations: int) -> tuple[_State, float]:
     """Levenberg-Marquardt steps at one horizon; the precisions follow."""
     ones = np.ones(problem.n_starts)
     groups, damping = problem.groups, 1e-3
@@ -216,38 +235,42 @@ def _evidence(problem: _Problem, state: _State, gram: np.ndarray, error: float) 
     return _State(state.parameters, alpha, float(beta))
 
 
-def _member(problem: _Problem, state: _State) -> Member:
-    """Evidence, uncertainty and the errors of starts that are left out, of a trained law."""
-    horizon = problem.data.whitening.shape[1]
-    n_starts, groups = problem.n_starts, problem.groups
-    prior = state.alpha[groups]
-    grams, slopes = zip(
-        *(problem.normal(state.parameters, horizon, row) for row in np.eye(n_starts)),
-        strict=True,
-    )
-    gram = np.sum(grams, axis=0)
-    hessian = state.beta * gram + np.diag(prior)
-    root = np.linalg.cholesky(hessian)
-    error = _total(problem, state.parameters, horizon)
-    log_evidence = 0.5 * (
+def _log_evidence(problem: _Problem, state: _State, gram: np.ndarray, error: float) -> float:
+    """Logarithm of the probability of the data, by Laplace's approximation."""
+    prior = state.alpha[problem.groups]
+    _, log_determinant = np.linalg.slogdet(state.beta * gram + np.diag(prior))
+    return 0.5 * float(
         np.sum(np.log(prior))
-        - 2 * np.sum(np.log(np.diag(root)))
+        - log_determinant
         + problem.n_residuals * np.log(state.beta)
         - state.beta * error
         - np.sum(prior * state.parameters**2)
     )
+
+
+def finish(training: Training, data: ShootingData, n_steps: int) -> Member:
+    """Uncertainty of a trained law, and its errors at starts that are left out."""
+    problem = _Problem(training.law, data, n_steps)
+    parameters = np.asarray(training.law.function.parameters)
+    horizon, n_starts = len(data.times) - 1, problem.n_starts
+    grams, slopes = zip(
+        *(problem.normal(parameters, horizon, row) for row in np.eye(n_starts)), strict=True
+    )
+    prior = training.alpha[problem.groups]
+    hessian = training.beta * np.sum(grams, axis=0) + np.diag(prior)
     validation = np.empty(n_starts)
     for i in range(n_starts):
         # Newton step to the optimum without this start: its part of the slope is taken back.
-        without = hessian - state.beta * grams[i]
-        parameters = state.parameters + np.linalg.solve(without, state.beta * slopes[i])
-        _, errors = problem.residuals(parameters, horizon)
+        without = hessian - training.beta * grams[i]
+        moved = parameters + np.linalg.solve(without, training.beta * slopes[i])
+        _, errors = problem.residuals(moved, horizon)
         validation[i] = float(errors[i]) / (problem.n_residuals / n_starts)
+    root = np.linalg.cholesky(hessian)
     return Member(
-        problem.with_parameters(state.parameters),
+        training.law,
         np.linalg.inv(root).T,
-        float(log_evidence),
-        error / problem.n_residuals,
+        training.log_evidence,
+        training.error,
         np.where(np.isfinite(validation), validation, np.inf),
     )
 

@@ -1,0 +1,213 @@
+"""Derivatives along trajectories, laws found again, and what is said of their uncertainty."""
+
+import equinox as eqx
+import jax
+import numpy as np
+import pytest
+
+from dynboltz.lattices import Lattice, neighbour_moments
+from dynboltz.laws import (
+    LearnedLaw,
+    MomentLaw,
+    SmoothFunction,
+    known_part,
+    learn_law,
+    moment_chart,
+    nothing_known,
+)
+from dynboltz.laws._training import ShootingData, _Problem, horizons
+from dynboltz.reactions import ReactionNetwork
+from dynboltz.simulation import ContinuousTimeKernel
+
+LATTICE = Lattice((200,))
+NETWORK = ReactionNetwork.parse("A + A -> A ; k = 0.5\n0 -> A ; k = 0.1")
+CHART = moment_chart(neighbour_moments(("A",), 1, 2), LATTICE, n_replicas=20)
+TIMES = np.linspace(0.0, 6.0, 25)
+
+
+def known():
+    return known_part(CHART, LATTICE, NETWORK, ContinuousTimeKernel(1.0))
+
+
+def true_path(starts):
+    """Density equation as it is, and a factor that relaxes to a function of the density."""
+
+    def velocity(z):
+        density = known().matrix @ CHART.probabilities(z) + known().constant
+        return np.array([density[0], -1.5 * (z[1] + 0.6 * np.exp(-3 * z[0]))])
+
+    z, path, h = starts.copy(), [starts], 0.01
+    for k in range(1, 601):
+        for i in range(len(z)):
+            one = velocity(z[i])
+            z[i] = z[i] + h * velocity(z[i] + h / 2 * one)
+        if k % 25 == 0:
+            path.append(z.copy())
+    return np.stack(path, axis=1)
+
+
+@pytest.fixture(scope="module")
+def replicas():
+    """Noise of first order around trajectories of a known law, of six starts."""
+    rng = np.random.default_rng(5)
+    starts = np.array([[0.8, 0.0], [0.6, 0.0], [0.45, 0.0], [0.3, 0.0], [0.15, 0.0], [0.07, 0.0]])
+    path = true_path(starts)
+    moments = np.asarray(jax.vmap(jax.vmap(CHART.moments))(path))
+    noise = np.zeros((len(starts), 20, len(TIMES), 2))
+    for k in range(1, len(TIMES)):
+        noise[:, :, k] = 0.8 * noise[:, :, k - 1] + 3e-3 * rng.normal(size=(len(starts), 20, 2))
+    return starts, moments, moments[:, None] + noise
+
+
+def data_of(starts, replicas):
+    means = replicas.mean(axis=1)
+    rng = np.random.default_rng(0)
+    return ShootingData(
+        TIMES,
+        starts,
+        CHART.from_moments(means),
+        means / CHART.places,
+        0.5 * np.eye(2) + 0.1 * rng.normal(size=(24, 2, 2)),
+        np.tril(rng.normal(size=(len(starts), 24, 2, 2))),
+    )
+
+
+@pytest.mark.parametrize("horizon", [4, 24])
+@pytest.mark.parametrize("part", [known(), nothing_known(CHART)])
+def test_normal_equations_equal_finite_differences(replicas, horizon, part):
+    starts, _, moments = replicas
+    data = data_of(starts, moments)
+    n_learned = 1 + sum(part.open)
+    function = SmoothFunction.draw(2, n_learned, 3, np.random.default_rng(2))
+    features = np.asarray(jax.vmap(CHART.features)(data.coordinates.reshape(-1, 2)))
+    law = MomentLaw.untrained(CHART, part, np.full(n_learned, 0.4), features, function)
+    problem = _Problem(law, data, 1)
+    parameters = np.asarray(function.parameters)
+    weights = np.arange(1.0, 7.0)
+    gram, slope = problem.normal(parameters, horizon, weights)
+
+    def error(u):
+        return float(weights @ np.asarray(problem.residuals(u, horizon)[1]))
+
+    rng = np.random.default_rng(1)
+    for _ in range(3):
+        direction = rng.normal(size=len(parameters))
+        h = 1e-4
+        plus, minus = error(parameters + h * direction), error(parameters - h * direction)
+        # Differences of second order: relative error h^2 and rounding 1e-16 / h.
+        assert slope @ direction * 2 == pytest.approx((plus - minus) / (2 * h), rel=1e-5)
+    # The matrix is J^T J; along the gradient of one residual it is checked through J itself.
+    assert np.all(np.linalg.eigvalsh(gram) > -1e-8 * np.trace(gram))
+    linear = _quadratic_form(problem, parameters, horizon, weights, direction)
+    assert direction @ gram @ direction == pytest.approx(linear, rel=1e-5)
+
+
+def _quadratic_form(problem, parameters, horizon, weights, direction):
+    """Sum of squares of the derivative of each residual along a direction."""
+    h = 1e-4
+    law = problem.law
+
+    def whitened(u):
+        path = np.asarray(problem.residuals(u, horizon)[0]).swapaxes(0, 1)
+        new = eqx.tree_at(lambda one: one.function.parameters, law, u)
+        r = np.asarray(jax.vmap(jax.vmap(new.chart.probabilities))(path))
+        data = problem.data
+        r = r - np.asarray(data.probabilities[:, 1:])
+        at_reset = np.asarray(jax.vmap(jax.vmap(new.chart.probabilities))(data.coordinates))
+        before = np.concatenate([np.zeros_like(r[:, :1]), r[:, :-1]], axis=1)
+        resets = problem.resets(horizon)
+        before[:, resets] = (at_reset - np.asarray(data.probabilities))[:, :-1][:, resets]
+        return np.einsum(
+            "skij,skj->ski",
+            np.asarray(data.whitening),
+            r - np.einsum("kij,skj->ski", np.asarray(data.memory), before),
+        )
+
+    change = (whitened(parameters + h * direction) - whitened(parameters - h * direction)) / (2 * h)
+    return float(np.sum(weights[:, None, None] * change**2))
+
+
+def test_horizons_grow_to_all_records():
+    assert horizons(150) == [6, 17, 50, 150]
+    assert horizons(7) == [7]
+    assert horizons(8) == [3, 8]
+
+
+@pytest.fixture(scope="module")
+def learned(replicas):
+    starts, _, moments = replicas
+    lines = []
+    law = learn_law(CHART, known(), TIMES, list(moments), starts=starts, report=lines.append)
+    assert lines
+    return law
+
+
+def test_a_law_is_found_again_at_starts_that_it_was_not_shown(learned, replicas):
+    _, _, moments = replicas
+    new = np.array([[0.7, 0.0], [0.37, 0.0], [0.1, 0.0]])
+    exact = np.asarray(jax.vmap(jax.vmap(CHART.moments))(true_path(new.copy())))
+    found = learned.predict(new, bands=True)
+    noise = moments.std(axis=1, ddof=1).mean(axis=0) / np.sqrt(20)
+    error = np.sqrt(np.mean((found.moments - exact) ** 2, axis=(0, 1)))
+    # Some ten effective parameters share six trajectories: below the noise of one of them.
+    assert np.all(error < 0.8 * np.sqrt(np.mean(noise**2, axis=0)))
+    assert 0.85 < learned.training_error < 1.15
+    assert 0.85 < learned.validation_error < 1.5
+    z = (found.moments - exact)[:, 1:] / found.error[:, 1:]
+    # Errors along a trajectory are one or two independent ones: wide limits.
+    assert 0.2 < np.sqrt(np.mean(z**2)) < 2.5
+    assert np.all(found.is_known)
+
+
+def test_what_was_never_seen_is_marked(learned):
+    far = learned.predict(np.array([[0.4, 2.5]]), TIMES[:5])
+    assert not far.is_known[0, 0]
+    assert np.all(np.isnan(far.error))
+
+
+def test_other_times_give_the_same_trajectory(learned):
+    start = np.array([[0.5, 0.0]])
+    every = learned.predict(start).moments
+    some = learned.predict(start, TIMES[[0, 3, 4, 20]]).moments
+    # Steps are at most as long as those of the training, whose error is below 0.2 of the noise.
+    np.testing.assert_allclose(some[0], every[0, [0, 3, 4, 20]], atol=2e-4)
+
+
+def test_bands_are_those_of_small_changes_of_the_parameters(learned):
+    """Draws from a posterior that is a hundred times narrower, for which it is linear."""
+    start = np.array([[0.5, 0.0]])
+    member = learned.members[0]._replace(factor=learned.members[0].factor / 100)
+    narrow = LearnedLaw(
+        (member,), learned.times, learned.n_steps, learned.features, learned.n_starts, 1
+    )
+    stated = narrow.predict(start, bands=True).error
+    rng = np.random.default_rng(0)
+    drawn = []
+    for _ in range(200):
+        change = member.factor @ rng.normal(size=len(member.factor))
+        law = eqx.tree_at(
+            lambda one: one.function.parameters,
+            member.law,
+            member.law.function.parameters + change,
+        )
+        path = law.solve(start, TIMES, learned.n_steps)
+        drawn.append(np.asarray(jax.vmap(jax.vmap(CHART.moments))(path)))
+    # A standard deviation of 200 draws is known to one in twenty.
+    np.testing.assert_allclose(np.std(drawn, axis=0)[:, 1:], stated[:, 1:], rtol=0.2)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda t, r: (t[:2], [x[:, :2] for x in r]), "three increasing times"),
+        (lambda t, r: (t[::-1], r), "three increasing times"),
+        (lambda t, r: (t, []), "at least 1"),
+        (lambda t, r: (t, [r[0][:1], *r[1:]]), "two or more are needed"),
+        (lambda t, r: (t, [np.full_like(r[0], np.nan)]), "must be finite"),
+    ],
+    ids=["two times", "back in time", "no start", "one replica", "NaN"],
+)
+def test_data_that_say_nothing_are_refused(replicas, change, match):
+    times, moments = change(TIMES, list(replicas[2]))
+    with pytest.raises(ValueError, match=match):
+        learn_law(CHART, known(), times, moments)
