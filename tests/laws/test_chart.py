@@ -52,7 +52,7 @@ def test_factors_vanish_for_independent_sites_and_of_larger_patterns_given_small
         pattern_term("A.A", [parse_pattern("A(0) A(2)")]),
         pattern_term("AAA", [triple]),
     ]
-    chart = chart_of(terms, lattice)
+    chart = chart_of(terms, lattice, n_replicas=1000)
     assert chart.coordinates == ("A", "g(AA)", "g(A.A)", "g(AAA)")
     independent = np.array([0.3, 0.3**2, 0.3**2, 0.3**3])
     np.testing.assert_allclose(chart.from_moments(independent), [0.3, 0, 0, 0], atol=1e-14)
@@ -68,7 +68,7 @@ def test_random_placement_has_known_moments(boundary):
     """All states with 3 A and 2 B on seven sites, equally likely."""
     lattice = Lattice((7,), boundary)
     terms = neighbour_moments(("A", "B"), 1, 3)
-    chart = chart_of(terms, lattice)
+    chart = chart_of(terms, lattice, n_replicas=1000)
     states = enumerate_states(lattice, 2)
     wanted = (np.sum(states == 1, axis=1) == 3) & (np.sum(states == 2, axis=1) == 2)
     moments = mean_moments(lattice, ("A", "B"), terms, states, wanted / wanted.sum())
