@@ -235,7 +235,13 @@ def test_what_is_not_there_is_told_before_anything_else(arguments, message):
 
 def test_directories_that_cannot_be_written_are_named(tiny, tmp_path):
     (tmp_path / "file").write_text("x")
-    refused("run", tiny, "--out", tmp_path / "file", message="file: is text, where a directory for results is expected")
+    refused(
+        "run",
+        tiny,
+        "--out",
+        tmp_path / "file",
+        message="file: is text, where a directory for results is expected",
+    )
     refused("run", tiny, "--out", tmp_path / "file" / "sub", message="cannot be written")
     assert (tmp_path / "file").read_text() == "x"
 

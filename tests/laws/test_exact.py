@@ -8,8 +8,6 @@ from dynboltz.lattices import Lattice, TermCounter, neighbour_moments
 from dynboltz.laws import known_part, moment_chart, nothing_known
 from dynboltz.reactions import ReactionNetwork
 from dynboltz.simulation import (
-    CollisionKernel,
-    ContinuousTimeKernel,
     continuous_time_generator,
     enumerate_states,
 )
@@ -41,7 +39,7 @@ def test_densities_of_every_state_change_as_the_generator_says(shape, boundary, 
     lattice = Lattice(shape, boundary)
     terms = neighbour_moments(NETWORK.species, lattice.dim, 2)
     chart = moment_chart(terms, lattice)
-    known = known_part(chart, lattice, NETWORK, ContinuousTimeKernel(hop_rate))
+    known = known_part(chart, lattice, NETWORK)
     assert known.open == (False, False)
     states = enumerate_states(lattice, 2)
     counts = TermCounter(lattice, [NETWORK.species], terms).count(states[None])
@@ -55,14 +53,11 @@ def test_densities_of_every_state_change_as_the_generator_says(shape, boundary, 
 def test_what_is_not_followed_leaves_an_equation_open():
     network = ReactionNetwork.parse("A -> A + A ; k = 1\nA + B -> B ; k = 1\nB -> 0 ; k = 2")
     lattice = Lattice((9,))
-    kernel = ContinuousTimeKernel(1.0)
     pairs = moment_chart(neighbour_moments(("A", "B"), 1, 2), lattice)
-    assert known_part(pairs, lattice, network, kernel).open == (True, False)
+    assert known_part(pairs, lattice, network).open == (True, False)
     singles = moment_chart(neighbour_moments(("A", "B"), 1, 1), lattice)
-    assert known_part(singles, lattice, network, kernel).open == (True, False)
-    np.testing.assert_array_equal(
-        known_part(singles, lattice, network, kernel).matrix, [[1, 0], [0, -2]]
-    )
+    assert known_part(singles, lattice, network).open == (True, False)
+    np.testing.assert_array_equal(known_part(singles, lattice, network).matrix, [[1, 0], [0, -2]])
 
 
 def test_nothing_is_known_of_other_processes():
@@ -72,9 +67,5 @@ def test_nothing_is_known_of_other_processes():
     nothing = nothing_known(chart)
     assert nothing.is_empty
     assert nothing.open == (True,)
-    for found in (
-        known_part(chart, lattice, None, None),
-        known_part(chart, lattice, network, CollisionKernel(0.01)),
-    ):
-        assert found.is_empty
+    assert known_part(chart, lattice, network).is_empty
     assert not jnp.any(nothing.matrix)

@@ -17,7 +17,6 @@ from dynboltz.laws import (
 )
 from dynboltz.laws._training import ShootingData, _Problem, horizons
 from dynboltz.reactions import ReactionNetwork
-from dynboltz.simulation import ContinuousTimeKernel
 
 LATTICE = Lattice((200,))
 NETWORK = ReactionNetwork.parse("A + A -> A ; k = 0.5\n0 -> A ; k = 0.1")
@@ -26,7 +25,7 @@ TIMES = np.linspace(0.0, 6.0, 25)
 
 
 def known():
-    return known_part(CHART, LATTICE, NETWORK, ContinuousTimeKernel(1.0))
+    return known_part(CHART, LATTICE, NETWORK)
 
 
 def true_path(starts):
@@ -94,7 +93,8 @@ def test_normal_equations_equal_finite_differences(replicas, horizon, part):
         direction = rng.normal(size=len(parameters))
         h = 1e-4
         one, two = (
-            (error(parameters + k * h * direction) - error(parameters - k * h * direction)) / (2 * k)
+            (error(parameters + k * h * direction) - error(parameters - k * h * direction))
+            / (2 * k)
             for k in (1, 2)
         )
         # Differences of fourth order.

@@ -10,4 +10,6 @@ from ._law import SmoothFunction as SmoothFunction
 from ._learn import learn_law as learn_law
 from ._learned import LawPrediction as LawPrediction
 from ._learned import LearnedLaw as LearnedLaw
+from ._stored import law_dataset as law_dataset
+from ._stored import load_law as load_law
 from ._training import Member as Member

@@ -158,7 +158,18 @@ def moment_chart(terms: Sequence[Term], lattice: Lattice, *, n_replicas: int = 1
     """
     geometry = Geometry(lattice.dim)
     patterns = [_pattern(term, geometry) for term in terms]
-    names = tuple(term.name for term in terms)
+    places = np.array([n_places(term, lattice) for term in terms]) / lattice.n_sites
+    floor = 0.5 / (lattice.n_sites * n_replicas)
+    return chart_of_patterns([term.name for term in terms], patterns, places, floor)
+
+
+def chart_of_patterns(
+    names: Sequence[str],
+    patterns: Sequence[Pattern],
+    places: Float64[np.ndarray, " moments"],
+    floor: float,
+) -> MomentChart:
+    """Coordinates of the moments of canonical patterns; see `MomentChart`."""
     for (first, one), (second, other) in itertools.combinations(enumerate(patterns), 2):
         if one == other:
             raise ValueError(
@@ -166,7 +177,7 @@ def moment_chart(terms: Sequence[Term], lattice: Lattice, *, n_replicas: int = 1
                 "pattern; leave one out."
             )
     densities = [i for i, pattern in enumerate(patterns) if len(pattern) == 1]
-    factors = sorted(set(range(len(terms))) - set(densities), key=lambda i: len(patterns[i]))
+    factors = sorted(set(range(len(patterns))) - set(densities), key=lambda i: len(patterns[i]))
     species = [patterns[i][0][1] for i in densities]
     for i in factors:
         missing = [label for _, label in patterns[i] if label not in species]
@@ -181,20 +192,21 @@ def moment_chart(terms: Sequence[Term], lattice: Lattice, *, n_replicas: int = 1
         + (len(densities),) * (longest - len(patterns[i]))
         for i in factors
     )
+    geometry = Geometry(len(patterns[0][0][0]))
     weights = np.array(
         [[_occurrences(patterns[j], patterns[i], geometry) for j in factors] for i in factors],
         dtype=np.float64,
     ).reshape(len(factors), len(factors))
     return MomentChart(
-        names,
-        tuple(Moment(pattern).places for pattern in patterns),
+        tuple(names),
+        tuple(patterns),
         tuple(densities),
         tuple(factors),
         density_of,
         weights,
         np.linalg.inv(weights),
-        np.array([n_places(term, lattice) for term in terms]) / lattice.n_sites,
-        np.array(0.5 / (lattice.n_sites * n_replicas)),
+        places,
+        np.array(floor),
     )
 
 

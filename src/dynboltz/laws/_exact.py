@@ -11,7 +11,6 @@ from dynboltz._arguments import checked
 from dynboltz.lattices import Lattice, pattern_term
 from dynboltz.moments import Geometry, Moment, moment_equations, rate_constants
 from dynboltz.reactions import ReactionNetwork
-from dynboltz.simulation import AbstractKernel, ContinuousTimeKernel
 
 from ._chart import MomentChart, n_places
 
@@ -51,16 +50,13 @@ def nothing_known(chart: MomentChart) -> KnownPart:
 
 
 @checked
-def known_part(
-    chart: MomentChart,
-    lattice: Lattice,
-    network: ReactionNetwork | None,
-    kernel: AbstractKernel | None,
-) -> KnownPart:
+def known_part(chart: MomentChart, lattice: Lattice, network: ReactionNetwork) -> KnownPart:
     """Equations of the densities, as far as they hold the followed moments only.
 
-    Hops conserve densities, so that only reactions count; two neighbours that react enter by the
-    number of neighbouring pairs, which also holds on a closed lattice.
+    The equations are those of `ContinuousTimeKernel`. Hops conserve densities, so that only
+    reactions count; two neighbours that react enter by the number of neighbouring pairs, which
+    also holds on a closed lattice. Of a network with collision probabilities nothing is taken as
+    known: a step of the collision kernel does several things at once.
 
     Parameters
     ----------
@@ -69,20 +65,29 @@ def known_part(
     lattice
         The lattice.
     network
-        The reactions; nothing is known without them.
-    kernel
-        What simulates them. The equations are those of continuous time; of the collision kernel,
-        whose steps do several things at once, nothing is taken as known.
+        The reactions.
+
+    Raises
+    ------
+    ValueError
+        If a followed species is not in the network.
     """
-    if network is None or not isinstance(kernel, ContinuousTimeKernel):
-        return nothing_known(chart)
     labels = [chart.patterns[i][0][1] for i in chart.densities]
+    unknown = [label for label in labels if label not in network.species]
+    if unknown:
+        raise ValueError(
+            f"known_part: the species {unknown[0]!r} is not in the network, which has "
+            f"{', '.join(network.species)}."
+        )
+    if any(reaction.rate is None for reaction in network.reactions):
+        return nothing_known(chart)
     small = lattice.boundary == "periodic" and min(lattice.shape) <= _SMALL
     origin = "(" + ",".join("0" * lattice.dim) + ")"
     equations = moment_equations(
         network, [label + origin for label in labels], lattice=lattice if small else None
     )
-    system = equations.numeric(rate_constants(network, _one_rate(kernel)))
+    # Hops do not change densities: any rate.
+    system = equations.numeric(rate_constants(network, 0.0))
     rows = [[str(m) for m in equations.moments].index(label + origin) for label in labels]
     matrix = np.zeros((len(labels), len(chart.names)))
     is_open = np.zeros(len(labels), dtype=bool)
@@ -103,8 +108,3 @@ def _share_inside(moment: Moment, geometry: Geometry, lattice: Lattice) -> float
     images = geometry.images(moment.places)
     term = pattern_term(str(moment), images)
     return n_places(term, lattice) / (len(images) * lattice.n_sites)
-
-
-def _one_rate(kernel: ContinuousTimeKernel) -> float:
-    """Any hop rate: hops do not change densities, and rates by species have other symbols."""
-    return kernel.hop_rate if isinstance(kernel.hop_rate, float) else 0.0

@@ -145,7 +145,7 @@ class MomentLaw(eqx.Module):
         n_steps: int,
     ) -> Float[Array, " coordinates"]:
         """Coordinates after an interval, by Runge-Kutta steps of fourth order."""
-        h = interval / n_steps
+        z, h = jnp.asarray(z), interval / n_steps
         for _ in range(n_steps):
             one = self.velocity(z)
             two = self.velocity(z + h / 2 * one)

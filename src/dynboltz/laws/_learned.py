@@ -144,7 +144,13 @@ class LearnedLaw:
         error = np.full(moments.shape[1:], np.nan)
         if bands:
             inside = [
-                _variance(member.law, member.factor, jnp.asarray(starts), jnp.diff(times), n_steps)
+                _variance(
+                    member.law,
+                    jnp.asarray(member.factor),
+                    jnp.asarray(starts),
+                    jnp.diff(times),
+                    n_steps,
+                )
                 for member in self.members
             ]
             error = np.sqrt(np.mean(inside, axis=0) + moments.var(axis=0))

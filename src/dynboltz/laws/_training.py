@@ -168,8 +168,8 @@ class _Problem:
     def with_parameters(self, parameters: np.ndarray) -> MomentLaw:
         return eqx.tree_at(lambda law: law.function.parameters, self.law, jnp.asarray(parameters))
 
-    def resets(self, horizon: int) -> np.ndarray:
-        return np.arange(len(self.data.times) - 1) % horizon == 0
+    def resets(self, horizon: int) -> Array:
+        return jnp.arange(len(self.data.times) - 1) % horizon == 0
 
     def residuals(self, parameters: np.ndarray, horizon: int) -> tuple[Array, Array]:
         law = self.with_parameters(parameters)
@@ -347,19 +347,24 @@ def _normal_equations(
 def _begin(law: MomentLaw, data: ShootingData) -> tuple[Array, Array]:
     """Coordinates at the first time, and residuals there."""
     residual = jax.vmap(law.chart.probabilities)(data.starts) - data.probabilities[:, 0]
-    return data.starts, residual
+    return jnp.asarray(data.starts), residual
 
 
 def _intervals(data: ShootingData, resets: Array) -> tuple[Array, ...]:
     """What belongs to each interval, along the first axis. The first one begins at the starts."""
     return (
-        jnp.asarray(resets).at[0].set(False),
+        resets.at[0].set(False),
         jnp.diff(data.times),
-        data.coordinates[:, :-1].swapaxes(0, 1),
-        data.probabilities[:, :-1].swapaxes(0, 1),
-        data.probabilities[:, 1:].swapaxes(0, 1),
-        data.memory,
-        data.whitening.swapaxes(0, 1),
+        *(
+            jnp.swapaxes(jnp.asarray(part), 0, 1)
+            for part in (
+                data.coordinates[:, :-1],
+                data.probabilities[:, :-1],
+                data.probabilities[:, 1:],
+            )
+        ),
+        jnp.asarray(data.memory),
+        jnp.swapaxes(jnp.asarray(data.whitening), 0, 1),
     )
 
 

@@ -1,0 +1,512 @@
+"""One call from trajectories to a model that predicts: `dynboltz.fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, final
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float64, Shaped
+
+from dynboltz._arguments import checked
+from dynboltz._hints import did_you_mean
+from dynboltz._numbers import check_finite
+from dynboltz._typing import AnyArray
+from dynboltz._warnings import ExtrapolationWarning, warn
+from dynboltz.lattices import Boundary, Lattice, TermCounter, check_states, neighbour_moments
+from dynboltz.laws import (
+    LearnedLaw,
+    MomentChart,
+    known_part,
+    law_dataset,
+    learn_law,
+    load_law,
+    moment_chart,
+    nothing_known,
+)
+from dynboltz.reactions import ReactionNetwork
+from dynboltz.store import StoreError, export_netcdf, import_netcdf
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+KIND = "dynboltz-law"
+"""Kind of the files of fitted models."""
+
+BAND = 1.645
+"""Standard deviations on either side of the band that holds nine in ten of a normal
+distribution."""
+
+AGREEMENT = 4.0
+"""Standard errors by which the moments of a start may differ from random placement and still count
+as that; among some hundred moments one in a hundred such starts is then missed."""
+
+
+class _Ensemble(NamedTuple):
+    """Trajectories, as a model sees them: moments per site of the replicas of each start."""
+
+    lattice: Lattice
+    species: tuple[str, ...]
+    times: Float64[np.ndarray, " times"]
+    moments: list[Float64[np.ndarray, "replicas times moments"]]
+
+
+@checked
+def fit(
+    states: xr.Dataset | Shaped[AnyArray, "replicas times ..."],
+    network: ReactionNetwork | str | None = None,
+    *,
+    times: Shaped[AnyArray, " times"] | None = None,
+    initial_condition: Shaped[AnyArray, " replicas"] | None = None,
+    species: Sequence[str] | None = None,
+    boundary: Boundary = "periodic",
+    seed: int = 1,
+    progress: bool = True,
+) -> FittedModel:
+    r"""Learn from lattice trajectories how densities and pairs of neighbours change in time.
+
+    Where the reactions are given and the process runs in continuous time, what follows from them
+    for the densities is kept exactly; the rest is learned, without settings, with its uncertainty
+    (see `dynboltz.laws`). The model predicts from starts that were never simulated.
+
+    Parameters
+    ----------
+    states
+        States of shape (replicas, times, sites along each of one to three axes), 0 for an empty
+        site and `i + 1` for species `i`; or a dataset of trajectories that dynboltz simulated or
+        read, which holds all that follows.
+    network
+        The reactions with their rates, or their text; left out where they are not known. Of
+        reactions with collision probabilities nothing is taken as known.
+    times
+        Times of the records [time].
+    initial_condition
+        Number of the start of each replica. Replicas that begin alike have the same number; their
+        scatter says how large the noise is.
+    species
+        Names of the species; by default those of the network, or A, B, ...
+    boundary
+        Of the lattice.
+    seed
+        Of everything random.
+    progress
+        Whether to print a line about each step of the training.
+
+    Returns
+    -------
+    model
+        The model.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If states, times and starts do not fit each other, a start has one replica only, or JAX
+        computes in single precision.
+    """
+    where = "dynboltz.fit"
+    is_collision = isinstance(states, xr.Dataset) and states.attrs.get("kernel") == "collision"
+    reactions = _network(states, network)
+    data = _ensemble(where, states, times, initial_condition, species, boundary, reactions)
+    terms = neighbour_moments(data.species, data.lattice.dim, 2)
+    n_replicas = min(len(moments) for moments in data.moments)
+    chart = moment_chart(terms, data.lattice, n_replicas=n_replicas)
+    known = (
+        nothing_known(chart)
+        if reactions is None or is_collision
+        else known_part(chart, data.lattice, reactions)
+    )
+    learned = learn_law(
+        chart,
+        known,
+        data.times,
+        data.moments,
+        starts=_starts(chart, data.lattice, [moments[:, 0] for moments in data.moments]),
+        seed=seed,
+        report=print if progress else None,
+    )
+    return FittedModel(learned, data.lattice, data.species)
+
+
+@final
+class FittedModel:
+    """Model of the densities and neighbouring pairs of a lattice; made by `dynboltz.fit`.
+
+    Attributes
+    ----------
+    learned
+        The laws.
+    lattice
+        The lattice.
+    species
+        Names of the species.
+    """
+
+    def __init__(self, learned: LearnedLaw, lattice: Lattice, species: Sequence[str]) -> None:
+        self.learned = learned
+        self.lattice = lattice
+        self.species = tuple(species)
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.lattice.shape))
+        return (
+            f"FittedModel of {', '.join(self.learned.chart.names)} on {shape} sites, learned for "
+            f"{self.learned.times[0]:g} <= t <= {self.learned.times[-1]:g}; errors in units of the "
+            f"noise: training {self.learned.training_error:.2f}, validation "
+            f"{self.learned.validation_error:.2f}"
+        )
+
+    @property
+    def moments(self) -> tuple[str, ...]:
+        """Names of the predicted moments: densities, then pairs of neighbours."""
+        return self.learned.chart.names
+
+    def predict(
+        self,
+        densities: Mapping[str, Any] | None = None,
+        *,
+        states: Shaped[AnyArray, "replicas ..."] | None = None,
+        times: Shaped[AnyArray, " times"] | None = None,
+        bands: bool = True,
+    ) -> xr.Dataset:
+        r"""Predict moments from starts that need not be among those of the training.
+
+        Parameters
+        ----------
+        densities
+            Density of each species at the first time [particles per site], a number or one for
+            each of several starts; particles are placed at random.
+        states
+            States that are one start together, in place of densities: shape (replicas, sites along
+            each axis).
+        times
+            Increasing times [time]; by default those of the training.
+        bands
+            Whether to compute how uncertain the law is.
+
+        Returns
+        -------
+        prediction
+            `moment_mean(start, time, moment)` per site, `error`, the standard deviation of the
+            expectation as far as the law is uncertain, `low` and `high`, where nine in ten
+            expectations should lie, the factors `g(start, time, pair)`,
+            $\ln P_{ab} / (\rho_a \rho_b)$, and `is_known(start, time)`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If both or neither of densities and states are given, a species is missing or unknown,
+            densities are negative or their sum larger than 1, or times do not increase.
+        """
+        where = "FittedModel.predict"
+        if (densities is None) == (states is None):
+            raise ValueError(
+                f"{where}: give either `densities`, one for each of {', '.join(self.species)}, or "
+                "`states`."
+            )
+        chart = self.learned.chart
+        if densities is not None:
+            starts = chart.uncorrelated(self._densities(where, densities), self.lattice.n_sites)
+        else:
+            moments = _count(where, np.asarray(states)[:, None], self.lattice, self.species)
+            starts = _starts(chart, self.lattice, [moments[:, 0]])
+        if times is None:
+            times = self.learned.times
+        times = np.asarray(times, dtype=np.float64)
+        check_finite(where, "`times`", times, ("time",))
+        found = self.learned.predict(starts, times, bands=bands)
+        coordinates = chart.from_moments(found.moments)
+        n_densities = len(chart.densities)
+        pairs = [chart.names[i] for i in chart.factors]
+        prediction = xr.Dataset(
+            {
+                "moment_mean": (("start", "time", "moment"), found.moments, {"units": "1/site"}),
+                "error": (("start", "time", "moment"), found.error, {"units": "1/site"}),
+                "low": (("start", "time", "moment"), found.moments - BAND * found.error),
+                "high": (("start", "time", "moment"), found.moments + BAND * found.error),
+                "g": (("start", "time", "pair"), coordinates[..., n_densities:]),
+                "is_known": (("start", "time"), found.is_known),
+            },
+            coords={"time": times, "moment": list(chart.names), "pair": pairs},
+            attrs={"species": list(self.species)},
+        )
+        self._warn_beyond(where, prediction)
+        return prediction
+
+    def score(
+        self,
+        states: xr.Dataset | Shaped[AnyArray, "replicas times ..."],
+        *,
+        times: Shaped[AnyArray, " times"] | None = None,
+        initial_condition: Shaped[AnyArray, " replicas"] | None = None,
+    ) -> xr.Dataset:
+        """Compare predictions with trajectories that the model was not shown.
+
+        Starts that are random placements of fixed numbers of particles are predicted from these
+        numbers. Others are estimated from every second replica and compared with the rest, so that
+        a start does not share the noise of what it is compared with.
+
+        Parameters
+        ----------
+        states, times, initial_condition
+            As for `dynboltz.fit`.
+
+        Returns
+        -------
+        scores
+            For each moment, `rmse` (root mean square over starts, mean over times), the `noise`
+            that a perfect prediction would have, and `coverage`, the part of the means within the
+            band of 90 %, of law and noise together.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `dynboltz.fit`, or if the lattice is another one.
+        """
+        where = "FittedModel.score"
+        data = _ensemble(
+            where, states, times, initial_condition, self.species, self.lattice.boundary, None
+        )
+        if data.lattice != self.lattice:
+            raise ValueError(
+                f"{where}: `states` are those of {data.lattice}, the model is one of "
+                f"{self.lattice}."
+            )
+        chart = self.learned.chart
+        first = [moments[:, 0] for moments in data.moments]
+        is_placed = [_is_placed(chart, self.lattice, moments) for moments in first]
+        compared = [
+            moments if placed else moments[1::2]
+            for moments, placed in zip(data.moments, is_placed, strict=True)
+        ]
+        starts = _starts(
+            chart,
+            self.lattice,
+            [own if placed else own[::2] for own, placed in zip(first, is_placed, strict=True)],
+        )
+        found = self.learned.predict(starts, data.times, bands=True)
+        means = np.array([moments.mean(axis=0) for moments in compared])
+        noise = np.array([m.std(axis=0, ddof=1) / np.sqrt(len(m)) for m in compared])
+        difference = found.moments - means
+        spread = np.sqrt(found.error**2 + noise**2)
+        inside = np.abs(difference) <= BAND * np.maximum(spread, 1e-15)
+        return xr.Dataset(
+            {
+                "rmse": ("moment", np.sqrt((difference**2).mean(axis=0)).mean(axis=0)),
+                "noise": ("moment", np.sqrt((noise**2).mean(axis=0)).mean(axis=0)),
+                "coverage": ("moment", inside[:, 1:].mean(axis=(0, 1))),
+            },
+            coords={"moment": list(chart.names)},
+            attrs={"units": "1/site", "n_starts": len(means)},
+        )
+
+    def plot(
+        self,
+        prediction: xr.Dataset,
+        moments: Sequence[str] | None = None,
+        *,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw predicted moments over time with their bands, dashed where the law is not known.
+
+        Parameters
+        ----------
+        prediction
+            What `predict` returned.
+        moments
+            Which ones; by default the densities.
+        ax
+            Where to draw; new axes by default.
+        """
+        import matplotlib.pyplot as plt  # noqa: PLC0415 - a second to import, for this only
+
+        ax = plt.subplots()[1] if ax is None else ax
+        names = list(moments or [self.moments[i] for i in self.learned.chart.densities])
+        for number, name in enumerate(names):
+            one = prediction.sel(moment=name)
+            for start in range(prediction.sizes["start"]):
+                own = one.isel(start=start)
+                known = own.is_known.values
+                colour, label = f"C{number}", name if start == 0 else None
+                value = own.moment_mean.values
+                ax.plot(own.time, np.where(known, value, np.nan), color=colour, label=label)
+                ax.plot(own.time, np.where(known, np.nan, value), color=colour, ls="--")
+                if np.isfinite(own.error.values).all():
+                    ax.fill_between(own.time, own.low, own.high, color=colour, alpha=0.2, lw=0)
+        ax.set(xlabel="time", ylabel="moment per site")
+        ax.legend()
+        return ax
+
+    def save(self, path: Path | str) -> None:
+        """Write the model as one NetCDF file, from which `dynboltz.load` reads it.
+
+        Raises
+        ------
+        StoreError
+            If the file cannot be written.
+        """
+        dataset = law_dataset(self.learned)
+        dataset.attrs |= {
+            "kind": KIND,
+            "species": list(self.species),
+            "lattice_shape": list(self.lattice.shape),
+            "boundary": self.lattice.boundary,
+        }
+        export_netcdf(dataset, path)
+
+    def _densities(self, where: str, densities: Mapping[str, Any]) -> np.ndarray:
+        unknown = [name for name in densities if name not in self.species]
+        missing = [name for name in self.species if name not in densities]
+        if unknown or missing:
+            what = f"unknown species {unknown[0]!r}" if unknown else f"nothing for {missing[0]!r}"
+            hint = did_you_mean(unknown[0], self.species) if unknown else ""
+            raise ValueError(
+                f"{where}: `densities` must hold one density for each of "
+                f"{', '.join(self.species)}; got {what}.{hint}"
+            )
+        columns = np.broadcast_arrays(
+            *(np.atleast_1d(np.asarray(densities[name], dtype=float)) for name in self.species)
+        )
+        found = np.stack(columns, axis=-1)
+        check_finite(where, "`densities`", found, ("start", "species"))
+        if found.ndim != 2 or np.any(found < 0) or np.any(found.sum(axis=-1) > 1 + 1e-9):
+            raise ValueError(
+                f"{where}: densities are numbers of particles per site, from 0 to 1 and 1 at most "
+                f"together, one or a list for each species; got {dict(densities)}."
+            )
+        return found
+
+    def _warn_beyond(self, where: str, prediction: xr.Dataset) -> None:
+        known = prediction.is_known.values
+        end = self.learned.times[-1]
+        later = prediction.time.values > end * (1 + 1e-9)
+        if not known.all():
+            share = 100 * np.mean(~known)
+            warn(
+                f"{where}: {share:.3g}% of the predicted points are far from all training "
+                "trajectories (`is_known` is false there); add starts nearby to the training.",
+                ExtrapolationWarning,
+            )
+        elif later.any():
+            warn(
+                f"{where}: the law was learned up to t = {end:g}, and is continued beyond.",
+                ExtrapolationWarning,
+            )
+
+
+@checked
+def load(path: Path | str) -> FittedModel:
+    """Read a model that `FittedModel.save` wrote.
+
+    Raises
+    ------
+    StoreError
+        If there is no such file, or it is damaged or another one.
+    """
+    dataset = import_netcdf(path, KIND)
+    attrs = dataset.attrs
+    try:
+        lattice = Lattice(tuple(attrs["lattice_shape"]), attrs["boundary"])
+        return FittedModel(load_law(dataset), lattice, attrs["species"])
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+        raise StoreError(Path(path), f"holds no model that can be read: {error}.") from error
+
+
+def _network(
+    states: xr.Dataset | AnyArray, network: ReactionNetwork | str | None
+) -> ReactionNetwork | None:
+    """The reactions, those of a dataset unless they are given."""
+    if network is None and isinstance(states, xr.Dataset):
+        text, names = states.attrs.get("network"), states.attrs.get("species")
+        return ReactionNetwork.parse(text, names) if text else None
+    return ReactionNetwork.parse(network) if isinstance(network, str) else network
+
+
+def _ensemble(
+    where: str,
+    states: xr.Dataset | AnyArray,
+    times: AnyArray | None,
+    initial_condition: AnyArray | None,
+    species: Sequence[str] | None,
+    boundary: Boundary,
+    network: ReactionNetwork | None,
+) -> _Ensemble:
+    """Count moments of states, start by start."""
+    if isinstance(states, xr.Dataset):
+        missing = [name for name in ("state", "time", "initial_condition") if name not in states]
+        if missing:
+            raise ValueError(
+                f"{where}: the dataset has no `{missing[0]}`; trajectories have `state(replica, "
+                "time, x[, y, z])`, `time` and `initial_condition(replica)`."
+            )
+        axes = ("replica", "time", *(a for a in ("x", "y", "z") if a in states.state.dims))
+        times, initial_condition = states.time.values, states.initial_condition.values
+        species = species or states.attrs.get("species")
+        boundary = states.attrs.get("boundary", boundary)
+        array = states.state.transpose(*axes).values
+    else:
+        array = np.asarray(states)
+    if times is None or initial_condition is None:
+        raise ValueError(
+            f"{where}: `times` and `initial_condition` are needed beside an array of states: one "
+            "time for each record, and one number for each replica."
+        )
+    times, starts = np.asarray(times, dtype=np.float64), np.asarray(initial_condition)
+    if not 3 <= array.ndim <= 5 or array.shape[:2] != (len(starts), len(times)):
+        raise ValueError(
+            f"{where}: `states` must have the axes replica, time and one to three of the lattice, "
+            f"here {len(starts)} replicas (of `initial_condition`) and {len(times)} times; got "
+            f"shape {array.shape}."
+        )
+    if species is None:
+        n_species = int(array.max()) if array.size else 1
+        names = [chr(ord("A") + i) for i in range(max(1, min(n_species, 26)))]
+        species = names if network is None else network.species
+    lattice = Lattice(tuple(array.shape[2:]), boundary)
+    moments = _count(where, array, lattice, tuple(species))
+    numbers = np.unique(starts)
+    return _Ensemble(lattice, tuple(species), times, [moments[starts == n] for n in numbers])
+
+
+def _count(
+    where: str, states: np.ndarray, lattice: Lattice, species: tuple[str, ...]
+) -> Float64[np.ndarray, "replicas times moments"]:
+    """Densities and pairs per site of states (replicas, times, sites along each axis)."""
+    flat = states.reshape(*states.shape[:2], -1)
+    flat = check_states(where, flat, species, ("replicas", "times", lattice.n_sites))
+    counter = TermCounter(lattice, [species], neighbour_moments(species, lattice.dim, 2))
+    counts = counter.count(flat.reshape(1, -1, lattice.n_sites))
+    return counts.reshape(*flat.shape[:2], -1) / lattice.n_sites
+
+
+def _is_placed(
+    chart: MomentChart, lattice: Lattice, first: Float64[np.ndarray, "replicas moments"]
+) -> bool:
+    """Whether states look like random placements of fixed numbers of particles."""
+    densities = first[:, list(chart.densities)]
+    if len(first) < 2 or np.ptp(densities, axis=0).max() > 0:
+        return False
+    expected = chart.moments(chart.uncorrelated(densities[0], lattice.n_sites))
+    error = first.std(axis=0, ddof=1) / np.sqrt(len(first))
+    away = np.abs(first.mean(axis=0) - np.asarray(expected))
+    # Pairs that no replica has at its start have no scatter either: one in all is no surprise.
+    rare = 3 * float(chart.floor) * np.asarray(chart.places)
+    return bool(np.all(away <= np.maximum(AGREEMENT * error, rare)))
+
+
+def _starts(
+    chart: MomentChart,
+    lattice: Lattice,
+    first: Sequence[Float64[np.ndarray, "replicas moments"]],
+) -> Float64[np.ndarray, "starts coordinates"]:
+    """Coordinates of starts: exact for random placements, those of the means for others."""
+    densities = list(chart.densities)
+    return np.array(
+        [
+            chart.uncorrelated(moments[0, densities], lattice.n_sites)
+            if _is_placed(chart, lattice, moments)
+            else chart.from_moments(moments.mean(axis=0))
+            for moments in first
+        ]
+    )

@@ -1,0 +1,113 @@
+"""Learned laws as labelled datasets."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from dynboltz._arguments import checked
+from dynboltz.lattices import parse_pattern, pattern_text
+
+from ._chart import chart_of_patterns
+from ._exact import KnownPart
+from ._law import MomentLaw, SmoothFunction
+from ._learned import LearnedLaw
+from ._training import Member
+
+
+@checked
+def law_dataset(learned: LearnedLaw) -> xr.Dataset:
+    """Dataset from which `load_law` makes the law again."""
+    law, chart = learned.law, learned.chart
+    members = learned.members
+    columns = ("parameter", "direction")
+    return xr.Dataset(
+        {
+            "parameters": (
+                ("member", "parameter"),
+                np.array([member.law.function.parameters for member in members]),
+            ),
+            "factor": (("member", *columns), np.array([member.factor for member in members])),
+            "log_evidence": ("member", np.array([m.log_evidence for m in members])),
+            "error": ("member", np.array([m.error for m in members])),
+            "validation": (("member", "start"), np.array([m.validation for m in members])),
+            "matrix": (("density", "moment"), np.asarray(law.matrix)),
+            "constant": ("density", np.asarray(law.constant)),
+            "scale": ("learned", np.asarray(law.scales)),
+            "centre": ("coordinate", np.asarray(law.centre)),
+            "width": ("coordinate", np.asarray(law.width)),
+            "places": ("moment", np.asarray(chart.places)),
+            "features": (("point", "coordinate"), learned.features),
+        },
+        coords={
+            "moment": ("moment", list(chart.names)),
+            "coordinate": ("coordinate", list(chart.coordinates)),
+            "time": ("time", learned.times),
+        },
+        attrs={
+            "patterns": [pattern_text(pattern) for pattern in chart.patterns],
+            "floor": float(chart.floor),
+            "open": list(law.open),
+            "n_units": law.function.n_units,
+            "n_steps": learned.n_steps,
+            "n_residuals": learned.n_residuals,
+        },
+    )
+
+
+@checked
+def load_law(dataset: xr.Dataset) -> LearnedLaw:
+    """Law from a dataset that `law_dataset` made.
+
+    Raises
+    ------
+    KeyError, ValueError
+        If the dataset is another one.
+    """
+    attrs = dataset.attrs
+    chart = chart_of_patterns(
+        [str(name) for name in dataset.moment.values],
+        [parse_pattern(text) for text in attrs["patterns"]],
+        dataset.places.values,
+        attrs["floor"],
+    )
+    is_open = tuple(i in attrs["open"] for i in range(dataset.sizes["density"]))
+    known = KnownPart(dataset.matrix.values, dataset.constant.values, is_open)
+
+    def law(parameters: np.ndarray) -> MomentLaw:
+        function = SmoothFunction(
+            jnp.asarray(parameters),
+            dataset.sizes["coordinate"],
+            dataset.sizes["learned"],
+            int(attrs["n_units"]),
+        )
+        return MomentLaw(
+            chart,
+            known.matrix,
+            known.constant,
+            tuple(attrs["open"]),
+            dataset.scale.values,
+            dataset.centre.values,
+            dataset.width.values,
+            function,
+        )
+
+    members = tuple(
+        Member(
+            law(dataset.parameters.values[i]),
+            dataset.factor.values[i],
+            float(dataset.log_evidence[i]),
+            float(dataset.error[i]),
+            dataset.validation.values[i],
+        )
+        for i in range(dataset.sizes["member"])
+    )
+    return LearnedLaw(
+        members,
+        dataset.time.values,
+        int(attrs["n_steps"]),
+        dataset.features.values,
+        dataset.sizes["start"],
+        int(attrs["n_residuals"]),
+    )
