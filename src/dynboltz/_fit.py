@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import xarray as xr
@@ -28,9 +28,6 @@ from dynboltz.laws import (
 )
 from dynboltz.reactions import ReactionNetwork
 from dynboltz.store import StoreError, export_netcdf, import_netcdf
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 KIND = "dynboltz-law"
 """Kind of the files of fitted models."""
@@ -105,7 +102,7 @@ def fit(
         If states, times and starts do not fit each other, a start has one replica only, or JAX
         computes in single precision.
     """
-    where = "dynboltz.fit"
+    where = "fit"
     is_collision = isinstance(states, xr.Dataset) and states.attrs.get("kernel") == "collision"
     reactions = _network(states, network)
     data = _ensemble(where, states, times, initial_condition, species, boundary, reactions)
@@ -130,6 +127,7 @@ def fit(
 
 
 @final
+@checked
 class FittedModel:
     """Model of the densities and neighbouring pairs of a lattice; made by `dynboltz.fit`.
 
@@ -306,8 +304,8 @@ class FittedModel:
         prediction: xr.Dataset,
         moments: Sequence[str] | None = None,
         *,
-        ax: Axes | None = None,
-    ) -> Axes:
+        ax: Any = None,
+    ) -> Any:
         """Draw predicted moments over time with their bands, dashed where the law is not known.
 
         Parameters
@@ -317,7 +315,12 @@ class FittedModel:
         moments
             Which ones; by default the densities.
         ax
-            Where to draw; new axes by default.
+            Axes of matplotlib to draw on; new ones by default.
+
+        Returns
+        -------
+        ax
+            The axes.
         """
         import matplotlib.pyplot as plt  # noqa: PLC0415 - a second to import, for this only
 

@@ -9,12 +9,12 @@ from dynboltz.lattices import Lattice, neighbour_moments
 from dynboltz.laws import (
     LearnedLaw,
     MomentLaw,
-    SmoothFunction,
     known_part,
     learn_law,
     moment_chart,
     nothing_known,
 )
+from dynboltz.laws._law import SmoothFunction
 from dynboltz.laws._training import ShootingData, _Problem, horizons
 from dynboltz.reactions import ReactionNetwork
 

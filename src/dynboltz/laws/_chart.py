@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import final
+from typing import Any, final
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
-from dynboltz._arguments import checked
+from dynboltz._arguments import check_range, checked
+from dynboltz._numbers import check_finite
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import Lattice, Pattern, Term
 from dynboltz.moments import Geometry, Moment
 
 
 @final
+@checked
 class MomentChart(eqx.Module):
     r"""Coordinates in which laws of moments are learned; made by `moment_chart`.
 
@@ -65,6 +67,15 @@ class MomentChart(eqx.Module):
     inverse_weights: Float[AnyArray, "factors factors"]
     places: Float[AnyArray, " moments"]
     floor: Float[AnyArray, ""]
+
+    @property
+    def _axis_entries(self) -> dict[str, Any]:
+        return {
+            "moments": self.names,
+            "coordinates": self.coordinates,
+            "factors": len(self.factors),
+            "densities": tuple(self.names[i] for i in self.densities),
+        }
 
     @property
     def coordinates(self) -> tuple[str, ...]:
@@ -120,6 +131,8 @@ class MomentChart(eqx.Module):
         $P_C = \prod_a n_a! / (n_a - c_a)! \; / \; (N! / (N - |C|)!)$ for a pattern with $c_a$ of
         them. Where $n_a < c_a$ the factor is that of the floor.
         """
+        check_range("MomentChart.uncorrelated", "n_sites", n_sites, max(map(len, self.patterns)))
+        check_finite("MomentChart.uncorrelated", "`densities`", densities)
         counts = densities * n_sites
         columns = []
         for place in range(len(self.names)):
@@ -156,7 +169,10 @@ def moment_chart(terms: Sequence[Term], lattice: Lattice, *, n_replicas: int = 1
         If a term belongs to one site only, has hidden units, or counts different patterns, two
         terms count the same, or a species has no density.
     """
+    check_range("moment_chart", "n_replicas", n_replicas, 1)
     geometry = Geometry(lattice.dim)
+    if not terms:
+        raise ValueError("moment_chart: `terms` must hold one moment or more, got none.")
     patterns = [_pattern(term, geometry) for term in terms]
     places = np.array([n_places(term, lattice) for term in terms]) / lattice.n_sites
     floor = 0.5 / (lattice.n_sites * n_replicas)

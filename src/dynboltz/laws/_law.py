@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Any, final
 
 import equinox as eqx
 import jax
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
+from dynboltz._arguments import check_range, checked
 from dynboltz._typing import AnyArray
 
 from ._chart import MomentChart
@@ -17,6 +18,7 @@ from ._exact import KnownPart
 
 
 @final
+@checked
 class SmoothFunction(eqx.Module):
     r"""Affine function with a layer of smooth steps.
 
@@ -34,6 +36,17 @@ class SmoothFunction(eqx.Module):
     n_inputs: int = eqx.field(static=True)
     n_outputs: int = eqx.field(static=True)
     n_units: int = eqx.field(static=True)
+
+    def __check_init__(self) -> None:
+        sizes = _sizes(self.n_inputs, self.n_outputs, self.n_units)
+        if min(self.n_inputs, self.n_outputs, self.n_units) < 1 or self.parameters.shape != (
+            sum(sizes),
+        ):
+            raise ValueError(
+                f"SmoothFunction: `parameters` must have shape ({sum(sizes)},) for "
+                f"{self.n_inputs} inputs, {self.n_outputs} outputs and {self.n_units} steps, at "
+                f"least one of each; got {self.parameters.shape}."
+            )
 
     @classmethod
     def draw(
@@ -70,6 +83,7 @@ def _sizes(n_inputs: int, n_outputs: int, n_units: int) -> tuple[int, ...]:
 
 
 @final
+@checked
 class MomentLaw(eqx.Module):
     r"""Autonomous differential equations of densities and correlation factors.
 
@@ -104,6 +118,10 @@ class MomentLaw(eqx.Module):
     centre: Float[AnyArray, " coordinates"]
     width: Float[AnyArray, " coordinates"]
     function: SmoothFunction
+
+    @property
+    def _axis_entries(self) -> dict[str, Any]:
+        return self.chart._axis_entries
 
     @classmethod
     def untrained(
@@ -145,6 +163,7 @@ class MomentLaw(eqx.Module):
         n_steps: int,
     ) -> Float[Array, " coordinates"]:
         """Coordinates after an interval, by Runge-Kutta steps of fourth order."""
+        check_range("MomentLaw.step", "n_steps", n_steps, 1)
         z, h = jnp.asarray(z), interval / n_steps
         for _ in range(n_steps):
             one = self.velocity(z)
@@ -171,6 +190,7 @@ class MomentLaw(eqx.Module):
         n_steps
             Runge-Kutta steps between two times.
         """
+        check_range("MomentLaw.solve", "n_steps", n_steps, 1)
         return _solve(self, jnp.asarray(starts), jnp.diff(jnp.asarray(times)), n_steps)
 
 

@@ -109,6 +109,19 @@ def learn_law(
                 "to know the noise. Group replicas whose starts are alike."
             )
         check_finite(where, f"`replicas[{number}]`", moments, ("replica", "time", "moment"))
+        if np.any(np.abs(moments) > np.asarray(chart.places) * (1 + 1e-9)):
+            raise ValueError(
+                f"{where}: `replicas[{number}]` must hold moments per site, at most as large as "
+                f"{np.asarray(chart.places)}, where all places hold the pattern; got "
+                f"{np.abs(moments).max():g}."
+            )
+    if starts is not None:
+        check_finite(where, "`starts`", starts, ("initial condition", "coordinate"))
+        if len(starts) != len(replicas):
+            raise ValueError(
+                f"{where}: `starts` must hold coordinates for each of the {len(replicas)} starts "
+                f"of `replicas`, got {len(starts)}."
+            )
     data = _shooting_data(chart, times, replicas, starts)
     features = np.asarray(
         jax.vmap(chart.features)(data.coordinates.reshape(-1, data.coordinates.shape[-1]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import equinox as eqx
 import jax
@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float64
 from scipy.spatial import cKDTree
 
-from dynboltz._arguments import checked
+from dynboltz._arguments import check_range, checked
+from dynboltz._numbers import check_finite
 
 from ._chart import MomentChart
 from ._law import MomentLaw
@@ -66,10 +67,19 @@ class LearnedLaw:
         members: tuple[Member, ...],
         times: Float64[np.ndarray, " times"],
         n_steps: int,
-        features: Float64[np.ndarray, "points features"],
+        features: Float64[np.ndarray, "points _"],
         n_starts: int,
         n_residuals: int,
     ) -> None:
+        check_range("LearnedLaw", "n_starts", n_starts, 1)
+        check_range("LearnedLaw", "n_steps", n_steps, 1)
+        coordinates = members[0].law.chart.coordinates if members else ()
+        if not members or features.shape[1] != len(coordinates) or len(features) % n_starts:
+            raise ValueError(
+                "LearnedLaw: `members` must be one law or more, and `features` hold as many points "
+                f"for each of {n_starts} starts and {len(coordinates)} coordinates; got "
+                f"{len(members)} laws and features of shape {features.shape}."
+            )
         self.members = members
         self.times = times
         self.n_steps = n_steps
@@ -77,6 +87,10 @@ class LearnedLaw:
         self.n_starts = n_starts
         self.n_residuals = n_residuals
         self._radius = self._largest_gap()
+
+    @property
+    def _axis_entries(self) -> dict[str, Any]:
+        return self.chart._axis_entries
 
     def __repr__(self) -> str:
         return (
@@ -132,6 +146,7 @@ class LearnedLaw:
         ValueError
             If times do not increase.
         """
+        check_finite("LearnedLaw.predict", "`starts`", starts, ("start", "coordinate"))
         times = self.times if times is None else np.asarray(times, dtype=np.float64)
         if not len(times) or np.any(np.diff(times) <= 0):
             raise ValueError(f"LearnedLaw.predict: `times` must increase, got {times}.")

@@ -1,0 +1,75 @@
+"""Valid calls of `dynboltz.laws`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from bad_arguments import call
+
+from dynboltz import laws
+from dynboltz.lattices import Lattice, neighbour_moments
+from dynboltz.reactions import ReactionNetwork
+
+LATTICE = Lattice((50,))
+NETWORK = ReactionNetwork.parse("A -> 0 ; k = 1\n0 -> A ; k = 0.5")
+TIMES = np.linspace(0, 1, 4)
+
+
+def replicas(chart: laws.MomentChart) -> list[np.ndarray]:
+    """Independent sites that relax, with some noise."""
+    rng = np.random.default_rng(1)
+    density = 1 / 3 + np.array([0.5, 0.2])[:, None] * np.exp(-1.5 * TIMES)
+    moments = np.stack([density, density**2], axis=-1)
+    return list(moments[:, None] + 0.01 * rng.normal(size=(2, 3, 4, 2)))
+
+
+def calls() -> dict[str, Any]:
+    terms = neighbour_moments(["A"], 1, max_order=2)
+    chart = laws.moment_chart(terms, LATTICE)
+    known = laws.known_part(chart, LATTICE, NETWORK)
+    learned = laws.learn_law(chart, known, TIMES, replicas(chart))
+    law, z = learned.law, np.array([0.3, 0.1])
+    parts = {name: getattr(chart, name) for name in laws.MomentChart.__dataclass_fields__}
+    function, points = law.function, learned.features
+    return {
+        "LearnedLaw": call(
+            members=learned.members,
+            times=TIMES,
+            n_steps=1,
+            features=points,
+            n_starts=2,
+            n_residuals=6,
+        ),
+        "MomentChart": call(**parts),
+        "MomentLaw": call(
+            **{name: getattr(law, name) for name in laws.MomentLaw.__dataclass_fields__}
+        ),
+        "MomentLaw.untrained": call(
+            chart=chart, known=known, scales=np.ones(1), features=points, function=function
+        ),
+        "LearnedLaw.knows": call(learned, coordinates=z[None]),
+        "LearnedLaw.predict": call(learned, starts=z[None], times=TIMES, bands=True),
+        "MomentChart.features": call(chart, z=z),
+        "MomentChart.from_moments": call(chart, moments=z[None] ** 2),
+        "MomentChart.moments": call(chart, z=z),
+        "MomentChart.probabilities": call(chart, z=z),
+        "MomentChart.uncorrelated": call(chart, densities=z[None, :1], n_sites=50),
+        "MomentLaw.solve": call(law, starts=z[None], times=TIMES, n_steps=1, _waits="n_steps"),
+        "MomentLaw.step": call(law, z=z, interval=0.1, n_steps=1, _waits="n_steps"),
+        "MomentLaw.velocity": call(law, z=z),
+        "known_part": call(chart=chart, lattice=LATTICE, network=NETWORK),
+        "law_dataset": call(learned=learned),
+        "learn_law": call(
+            chart=chart,
+            known=known,
+            times=TIMES,
+            replicas=replicas(chart),
+            starts=np.array([z, z]),
+            seed=1,
+            report=None,
+        ),
+        "load_law": call(dataset=laws.law_dataset(learned)),
+        "moment_chart": call(terms=terms, lattice=LATTICE, n_replicas=3),
+        "nothing_known": call(chart=chart),
+    }
