@@ -24,6 +24,7 @@ NUMERICS = (
     "distributions",
     "sampling",
     "dynamics",
+    "laws",
     "learning",
     "closures",
     "interpretation",

@@ -28,8 +28,12 @@ class SmoothFunction(eqx.Module):
     ----------
     parameters
         Entries of $L$, $b$, $W_1$, $b_1$ and $W_2$, one after another.
-    n_inputs, n_outputs, n_units
-        Numbers of inputs, outputs and steps.
+    n_inputs
+        Number of inputs.
+    n_outputs
+        Number of outputs.
+    n_units
+        Number of steps.
     """
 
     parameters: Float[AnyArray, " parameters"]
@@ -98,8 +102,10 @@ class MomentLaw(eqx.Module):
     ----------
     chart
         Coordinates.
-    matrix, constant
-        Known part of the equations of the densities.
+    matrix
+        $M$ [1/time] of the known part of the equations of the densities.
+    constant
+        $c$ [1/time] of the same.
     open
         Places of the densities with a learned part.
     scales
