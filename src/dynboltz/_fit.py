@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
@@ -15,7 +15,16 @@ from dynboltz._hints import did_you_mean
 from dynboltz._numbers import check_finite
 from dynboltz._typing import AnyArray
 from dynboltz._warnings import ExtrapolationWarning, warn
-from dynboltz.lattices import Boundary, Lattice, TermCounter, check_states, neighbour_moments
+from dynboltz.lattices import (
+    Boundary,
+    Lattice,
+    Term,
+    TermCounter,
+    check_states,
+    neighbour_moments,
+    pattern_images,
+    pattern_term,
+)
 from dynboltz.laws import (
     LearnedLaw,
     MomentChart,
@@ -26,6 +35,7 @@ from dynboltz.laws import (
     moment_chart,
     nothing_known,
 )
+from dynboltz.moments import moment_equations
 from dynboltz.reactions import ReactionNetwork
 from dynboltz.store import StoreError, export_netcdf, import_netcdf
 
@@ -41,11 +51,16 @@ AGREEMENT = 4.0
 as that; among some hundred moments one in a hundred such starts is then missed."""
 
 
+LARGEST_PATTERN = 3
+"""Sites of the largest pattern that is followed so that an equation of a density is closed."""
+
+
 class _Ensemble(NamedTuple):
     """Trajectories, as a model sees them: moments per site of the replicas of each start."""
 
     lattice: Lattice
     species: tuple[str, ...]
+    terms: tuple[Term, ...]
     times: Float64[np.ndarray, " times"]
     moments: list[Float64[np.ndarray, "replicas times moments"]]
 
@@ -105,15 +120,17 @@ def fit(
     where = "fit"
     is_collision = isinstance(states, xr.Dataset) and states.attrs.get("kernel") == "collision"
     reactions = _network(states, network)
-    data = _ensemble(where, states, times, initial_condition, species, boundary, reactions)
-    terms = neighbour_moments(data.species, data.lattice.dim, 2)
+    exact = None if is_collision else reactions
+    data = _ensemble(
+        where,
+        (states, times, initial_condition),
+        _species(states, species, reactions),
+        boundary,
+        lambda species, dim: _followed(species, dim, exact),
+    )
     n_replicas = min(len(moments) for moments in data.moments)
     chart = moment_chart(terms, data.lattice, n_replicas=n_replicas)
-    known = (
-        nothing_known(chart)
-        if reactions is None or is_collision
-        else known_part(chart, data.lattice, reactions)
-    )
+    known = nothing_known(chart) if exact is None else known_part(chart, data.lattice, exact)
     learned = learn_law(
         chart,
         known,
@@ -157,8 +174,16 @@ class FittedModel:
 
     @property
     def moments(self) -> tuple[str, ...]:
-        """Names of the predicted moments: densities, then pairs of neighbours."""
+        """Names of the predicted moments: densities, then pairs of neighbours, then others."""
         return self.learned.chart.names
+
+    @property
+    def _terms(self) -> tuple[Term, ...]:
+        chart = self.learned.chart
+        return tuple(
+            pattern_term(name, pattern_images(pattern))
+            for name, pattern in zip(chart.names, chart.patterns, strict=True)
+        )
 
     def predict(
         self,
@@ -207,7 +232,9 @@ class FittedModel:
         if densities is not None:
             starts = chart.uncorrelated(self._densities(where, densities), self.lattice.n_sites)
         else:
-            moments = _count(where, np.asarray(states)[:, None], self.lattice, self.species)
+            moments = _count(
+                where, np.asarray(states)[:, None], self.lattice, self.species, self._terms
+            )
             starts = _starts(chart, self.lattice, [moments[:, 0]])
         if times is None:
             times = self.learned.times
@@ -264,7 +291,11 @@ class FittedModel:
         """
         where = "FittedModel.score"
         data = _ensemble(
-            where, states, times, initial_condition, self.species, self.lattice.boundary, None
+            where,
+            (states, times, initial_condition),
+            self.species,
+            self.lattice.boundary,
+            lambda *_: self._terms,
         )
         if data.lattice != self.lattice:
             raise ValueError(
@@ -426,16 +457,51 @@ def _network(
     return ReactionNetwork.parse(network) if isinstance(network, str) else network
 
 
+def _species(
+    states: xr.Dataset | AnyArray,
+    species: Sequence[str] | None,
+    network: ReactionNetwork | None,
+) -> tuple[str, ...]:
+    """Names of the species: as given, of the dataset, of the reactions, or A, B, ..."""
+    if species is not None:
+        return tuple(species)
+    if isinstance(states, xr.Dataset) and "species" in states.attrs:
+        return tuple(states.attrs["species"])
+    if network is not None:
+        return network.species
+    array = states.state.values if isinstance(states, xr.Dataset) else np.asarray(states)
+    n_species = int(array.max()) if array.size else 1
+    return tuple(chr(ord("A") + i) for i in range(max(1, min(n_species, 26))))
+
+
+def _followed(
+    species: tuple[str, ...], dim: int, network: ReactionNetwork | None
+) -> tuple[Term, ...]:
+    """Densities, neighbouring pairs, and small patterns that the equations of the densities hold.
+
+    A birth at an empty neighbour on a chain asks for three sites in a row. Where its equation
+    needs more sites than three, as on a plane, it is left open instead.
+    """
+    terms = neighbour_moments(species, dim, 2)
+    if network is None or any(reaction.rate is None for reaction in network.reactions):
+        return terms
+    origin = "(" + ",".join("0" * dim) + ")"
+    equations = moment_equations(network, [label + origin for label in network.species])
+    open_patterns = [m for m in equations.unclosed if m.order > 2]
+    if any(moment.order > LARGEST_PATTERN for moment in open_patterns):
+        return terms
+    return (*terms, *(pattern_term(str(m), pattern_images(m.places)) for m in open_patterns))
+
+
 def _ensemble(
     where: str,
-    states: xr.Dataset | AnyArray,
-    times: AnyArray | None,
-    initial_condition: AnyArray | None,
-    species: Sequence[str] | None,
+    given: tuple[xr.Dataset | AnyArray, AnyArray | None, AnyArray | None],
+    species: tuple[str, ...],
     boundary: Boundary,
-    network: ReactionNetwork | None,
+    followed: Callable[[tuple[str, ...], int], tuple[Term, ...]],
 ) -> _Ensemble:
     """Count moments of states, start by start."""
+    states, times, initial_condition = given
     if isinstance(states, xr.Dataset):
         missing = [name for name in ("state", "time", "initial_condition") if name not in states]
         if missing:
@@ -445,7 +511,6 @@ def _ensemble(
             )
         axes = ("replica", "time", *(a for a in ("x", "y", "z") if a in states.state.dims))
         times, initial_condition = states.time.values, states.initial_condition.values
-        species = species or states.attrs.get("species")
         boundary = states.attrs.get("boundary", boundary)
         array = states.state.transpose(*axes).values
     else:
@@ -462,24 +527,24 @@ def _ensemble(
             f"here {len(starts)} replicas (of `initial_condition`) and {len(times)} times; got "
             f"shape {array.shape}."
         )
-    if species is None:
-        n_species = int(array.max()) if array.size else 1
-        names = [chr(ord("A") + i) for i in range(max(1, min(n_species, 26)))]
-        species = names if network is None else network.species
     lattice = Lattice(tuple(array.shape[2:]), boundary)
-    moments = _count(where, array, lattice, tuple(species))
+    terms = followed(species, lattice.dim)
+    moments = _count(where, array, lattice, species, terms)
     numbers = np.unique(starts)
-    return _Ensemble(lattice, tuple(species), times, [moments[starts == n] for n in numbers])
+    return _Ensemble(lattice, species, terms, times, [moments[starts == n] for n in numbers])
 
 
 def _count(
-    where: str, states: np.ndarray, lattice: Lattice, species: tuple[str, ...]
+    where: str,
+    states: np.ndarray,
+    lattice: Lattice,
+    species: tuple[str, ...],
+    terms: Sequence[Term],
 ) -> Float64[np.ndarray, "replicas times moments"]:
-    """Densities and pairs per site of states (replicas, times, sites along each axis)."""
+    """Moments per site of states (replicas, times, sites along each axis)."""
     flat = states.reshape(*states.shape[:2], -1)
     flat = check_states(where, flat, species, ("replicas", "times", lattice.n_sites))
-    counter = TermCounter(lattice, [species], neighbour_moments(species, lattice.dim, 2))
-    counts = counter.count(flat.reshape(1, -1, lattice.n_sites))
+    counts = TermCounter(lattice, [species], terms).count(flat.reshape(1, -1, lattice.n_sites))
     return counts.reshape(*flat.shape[:2], -1) / lattice.n_sites
 
 

@@ -1,10 +1,13 @@
 """Derivatives along trajectories, laws found again, and what is said of their uncertainty."""
 
+import concurrent.futures
+
 import equinox as eqx
 import jax
 import numpy as np
 import pytest
 
+from dynboltz._warnings import LearningWarning
 from dynboltz.lattices import Lattice, neighbour_moments
 from dynboltz.laws import (
     LearnedLaw,
@@ -214,3 +217,19 @@ def test_data_that_say_nothing_are_refused(replicas, change, match):
     times, moments = change(TIMES, list(replicas[2]))
     with pytest.raises(ValueError, match=match):
         learn_law(CHART, known(), times, moments)
+
+
+def test_interrupted_trainings_return_what_they_have(replicas, monkeypatch):
+    starts, _, moments = replicas
+    interrupts = [KeyboardInterrupt]
+    result = concurrent.futures.Future.result
+
+    def interrupted(future, timeout=None):
+        if interrupts:
+            raise interrupts.pop()
+        return result(future, timeout)
+
+    monkeypatch.setattr(concurrent.futures.Future, "result", interrupted)
+    with pytest.warns(LearningWarning, match="interrupted"):
+        law = learn_law(CHART, known(), TIMES, list(moments), starts=starts)
+    assert np.all(np.isfinite(law.predict(starts).moments))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
-import functools
+import threading
 from collections.abc import Callable, Sequence
 
 import equinox as eqx
@@ -13,6 +13,7 @@ from jaxtyping import Float64
 
 from dynboltz._arguments import check_range, checked
 from dynboltz._numbers import check_finite, check_precision
+from dynboltz._warnings import LearningWarning, warn
 
 from ._chart import MomentChart
 from ._exact import KnownPart
@@ -42,8 +43,8 @@ N_KEPT = 2
 mean is better than either."""
 
 STEP_ERROR = 0.2
-"""Largest difference that halving the integrator's steps may make, in standard errors of the
-training data; else they are halved."""
+"""Largest difference that half the integrator's step may make, of residuals whose noise is 1; else
+the step is halved. A law absorbs smaller ones, since predictions take steps of the same length."""
 
 Report = Callable[[str], None]
 
@@ -179,9 +180,11 @@ def _train(
     """The best members, and steps of the integrator that are short enough for them."""
     *before, last = horizons(len(data.times) - 1)
 
+    stop = threading.Event()
+
     def lengthen(number: int, training: Training, to: Sequence[int], n_steps: int) -> Training:
         for horizon in to:
-            training = train_to(training, data, horizon, n_steps)
+            training = train_to(training, data, horizon, n_steps, stop.is_set)
             if report is not None:
                 report(
                     f"law {number + 1} of {len(laws)}, {horizon} of {last} records: "
@@ -191,22 +194,39 @@ def _train(
 
     # Two at a time: an iteration is one long loop, which keeps one core busy.
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-        numbered = enumerate(laws)
-        short = pool.map(lambda one: lengthen(one[0], begin_training(one[1]), before, 1), numbered)
+        begun = list(enumerate(map(begin_training, laws)))
+        short = _results(stop, [pool.submit(lengthen, *one, before, 1) for one in begun])
         order = sorted(enumerate(short), key=lambda one: -one[1].log_evidence)[:N_KEPT]
         n_steps, error = 1, np.inf
         while error > STEP_ERROR:
-            to_end = functools.partial(lengthen, to=[last], n_steps=n_steps)
-            numbers, trainings = zip(*order, strict=True)
-            order = list(zip(numbers, pool.map(to_end, numbers, trainings), strict=True))
+            tasks = [pool.submit(lengthen, *one, [last], n_steps) for one in order]
+            order = list(zip((one[0] for one in order), _results(stop, tasks), strict=True))
             error = max(_step_error(one.law, data, n_steps) for _, one in order)
+            if stop.is_set():
+                break
             n_steps *= 1 if error <= STEP_ERROR else 2
         members = list(pool.map(lambda one: finish(one[1], data, n_steps), order))
     return sorted(members, key=lambda member: -member.log_evidence), n_steps
 
 
+def _results(
+    stop: threading.Event, tasks: Sequence[concurrent.futures.Future[Training]]
+) -> list[Training]:
+    """Results of trainings. Ctrl-C ends them all after their current iteration."""
+    try:
+        return [task.result() for task in tasks]
+    except KeyboardInterrupt:
+        stop.set()
+        warn(
+            "learn_law: interrupted. The laws are those of the iteration before; train again for "
+            "better ones.",
+            LearningWarning,
+        )
+        return [task.result() for task in tasks]
+
+
 def _step_error(law: MomentLaw, data: ShootingData, n_steps: int) -> float:
-    """Root mean square of what half the step changes, in standard errors of the data."""
+    """Root mean square of what half the step changes in the whitened residuals."""
     coarse, fine = (
         np.asarray(eqx.filter_vmap(eqx.filter_vmap(law.chart.probabilities))(path))
         for path in (
@@ -214,7 +234,7 @@ def _step_error(law: MomentLaw, data: ShootingData, n_steps: int) -> float:
             law.solve(data.starts, data.times, 2 * n_steps),
         )
     )
-    covariance = np.linalg.inv(np.swapaxes(data.whitening, -1, -2) @ data.whitening)
-    error = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
-    change = (coarse - fine)[:, 1:] / error
-    return float(np.sqrt(np.mean(change**2))) if np.all(np.isfinite(change)) else np.inf
+    change = coarse - fine
+    innovation = change[:, 1:] - np.einsum("kij,skj->ski", data.memory, change[:, :-1])
+    whitened = np.einsum("skij,skj->ski", data.whitening, innovation)
+    return float(np.sqrt(np.mean(whitened**2))) if np.all(np.isfinite(whitened)) else np.inf

@@ -81,9 +81,6 @@ class Member(NamedTuple):
     validation: Float64[np.ndarray, " starts"]
 
 
-Report = Callable[[str], None]
-
-
 def horizons(n_intervals: int) -> list[int]:
     """Records of each horizon, the last one of all."""
     found = [n_intervals]
@@ -107,7 +104,13 @@ def begin_training(law: MomentLaw) -> Training:
     return Training(law, np.ones(5), 1.0, np.inf, -np.inf)
 
 
-def train_to(training: Training, data: ShootingData, horizon: int, n_steps: int) -> Training:
+def train_to(
+    training: Training,
+    data: ShootingData,
+    horizon: int,
+    n_steps: int,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Training:
     r"""Maximise the posterior of the parameters of a law, penalties and scale included.
 
     Whitened residuals $e$ of the trajectories have the log likelihood $-\tfrac{\beta}{2} |e|^2$,
@@ -126,6 +129,8 @@ def train_to(training: Training, data: ShootingData, horizon: int, n_steps: int)
         Records after which a trajectory begins again at the data.
     n_steps
         Runge-Kutta steps between two records.
+    stopped
+        Asked before each iteration whether to end with what there is.
 
     References
     ----------
@@ -136,7 +141,7 @@ def train_to(training: Training, data: ShootingData, horizon: int, n_steps: int)
     parameters = np.array(training.law.function.parameters)
     state = _State(parameters, training.alpha, training.beta)
     is_last = horizon >= len(data.times) - 1
-    state, error = _climb(problem, state, horizon, ITERATIONS * (1 + is_last))
+    state, error = _climb(problem, state, horizon, ITERATIONS * (1 + is_last), stopped)
     gram, _ = problem.normal(state.parameters, horizon, np.ones(problem.n_starts))
     return Training(
         problem.with_parameters(state.parameters),
@@ -185,12 +190,20 @@ class _Problem:
         return np.asarray(gram), np.asarray(slope)
 
 
-def _climb(problem: _Problem, state: _State, horizon: int, iterations: int) -> tuple[_State, float]:
+def _climb(
+    problem: _Problem,
+    state: _State,
+    horizon: int,
+    iterations: int,
+    stopped: Callable[[], bool],
+) -> tuple[_State, float]:
     """Levenberg-Marquardt steps at one horizon; the precisions follow."""
     ones = np.ones(problem.n_starts)
     groups, damping = problem.groups, 1e-3
     error = _total(problem, state.parameters, horizon)
     for _ in range(iterations):
+        if stopped():
+            break
         gram, slope = problem.normal(state.parameters, horizon, ones)
         prior = state.alpha[groups]
         objective = state.beta * error + np.sum(prior * state.parameters**2)
