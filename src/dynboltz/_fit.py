@@ -129,7 +129,7 @@ def fit(
         lambda species, dim: _followed(species, dim, exact),
     )
     n_replicas = min(len(moments) for moments in data.moments)
-    chart = moment_chart(terms, data.lattice, n_replicas=n_replicas)
+    chart = moment_chart(data.terms, data.lattice, n_replicas=n_replicas)
     known = nothing_known(chart) if exact is None else known_part(chart, data.lattice, exact)
     learned = learn_law(
         chart,

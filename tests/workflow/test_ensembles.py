@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import dask
 import pytest
+from dask.base import get_scheduler
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -168,7 +168,7 @@ def test_a_killed_worker_is_survived(experiment, whole, workers, tmp_path):
 
 
 def test_arrays_of_the_caller_are_not_sent_to_workers(workers):
-    assert dask.config.get("scheduler", None) is None
+    assert get_scheduler() is None
 
 
 def test_workers_are_here_or_there():

@@ -86,6 +86,7 @@ class LearnedLaw:
         self.features = features
         self.n_starts = n_starts
         self.n_residuals = n_residuals
+        self._tree = cKDTree(self._standardised(features))
         self._radius = self._largest_gap()
 
     @property
@@ -195,7 +196,10 @@ class LearnedLaw:
         return (features - np.asarray(self.law.centre)) / np.asarray(self.law.width)
 
     def _nearest(self, x: np.ndarray) -> np.ndarray:
-        return cKDTree(self._standardised(self.features)).query(x)[0]
+        found = np.full(len(x), np.inf)
+        finite = np.all(np.isfinite(x), axis=1)  # where a law runs away, nothing is known
+        found[finite] = self._tree.query(x[finite])[0]
+        return found
 
     def _largest_gap(self) -> float:
         x = self._standardised(self.features).reshape(self.n_starts, -1, self.features.shape[1])
