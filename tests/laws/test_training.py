@@ -82,7 +82,7 @@ def test_normal_equations_equal_finite_differences(replicas, horizon, part):
     n_learned = 1 + sum(part.open)
     function = SmoothFunction.draw(2, n_learned, 3, np.random.default_rng(2))
     features = np.asarray(jax.vmap(CHART.features)(data.coordinates.reshape(-1, 2)))
-    law = MomentLaw.untrained(CHART, part, np.full(n_learned, 0.4), features, function)
+    law = MomentLaw.untrained(CHART, part, np.full(n_learned, 0.4), features, 0.25, function)
     problem = _Problem(law, data, 1)
     parameters = np.asarray(function.parameters)
     weights = np.arange(1.0, 7.0)

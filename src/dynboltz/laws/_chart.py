@@ -115,6 +115,7 @@ class MomentChart(eqx.Module):
         density = probability[..., list(self.densities)]
         if not self.factors:
             return density
+        # NaN, where a law ran away, stays NaN without a warning.
         logs = np.log(np.maximum(probability[..., list(self.factors)], floor))
         log_density = np.log(np.maximum(density, floor))
         padded = np.concatenate([log_density, np.zeros((*density.shape[:-1], 1))], axis=-1)

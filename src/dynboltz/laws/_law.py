@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
-from dynboltz._arguments import check_range, checked
+from dynboltz._arguments import check_positive, check_range, checked
 from dynboltz._typing import AnyArray
 
 from ._chart import MomentChart
@@ -96,7 +96,8 @@ class MomentLaw(eqx.Module):
 
     with the known $c$ and $M$, the standardised features $x$ of the coordinates $z = (\rho, g)$,
     and a learned smooth function $f$. It has no part in the equations of densities that are known
-    completely.
+    completely. Factors that leave the range of the training by more than a standard deviation are
+    pulled back at the rate `pull`, so that no trajectory runs away where nothing is known.
 
     Attributes
     ----------
@@ -112,6 +113,12 @@ class MomentLaw(eqx.Module):
         $s$ [1/time]: sizes of the learned velocities.
     centre, width
         Mean and standard deviation of the features along the training trajectories.
+    lower
+        Standardised factors below which they are pulled back.
+    upper
+        Those above which they are.
+    pull
+        Rate of that [1/time].
     function
         The learned function.
     """
@@ -123,6 +130,9 @@ class MomentLaw(eqx.Module):
     scales: Float[AnyArray, " learned"]
     centre: Float[AnyArray, " coordinates"]
     width: Float[AnyArray, " coordinates"]
+    lower: Float[AnyArray, " factors"]
+    upper: Float[AnyArray, " factors"]
+    pull: Float[AnyArray, ""]
     function: SmoothFunction
 
     @property
@@ -136,10 +146,14 @@ class MomentLaw(eqx.Module):
         known: KnownPart,
         scales: Float64[np.ndarray, " learned"],
         features: Float64[np.ndarray, "points coordinates"],
+        interval: float,
         function: SmoothFunction,
     ) -> MomentLaw:
-        """Law whose function is still to be learned."""
+        """Law whose function is still to be learned, of records an `interval` apart."""
+        check_positive("MomentLaw.untrained", "interval", interval)
         width = features.std(axis=0)
+        width = np.where(width > 0, width, 1.0)
+        factors = ((features - features.mean(axis=0)) / width)[:, len(chart.densities) :]
         return cls(
             chart,
             known.matrix,
@@ -147,7 +161,10 @@ class MomentLaw(eqx.Module):
             tuple(i for i, is_open in enumerate(known.open) if is_open),
             scales,
             features.mean(axis=0),
-            np.where(width > 0, width, 1.0),
+            width,
+            factors.min(axis=0) - 1,
+            factors.max(axis=0) + 1,
+            np.array(1 / interval),
             function,
         )
 
@@ -160,7 +177,9 @@ class MomentLaw(eqx.Module):
         if self.open:
             at = jnp.asarray(self.open)
             density = density.at[at].add(learned[: len(self.open)] * z[at])
-        return jnp.concatenate([density[:n], learned[len(self.open) :]])
+        inside = jnp.clip(x[n:], self.lower, self.upper)
+        factors = learned[len(self.open) :] + self.pull * self.width[n:] * (inside - x[n:])
+        return jnp.concatenate([density[:n], factors])
 
     def step(
         self,

@@ -128,11 +128,12 @@ def learn_law(
         jax.vmap(chart.features)(data.coordinates.reshape(-1, data.coordinates.shape[-1]))
     )
     scales = _velocity_scales(chart, known, data)
+    interval = float(np.median(np.diff(times)))
     generators = [np.random.default_rng([seed, member]) for member in range(N_MEMBERS)]
 
     def begin(member: int) -> MomentLaw:
         function = SmoothFunction.draw(features.shape[1], len(scales), N_UNITS, generators[member])
-        return MomentLaw.untrained(chart, known, scales, features, function)
+        return MomentLaw.untrained(chart, known, scales, features, interval, function)
 
     members, n_steps = _train([begin(member) for member in range(N_MEMBERS)], data, report)
     return LearnedLaw(

@@ -28,7 +28,10 @@ def law_dataset(learned: LearnedLaw) -> xr.Dataset:
                 ("member", "parameter"),
                 np.array([member.law.function.parameters for member in members]),
             ),
-            "factor": (("member", *columns), np.array([member.factor for member in members])),
+            "covariance_factor": (
+                ("member", *columns),
+                np.array([member.factor for member in members]),
+            ),
             "log_evidence": ("member", np.array([m.log_evidence for m in members])),
             "error": ("member", np.array([m.error for m in members])),
             "validation": (("member", "start"), np.array([m.validation for m in members])),
@@ -37,6 +40,9 @@ def law_dataset(learned: LearnedLaw) -> xr.Dataset:
             "scale": ("learned", np.asarray(law.scales)),
             "centre": ("coordinate", np.asarray(law.centre)),
             "width": ("coordinate", np.asarray(law.width)),
+            "lower": ("factor", np.asarray(law.lower)),
+            "upper": ("factor", np.asarray(law.upper)),
+            "pull": ((), np.asarray(law.pull)),
             "places": ("moment", np.asarray(chart.places)),
             "features": (("point", "coordinate"), learned.features),
         },
@@ -90,13 +96,16 @@ def load_law(dataset: xr.Dataset) -> LearnedLaw:
             dataset.scale.values,
             dataset.centre.values,
             dataset.width.values,
+            dataset.lower.values,
+            dataset.upper.values,
+            dataset.pull.values,
             function,
         )
 
     members = tuple(
         Member(
             law(dataset.parameters.values[i]),
-            dataset.factor.values[i],
+            dataset.covariance_factor.values[i],
             float(dataset.log_evidence[i]),
             float(dataset.error[i]),
             dataset.validation.values[i],

@@ -46,7 +46,12 @@ def calls() -> dict[str, Any]:
             **{name: getattr(law, name) for name in laws.MomentLaw.__dataclass_fields__}
         ),
         "MomentLaw.untrained": call(
-            chart=chart, known=known, scales=np.ones(1), features=points, function=function
+            chart=chart,
+            known=known,
+            scales=np.ones(1),
+            features=points,
+            interval=0.3,
+            function=function,
         ),
         "LearnedLaw.knows": call(learned, coordinates=z[None]),
         "LearnedLaw.predict": call(learned, starts=z[None], times=TIMES, bands=True),
