@@ -103,6 +103,7 @@ def learn_law(
     if len(times) < 3 or not np.all(np.diff(times) > 0):
         raise ValueError(f"{where}: `times` must hold three increasing times or more, got {times}.")
     check_range(where, "len(replicas)", len(replicas), 1)
+    check_range(where, "seed", seed, 0)
     for number, moments in enumerate(replicas):
         if len(moments) < 2:
             raise ValueError(
