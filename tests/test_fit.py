@@ -6,7 +6,8 @@ import pytest
 import xarray as xr
 
 import dynboltz
-from dynboltz._warnings import ExtrapolationWarning
+from dynboltz._fit import _warn_of_poor_fit
+from dynboltz._warnings import ExtrapolationWarning, LearningWarning
 from dynboltz.lattices import Lattice
 from dynboltz.reactions import ReactionNetwork
 from dynboltz.simulation import ContinuousTimeKernel, random_counts, simulate
@@ -165,8 +166,37 @@ def test_fits_refuse(training):
 
 def test_other_lattices_are_not_scored(model, training):
     states, times, numbers, _ = training
-    with pytest.raises(ValueError, match="the model is one of"):
+    with pytest.raises(ValueError, match="or all 100 sites on one axis"):
         model.score(states[..., :50], times=times, initial_condition=numbers)
+    with pytest.raises(ValueError, match="2 replicas; 4 or more are needed"):
+        model.score(states[:2], times=times, initial_condition=numbers[:2])
+
+
+def test_the_lattice_of_flat_states_is_given():
+    """All sites on one axis, as `simulate` returns them, or each axis of its own."""
+    rng = np.random.default_rng(3)
+    # Independent sites that relax towards one half, of five starts and unequal many replicas.
+    density = 0.5 + np.linspace(-0.4, 0.4, 5)[:, None] * np.exp(-np.arange(8) / 3)
+    numbers = np.repeat(np.arange(5), [6, 8, 8, 8, 7])
+    flat = rng.uniform(size=(37, 8, 36)) < density[numbers][..., None]
+    lattice, times = Lattice((6, 6)), np.arange(8.0)
+    options = {"times": times, "initial_condition": numbers, "progress": False}
+    fitted = dynboltz.fit(flat.astype(np.uint8), lattice=lattice, **options)
+    shaped = dynboltz.fit(flat.reshape(37, 8, 6, 6).astype(np.uint8), **options)
+    assert fitted.lattice == shaped.lattice == lattice
+    xr.testing.assert_identical(fitted.predict({"A": 0.3}), shaped.predict({"A": 0.3}))
+    wide = fitted.predict({"A": 0.3}, times=[0.0, 7.0], bands=True)
+    close = fitted.predict({"A": 0.3}).isel(time=[0, -1])
+    np.testing.assert_allclose(wide.moment_mean, close.moment_mean, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("training", "validation", "match"),
+    [(2.5, 3.0, "even on the training"), (1.1, 3.0, "at starts that are left out")],
+)
+def test_poor_fits_are_warned_of(training, validation, match):
+    with pytest.warns(LearningWarning, match=match):
+        _warn_of_poor_fit("fit", training, validation)
 
 
 def test_the_package_says_what_it_lacks():

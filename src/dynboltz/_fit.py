@@ -14,9 +14,8 @@ from dynboltz._arguments import checked
 from dynboltz._hints import did_you_mean
 from dynboltz._numbers import check_finite
 from dynboltz._typing import AnyArray
-from dynboltz._warnings import ExtrapolationWarning, warn
+from dynboltz._warnings import ExtrapolationWarning, LearningWarning, warn
 from dynboltz.lattices import (
-    Boundary,
     Lattice,
     Term,
     TermCounter,
@@ -55,6 +54,14 @@ LARGEST_PATTERN = 3
 """Sites of the largest pattern that is followed so that an equation of a density is closed."""
 
 
+N_COMPARED = 2
+"""Replicas that are needed to know the noise of what predictions are compared with."""
+
+POOR_TRAINING, POOR_VALIDATION = 1.5, 2.0
+"""Errors in units of the noise from which a fit is called poor: fits of systems whose densities
+and pairs are enough lie between 0.9 and 1.2."""
+
+
 class _Ensemble(NamedTuple):
     """Trajectories, as a model sees them: moments per site of the replicas of each start."""
 
@@ -62,7 +69,7 @@ class _Ensemble(NamedTuple):
     species: tuple[str, ...]
     terms: tuple[Term, ...]
     times: Float64[np.ndarray, " times"]
-    moments: list[Float64[np.ndarray, "replicas times moments"]]
+    moments: list[Float64[np.ndarray, "_ times moments"]]
 
 
 @checked
@@ -73,7 +80,7 @@ def fit(
     times: Shaped[AnyArray, " times"] | None = None,
     initial_condition: Shaped[AnyArray, " replicas"] | None = None,
     species: Sequence[str] | None = None,
-    boundary: Boundary = "periodic",
+    lattice: Lattice | None = None,
     seed: int = 1,
     progress: bool = True,
 ) -> FittedModel:
@@ -86,9 +93,9 @@ def fit(
     Parameters
     ----------
     states
-        States of shape (replicas, times, sites along each of one to three axes), 0 for an empty
-        site and `i + 1` for species `i`; or a dataset of trajectories that dynboltz simulated or
-        read, which holds all that follows.
+        States of shape (replicas, times, sites along each of one to three axes), or (replicas,
+        times, sites) of a `lattice`, 0 for an empty site and `i + 1` for species `i`; or a dataset
+        of trajectories that dynboltz simulated or read, which holds all that follows.
     network
         The reactions with their rates, or their text; left out where they are not known. Of
         reactions with collision probabilities nothing is taken as known.
@@ -99,8 +106,9 @@ def fit(
         scatter says how large the noise is.
     species
         Names of the species; by default those of the network, or A, B, ...
-    boundary
-        Of the lattice.
+    lattice
+        Where the states live; by default a periodic one with the axes of the states. States that
+        `simulate` returns have all sites on one axis: give the lattice of two or three axes then.
     seed
         Of everything random.
     progress
@@ -125,7 +133,7 @@ def fit(
         where,
         (states, times, initial_condition),
         _species(states, species, reactions),
-        boundary,
+        lattice,
         lambda species, dim: _followed(species, dim, exact),
     )
     n_replicas = min(len(moments) for moments in data.moments)
@@ -140,6 +148,7 @@ def fit(
         seed=seed,
         report=print if progress else None,
     )
+    _warn_of_poor_fit(where, learned.training_error, learned.validation_error)
     return FittedModel(learned, data.lattice, data.species)
 
 
@@ -287,20 +296,23 @@ class FittedModel:
         Raises
         ------
         TypeError, ValueError
-            As `dynboltz.fit`, or if the lattice is another one.
+            As `dynboltz.fit`, if the lattice is another one, or a start has less than four
+            replicas.
         """
         where = "FittedModel.score"
         data = _ensemble(
             where,
             (states, times, initial_condition),
             self.species,
-            self.lattice.boundary,
+            self.lattice,
             lambda *_: self._terms,
         )
-        if data.lattice != self.lattice:
+        single = [n for n, moments in enumerate(data.moments) if len(moments) < 2 * N_COMPARED]
+        if single:
             raise ValueError(
-                f"{where}: `states` are those of {data.lattice}, the model is one of "
-                f"{self.lattice}."
+                f"{where}: the start {single[0]} (counted from 0) has "
+                f"{len(data.moments[single[0]])} replicas; {2 * N_COMPARED} or more are needed, as "
+                "every second one may estimate the start."
             )
         chart = self.learned.chart
         first = [moments[:, 0] for moments in data.moments]
@@ -447,6 +459,23 @@ def load(path: Path | str) -> FittedModel:
         raise StoreError(Path(path), f"holds no model that can be read: {error}.") from error
 
 
+def _warn_of_poor_fit(where: str, training: float, validation: float) -> None:
+    """Warn if whole trajectories are not described, or not those of starts left out."""
+    if training > POOR_TRAINING:
+        warn(
+            f"{where}: the law errs by {training:.2g} times the noise even on the training "
+            "trajectories. Densities and pairs may not be enough here; check that replicas of one "
+            "number begin alike, the rates of the reactions, and the lattice.",
+            LearningWarning,
+        )
+    elif validation > POOR_VALIDATION:
+        warn(
+            f"{where}: at starts that are left out the law errs by {validation:.2g} times the "
+            "noise; give more starts, in between and around those that you will predict from.",
+            LearningWarning,
+        )
+
+
 def _network(
     states: xr.Dataset | AnyArray, network: ReactionNetwork | str | None
 ) -> ReactionNetwork | None:
@@ -497,7 +526,7 @@ def _ensemble(
     where: str,
     given: tuple[xr.Dataset | AnyArray, AnyArray | None, AnyArray | None],
     species: tuple[str, ...],
-    boundary: Boundary,
+    lattice: Lattice | None,
     followed: Callable[[tuple[str, ...], int], tuple[Term, ...]],
 ) -> _Ensemble:
     """Count moments of states, start by start."""
@@ -511,8 +540,9 @@ def _ensemble(
             )
         axes = ("replica", "time", *(a for a in ("x", "y", "z") if a in states.state.dims))
         times, initial_condition = states.time.values, states.initial_condition.values
-        boundary = states.attrs.get("boundary", boundary)
         array = states.state.transpose(*axes).values
+        boundary = states.attrs.get("boundary", "periodic")
+        lattice = lattice or Lattice(tuple(array.shape[2:]), boundary)
     else:
         array = np.asarray(states)
     if times is None or initial_condition is None:
@@ -527,7 +557,12 @@ def _ensemble(
             f"here {len(starts)} replicas (of `initial_condition`) and {len(times)} times; got "
             f"shape {array.shape}."
         )
-    lattice = Lattice(tuple(array.shape[2:]), boundary)
+    lattice = lattice or Lattice(tuple(array.shape[2:]))
+    if array.shape[2:] not in (lattice.shape, (lattice.n_sites,)):
+        raise ValueError(
+            f"{where}: `states` must have the axes replica, time and {lattice.shape} of {lattice}, "
+            f"or all {lattice.n_sites} sites on one axis; got shape {array.shape}."
+        )
     terms = followed(species, lattice.dim)
     moments = _count(where, array, lattice, species, terms)
     numbers = np.unique(starts)
@@ -566,7 +601,7 @@ def _is_placed(
 def _starts(
     chart: MomentChart,
     lattice: Lattice,
-    first: Sequence[Float64[np.ndarray, "replicas moments"]],
+    first: Sequence[Float64[np.ndarray, "_ moments"]],
 ) -> Float64[np.ndarray, "starts coordinates"]:
     """Coordinates of starts: exact for random placements, those of the means for others."""
     densities = list(chart.densities)

@@ -16,6 +16,9 @@ from dynboltz._typing import AnyArray
 from ._chart import MomentChart
 from ._exact import KnownPart
 
+UNROLLED = 2
+"""Steps that are written out one by one, which is quicker to run; loops are quicker to compile."""
+
 
 @final
 @checked
@@ -190,12 +193,18 @@ class MomentLaw(eqx.Module):
         """Coordinates after an interval, by Runge-Kutta steps of fourth order."""
         check_range("MomentLaw.step", "n_steps", n_steps, 1)
         z, h = jnp.asarray(z), interval / n_steps
-        for _ in range(n_steps):
+
+        def advance(z: Array, _: None = None) -> tuple[Array, None]:
             one = self.velocity(z)
             two = self.velocity(z + h / 2 * one)
             three = self.velocity(z + h / 2 * two)
             four = self.velocity(z + h * three)
-            z = z + h / 6 * (one + 2 * two + 2 * three + four)
+            return z + h / 6 * (one + 2 * two + 2 * three + four), None
+
+        if n_steps > UNROLLED:
+            return jax.lax.scan(advance, z, length=n_steps)[0]
+        for _ in range(n_steps):
+            z, _ = advance(z)
         return z
 
     def solve(

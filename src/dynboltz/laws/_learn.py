@@ -54,7 +54,7 @@ def learn_law(
     chart: MomentChart,
     known: KnownPart,
     times: Float64[np.ndarray, " times"],
-    replicas: Sequence[Float64[np.ndarray, "replicas times moments"]],
+    replicas: Sequence[Float64[np.ndarray, "_ times moments"]],
     *,
     starts: Float64[np.ndarray, "initial_conditions coordinates"] | None = None,
     seed: int = 1,

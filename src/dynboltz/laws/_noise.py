@@ -43,7 +43,7 @@ class Innovations(NamedTuple):
 
 
 def estimate_innovations(
-    replicas: list[Float64[np.ndarray, "replicas times moments"]],
+    replicas: list[Float64[np.ndarray, "_ times moments"]],
 ) -> Innovations:
     """Autoregression of the deviations of replicas from their means.
 
