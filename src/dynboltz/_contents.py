@@ -19,7 +19,7 @@ _BEGINNINGS = (
     (b"MATLAB", "a MATLAB file"),
 )
 KINDS = ("a NumPy archive (.npz)", *dict.fromkeys(name for _, name in _BEGINNINGS))
-"""Kinds of files that are told by how they begin."""
+"""Kinds of files, by the bytes that they begin with."""
 _TEXTS = {
     ".csv": "a table of text (.csv)",
     ".tsv": "a table of text (.tsv)",
@@ -35,7 +35,7 @@ _ENOUGH = 512
 def contents_of(path: Path) -> str:
     """Say what a path leads to: "an empty file", "one NumPy array (.npy)", "a directory", ...
 
-    Files are told apart by how they begin, whatever their name; text by its name.
+    A file is recognised by its first bytes, whatever its name; text by its name.
     """
     try:
         mode = path.stat().st_mode

@@ -304,7 +304,7 @@ def test_summaries_of_labelled_arrays_go_by_the_names_of_their_dimensions(dims):
 
 
 def test_labelled_coefficients_are_transposed_for_every_function():
-    """Of a square, whose shape says nothing."""
+    """A square array: its shape does not tell the axes."""
     model = LatticeModel.from_names(MODEL.lattice, ["A"], ["b.A", "J.A.A"])
     exact, theta = TransferMatrix(model), np.array([[0.3, -0.4], [1.1, 0.2]])
     labelled = xr.DataArray(theta, dims=("initial_condition", "coefficient"))

@@ -16,6 +16,7 @@ from dynboltz._numbers import check_finite
 from dynboltz._typing import AnyArray
 from dynboltz.lattices import Lattice, Pattern, Term
 from dynboltz.moments import Geometry, Moment
+from dynboltz.moments._lattice_equations import n_places
 
 
 @final
@@ -247,12 +248,3 @@ def _occurrences(part: Pattern, pattern: Pattern, geometry: Geometry) -> int:
     """How often a pattern of two sites or more is a part of another one."""
     subsets = itertools.combinations(pattern, len(part))
     return sum(geometry.canonical(subset) == part for subset in subsets)
-
-
-def n_places(term: Term, lattice: Lattice) -> int:
-    """Number of places of the products of a term on the lattice."""
-    inside = (
-        np.all([lattice.translate(factor.offset) >= 0 for factor in product], axis=0)
-        for product in term.products
-    )
-    return int(sum(np.sum(fits) for fits in inside))

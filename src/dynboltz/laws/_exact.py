@@ -10,9 +10,10 @@ from jaxtyping import Float64
 from dynboltz._arguments import checked
 from dynboltz.lattices import Lattice, pattern_term
 from dynboltz.moments import Geometry, Moment, moment_equations, rate_constants
+from dynboltz.moments._lattice_equations import n_places
 from dynboltz.reactions import ReactionNetwork
 
-from ._chart import MomentChart, n_places
+from ._chart import MomentChart
 
 _SMALL = 4
 """Sites along an axis up to which a hop or a reaction may reach a pattern from two sides."""

@@ -182,7 +182,7 @@ class MomentLaw(eqx.Module):
             density = density.at[at].add(learned[: len(self.open)] * z[at])
         inside = jnp.clip(x[n:], self.lower, self.upper)
         factors = learned[len(self.open) :] + self.pull * self.width[n:] * (inside - x[n:])
-        return jnp.concatenate([density[:n], factors])
+        return jnp.concatenate([density, factors])
 
     def step(
         self,

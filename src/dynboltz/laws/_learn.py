@@ -64,7 +64,7 @@ def learn_law(
 
     The known part is kept as it is. The rest is a smooth function of the coordinates whose
     parameters maximise the posterior given whole trajectories of all training starts, in units of
-    their fluctuations (`train_member`). Nothing has to be chosen: the sizes of the parameters are
+    their fluctuations (`train_to`). Nothing has to be chosen: the sizes of the parameters are
     set by the evidence, the integrator's steps by their error.
 
     Parameters
@@ -181,7 +181,6 @@ def _train(
 ) -> tuple[list[Member], int]:
     """The best members, and steps of the integrator that are short enough for them."""
     *before, last = horizons(len(data.times) - 1)
-
     stop = threading.Event()
 
     def lengthen(number: int, training: Training, to: Sequence[int], n_steps: int) -> Training:

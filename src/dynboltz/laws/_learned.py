@@ -16,7 +16,7 @@ from dynboltz._numbers import check_finite
 
 from ._chart import MomentChart
 from ._law import MomentLaw
-from ._training import Member
+from ._training import Member, step_derivatives
 
 NEIGHBOURS = 2000
 """Points of the training trajectories that new ones are compared with."""
@@ -204,7 +204,7 @@ class LearnedLaw:
     def _largest_gap(self) -> float:
         x = self._standardised(self.features).reshape(self.n_starts, -1, self.features.shape[1])
         if self.n_starts == 1:
-            return float(np.quantile(np.linalg.norm(np.diff(x[0], axis=0), axis=1), 1.0))
+            return float(np.linalg.norm(np.diff(x[0], axis=0), axis=1).max())
         thin = x[:, :: max(1, self.n_starts * x.shape[1] // NEIGHBOURS)]
         gaps = [
             cKDTree(np.delete(thin, i, axis=0).reshape(-1, x.shape[2])).query(thin[i])[0].max()
@@ -226,21 +226,14 @@ def _variance(
 
     Columns of $F$ are carried along the trajectories as perturbations.
     """
-
-    def step(parameters: Array, z: Array, interval: Array) -> Array:
-        new = eqx.tree_at(lambda one: one.function.parameters, law, parameters)
-        return new.step(z, interval, n_steps)
-
-    parameters = jnp.asarray(law.function.parameters)
-    by_z = jax.vmap(jax.jacfwd(step, argnums=1), (None, 0, None))
-    by_parameters = jax.vmap(jax.jacrev(step), (None, 0, None))
+    by_z, by_parameters = step_derivatives(law, n_steps)
     by_coordinates = jax.vmap(jax.jacfwd(law.chart.moments))
 
     def advance(carry: tuple[Array, Array], interval: Array) -> tuple:
         z, change = carry
         change = (
-            jnp.einsum("sij,sjp->sip", by_z(parameters, z, interval), change)
-            + by_parameters(parameters, z, interval) @ factor
+            jnp.einsum("sij,sjp->sip", by_z(z, interval), change)
+            + by_parameters(z, interval) @ factor
         )
         z = jax.vmap(lambda one: law.step(one, interval, n_steps))(z)
         moments = jnp.einsum("sij,sjp->sip", by_coordinates(z), change)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -314,17 +315,10 @@ def _normal_equations(
     r"""Sums $J^T J$ and $J^T e$ over all starts, weighted.
 
     Along a trajectory $S_{k + 1} = (\partial z_{k + 1} / \partial z_k) S_k + \partial z_{k + 1} /
-    \partial u$ carries the derivatives by the parameters $u$. One step has few coordinates and
-    many parameters: derivatives by coordinates are taken forwards, by parameters backwards.
+    \partial u$ carries the derivatives by the parameters $u$.
     """
     n_parameters = law.function.parameters.shape[0]
-
-    def step(parameters: Array, z: Array, interval: Array) -> Array:
-        new = eqx.tree_at(lambda one: one.function.parameters, law, parameters)
-        return new.step(z, interval, n_steps)
-
-    by_z = jax.vmap(jax.jacfwd(step, argnums=1), (None, 0, None))
-    by_parameters = jax.vmap(jax.jacrev(step), (None, 0, None))
+    by_z, by_parameters = step_derivatives(law, n_steps)
     patterns = jax.vmap(jax.jacfwd(law.chart.probabilities))
 
     def advance(carry: tuple[Array, ...], here: tuple[Array, ...]) -> tuple:
@@ -332,10 +326,9 @@ def _normal_equations(
         reset, interval, begin, seen, after, memory, whitening = here
         z, before = _restart(law, reset, z, before, begin, seen)
         keep = jnp.where(reset, 0.0, 1.0)
-        parameters = jnp.asarray(law.function.parameters)
         derivative = jnp.einsum(
-            "sij,sjp->sip", by_z(parameters, z, interval), keep * derivative
-        ) + by_parameters(parameters, z, interval)
+            "sij,sjp->sip", by_z(z, interval), keep * derivative
+        ) + by_parameters(z, interval)
         z = jax.vmap(lambda one: law.step(one, interval, n_steps))(z)
         residual = jax.vmap(law.chart.probabilities)(z) - after
         slopes = jnp.einsum("sij,sjp->sip", patterns(z), derivative)
@@ -355,6 +348,25 @@ def _normal_equations(
     sums = jnp.zeros((n_parameters, n_parameters)), jnp.zeros(n_parameters)
     carry, _ = jax.lax.scan(advance, (z, before, zero, slope, *sums), _intervals(data, resets))
     return carry[4], carry[5]
+
+
+def step_derivatives(
+    law: MomentLaw, n_steps: int
+) -> tuple[Callable[[Array, Array], Array], Callable[[Array, Array], Array]]:
+    """Derivatives of the coordinates after an interval, by those before and by the parameters.
+
+    Both take the coordinates of several starts and the interval. One step has few coordinates and
+    many parameters: the former are taken forwards, the latter backwards.
+    """
+    parameters = jnp.asarray(law.function.parameters)
+
+    def step(parameters: Array, z: Array, interval: Array) -> Array:
+        new = eqx.tree_at(lambda one: one.function.parameters, law, parameters)
+        return new.step(z, interval, n_steps)
+
+    by_z = jax.vmap(jax.jacfwd(step, argnums=1), (None, 0, None))
+    by_parameters = jax.vmap(jax.jacrev(step), (None, 0, None))
+    return functools.partial(by_z, parameters), functools.partial(by_parameters, parameters)
 
 
 def _begin(law: MomentLaw, data: ShootingData) -> tuple[Array, Array]:

@@ -87,7 +87,7 @@ class LatticeMomentEquations(MomentEquations[Moment]):
         states = check_states(where, states, species, ("states", lattice.n_sites))
         terms = [self.term(moment) for moment in self.known]
         counts = TermCounter(lattice, [species], terms).count(states[None])
-        return counts / np.array([_places(term, lattice) for term in terms], dtype=np.float64)
+        return counts / np.array([n_places(term, lattice) for term in terms], dtype=np.float64)
 
 
 @checked
@@ -188,7 +188,7 @@ def _check_moments(moments: Sequence[Moment], network: ReactionNetwork) -> int:
     return dims.pop()
 
 
-def _places(term: Term, lattice: Lattice) -> int:
+def n_places(term: Term, lattice: Lattice) -> int:
     """Number of places where the products fit."""
     fits = (
         np.all([lattice.translate(factor.offset) >= 0 for factor in product], axis=0)

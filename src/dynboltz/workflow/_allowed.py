@@ -15,7 +15,7 @@ LONGEST = 60
 NAME = "a name of letters, digits, - and _ that begins with a letter or digit"
 """The only pattern of the tables; see `Name`."""
 TAGS = ("source", "kind")
-"""Keys that tell tables apart; models are told apart by the kind of their elements."""
+"""Keys that distinguish tables; models differ by the kind of their elements."""
 
 
 class Kind(NamedTuple):
