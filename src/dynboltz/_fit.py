@@ -20,21 +20,22 @@ from dynboltz.lattices import (
     Term,
     TermCounter,
     check_states,
-    neighbour_moments,
     pattern_images,
     pattern_term,
 )
 from dynboltz.laws import (
     LearnedLaw,
     MomentChart,
+    followed_terms,
+    is_random_placement,
     known_part,
     law_dataset,
     learn_law,
     load_law,
     moment_chart,
     nothing_known,
+    starting_coordinates,
 )
-from dynboltz.moments import moment_equations
 from dynboltz.reactions import ReactionNetwork
 from dynboltz.store import StoreError, export_netcdf, import_netcdf
 
@@ -44,15 +45,6 @@ KIND = "dynboltz-law"
 BAND = 1.645
 """Standard deviations on either side of the band that holds nine in ten of a normal
 distribution."""
-
-AGREEMENT = 4.0
-"""Standard errors by which the moments of a start may differ from random placement and still count
-as that; among some hundred moments one in a hundred such starts is then missed."""
-
-
-LARGEST_PATTERN = 3
-"""Sites of the largest pattern that is followed so that an equation of a density is closed."""
-
 
 N_COMPARED = 2
 """Replicas that are needed to know the noise of what predictions are compared with."""
@@ -134,7 +126,7 @@ def fit(
         (states, times, initial_condition),
         _species(states, species, reactions),
         lattice,
-        lambda species, dim: _followed(species, dim, exact),
+        lambda species, dim: followed_terms(species, dim, exact),
     )
     n_replicas = min(len(moments) for moments in data.moments)
     chart = moment_chart(data.terms, data.lattice, n_replicas=n_replicas)
@@ -144,7 +136,9 @@ def fit(
         known,
         data.times,
         data.moments,
-        starts=_starts(chart, data.lattice, [moments[:, 0] for moments in data.moments]),
+        starts=starting_coordinates(
+            chart, data.lattice, [moments[:, 0] for moments in data.moments]
+        ),
         seed=seed,
         report=print if progress else None,
     )
@@ -184,11 +178,22 @@ class FittedModel:
     @property
     def moments(self) -> tuple[str, ...]:
         """Names of the predicted moments: densities, then pairs of neighbours, then others."""
-        return self.learned.chart.names
+        return self.learned.moments
+
+    @property
+    def _chart(self) -> MomentChart:
+        """Coordinates of all predicted moments."""
+        readout = self.learned.readout
+        return self.learned.chart if readout is None else readout.chart
+
+    @property
+    def _followed(self) -> list[int]:
+        """Places of the followed moments among the predicted ones."""
+        return [self.moments.index(name) for name in self.learned.chart.names]
 
     @property
     def _terms(self) -> tuple[Term, ...]:
-        chart = self.learned.chart
+        chart = self._chart
         return tuple(
             pattern_term(name, pattern_images(pattern))
             for name, pattern in zip(chart.names, chart.patterns, strict=True)
@@ -244,12 +249,13 @@ class FittedModel:
             moments = _count(
                 where, np.asarray(states)[:, None], self.lattice, self.species, self._terms
             )
-            starts = _starts(chart, self.lattice, [moments[:, 0]])
+            starts = starting_coordinates(chart, self.lattice, [moments[:, 0][:, self._followed]])
         if times is None:
             times = self.learned.times
         times = np.asarray(times, dtype=np.float64)
         check_finite(where, "`times`", times, ("time",))
         found = self.learned.predict(starts, times, bands=bands)
+        chart = self._chart
         coordinates = chart.from_moments(found.moments)
         n_densities = len(chart.densities)
         pairs = [chart.names[i] for i in chart.factors]
@@ -315,13 +321,13 @@ class FittedModel:
                 "every second one may estimate the start."
             )
         chart = self.learned.chart
-        first = [moments[:, 0] for moments in data.moments]
-        is_placed = [_is_placed(chart, self.lattice, moments) for moments in first]
+        first = [moments[:, 0][:, self._followed] for moments in data.moments]
+        is_placed = [is_random_placement(chart, self.lattice, moments) for moments in first]
         compared = [
             moments if placed else moments[1::2]
             for moments, placed in zip(data.moments, is_placed, strict=True)
         ]
-        starts = _starts(
+        starts = starting_coordinates(
             chart,
             self.lattice,
             [own if placed else own[::2] for own, placed in zip(first, is_placed, strict=True)],
@@ -338,7 +344,7 @@ class FittedModel:
                 "noise": ("moment", np.sqrt((noise**2).mean(axis=0)).mean(axis=0)),
                 "coverage": ("moment", inside[:, 1:].mean(axis=(0, 1))),
             },
-            coords={"moment": list(chart.names)},
+            coords={"moment": list(self.moments)},
             attrs={"units": "1/site", "n_starts": len(means)},
         )
 
@@ -503,25 +509,6 @@ def _species(
     return tuple(chr(ord("A") + i) for i in range(max(1, min(n_species, 26))))
 
 
-def _followed(
-    species: tuple[str, ...], dim: int, network: ReactionNetwork | None
-) -> tuple[Term, ...]:
-    """Densities, neighbouring pairs, and small patterns that the equations of the densities hold.
-
-    A birth at an empty neighbour on a chain asks for three sites in a row. Where its equation
-    needs more sites than three, as on a plane, it is left open instead.
-    """
-    terms = neighbour_moments(species, dim, 2)
-    if network is None or any(reaction.rate is None for reaction in network.reactions):
-        return terms
-    origin = "(" + ",".join("0" * dim) + ")"
-    equations = moment_equations(network, [label + origin for label in network.species])
-    open_patterns = [m for m in equations.unclosed if m.order > 2]
-    if any(moment.order > LARGEST_PATTERN for moment in open_patterns):
-        return terms
-    return (*terms, *(pattern_term(str(m), pattern_images(m.places)) for m in open_patterns))
-
-
 def _ensemble(
     where: str,
     given: tuple[xr.Dataset | AnyArray, AnyArray | None, AnyArray | None],
@@ -581,35 +568,3 @@ def _count(
     flat = check_states(where, flat, species, ("replicas", "times", lattice.n_sites))
     counts = TermCounter(lattice, [species], terms).count(flat.reshape(1, -1, lattice.n_sites))
     return counts.reshape(*flat.shape[:2], -1) / lattice.n_sites
-
-
-def _is_placed(
-    chart: MomentChart, lattice: Lattice, first: Float64[np.ndarray, "replicas moments"]
-) -> bool:
-    """Whether states look like random placements of fixed numbers of particles."""
-    densities = first[:, list(chart.densities)]
-    if len(first) < 2 or np.ptp(densities, axis=0).max() > 0:
-        return False
-    expected = chart.moments(chart.uncorrelated(densities[0], lattice.n_sites))
-    error = first.std(axis=0, ddof=1) / np.sqrt(len(first))
-    away = np.abs(first.mean(axis=0) - np.asarray(expected))
-    # Pairs that no replica has at its start have no scatter either: one in all is no surprise.
-    rare = 3 * float(chart.floor) * np.asarray(chart.places)
-    return bool(np.all(away <= np.maximum(AGREEMENT * error, rare)))
-
-
-def _starts(
-    chart: MomentChart,
-    lattice: Lattice,
-    first: Sequence[Float64[np.ndarray, "_ moments"]],
-) -> Float64[np.ndarray, "starts coordinates"]:
-    """Coordinates of starts: exact for random placements, those of the means for others."""
-    densities = list(chart.densities)
-    return np.array(
-        [
-            chart.uncorrelated(moments[0, densities], lattice.n_sites)
-            if _is_placed(chart, lattice, moments)
-            else chart.from_moments(moments.mean(axis=0))
-            for moments in first
-        ]
-    )

@@ -9,5 +9,10 @@ from ._law import MomentLaw as MomentLaw
 from ._learn import learn_law as learn_law
 from ._learned import LawPrediction as LawPrediction
 from ._learned import LearnedLaw as LearnedLaw
+from ._readout import Readout as Readout
+from ._readout import fit_readout as fit_readout
+from ._starts import followed_terms as followed_terms
+from ._starts import is_random_placement as is_random_placement
+from ._starts import starting_coordinates as starting_coordinates
 from ._stored import law_dataset as law_dataset
 from ._stored import load_law as load_law

@@ -74,15 +74,22 @@ class SmoothFunction(eqx.Module):
 
     def __call__(self, x: Float[AnyArray, " inputs"]) -> Float[Array, " outputs"]:
         """Values at one point."""
-        sizes = _sizes(self.n_inputs, self.n_outputs, self.n_units)
-        ends = np.cumsum(sizes)[:-1]
-        linear, constant, inner, offsets, outer = jnp.split(jnp.asarray(self.parameters), ends)
-        hidden = jnp.tanh(inner.reshape(self.n_units, self.n_inputs) @ x + offsets)
+        linear, constant, _, _, outer = self._parts
         return (
             linear.reshape(self.n_outputs, self.n_inputs) @ x
             + constant
-            + outer.reshape(self.n_outputs, self.n_units) @ hidden
+            + outer.reshape(self.n_outputs, self.n_units) @ self.steps(x)
         )
+
+    def steps(self, x: Float[AnyArray, " inputs"]) -> Float[Array, " units"]:
+        """Values of the steps, from -1 to 1."""
+        _, _, inner, offsets, _ = self._parts
+        return jnp.tanh(inner.reshape(self.n_units, self.n_inputs) @ x + offsets)
+
+    @property
+    def _parts(self) -> list[Array]:
+        sizes = _sizes(self.n_inputs, self.n_outputs, self.n_units)
+        return jnp.split(jnp.asarray(self.parameters), np.cumsum(sizes)[:-1])
 
 
 def _sizes(n_inputs: int, n_outputs: int, n_units: int) -> tuple[int, ...]:

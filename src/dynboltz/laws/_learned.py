@@ -16,6 +16,7 @@ from dynboltz._numbers import check_finite
 
 from ._chart import MomentChart
 from ._law import MomentLaw
+from ._readout import Readout
 from ._training import Member, step_derivatives
 
 NEIGHBOURS = 2000
@@ -60,6 +61,8 @@ class LearnedLaw:
         Number of training starts.
     n_residuals
         Number of independent residuals of each.
+    readout
+        Moments that are not followed, as functions of those that are; none by default.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class LearnedLaw:
         features: Float64[np.ndarray, "points _"],
         n_starts: int,
         n_residuals: int,
+        readout: Readout | None = None,
     ) -> None:
         check_range("LearnedLaw", "n_starts", n_starts, 1)
         check_range("LearnedLaw", "n_steps", n_steps, 1)
@@ -86,6 +90,7 @@ class LearnedLaw:
         self.features = features
         self.n_starts = n_starts
         self.n_residuals = n_residuals
+        self.readout = readout
         self._tree = cKDTree(self._standardised(features))
         self._radius = self._largest_gap()
 
@@ -108,6 +113,23 @@ class LearnedLaw:
     def law(self) -> MomentLaw:
         """The law of the largest evidence."""
         return self.members[0].law
+
+    @property
+    def moments(self) -> tuple[str, ...]:
+        """Names of the predicted moments, followed or read out."""
+        return self.chart.names if self.readout is None else self.readout.names
+
+    def with_readout(self, readout: Readout) -> LearnedLaw:
+        """The same laws, which predict all moments of a readout."""
+        return LearnedLaw(
+            self.members,
+            self.times,
+            self.n_steps,
+            self.features,
+            self.n_starts,
+            self.n_residuals,
+            readout,
+        )
 
     @property
     def training_error(self) -> float:
@@ -152,16 +174,15 @@ class LearnedLaw:
         if not len(times) or np.any(np.diff(times) <= 0):
             raise ValueError(f"LearnedLaw.predict: `times` must increase, got {times}.")
         n_steps = self._steps(times)
-        laws = [member.law for member in self.members]
-        paths = np.array([np.asarray(law.solve(starts, times, n_steps)) for law in laws])
-        moments = np.array(
-            [_all_moments(law.chart, path) for law, path in zip(laws, paths, strict=True)]
-        )
+        paths = self._paths(starts, times)
+        readout = self.chart if self.readout is None else self.readout
+        moments = np.array([_all_moments(readout, path) for path in paths])
         error = np.full(moments.shape[1:], np.nan)
         if bands:
             inside = [
                 _variance(
                     member.law,
+                    readout,
                     jnp.asarray(member.factor),
                     jnp.asarray(starts),
                     jnp.diff(times),
@@ -169,8 +190,22 @@ class LearnedLaw:
                 )
                 for member in self.members
             ]
-            error = np.sqrt(np.mean(inside, axis=0) + moments.var(axis=0))
+            variance = np.mean(inside, axis=0) + moments.var(axis=0)
+            if self.readout is not None:
+                variance += np.asarray(_readout_variances(self.readout, paths.mean(axis=0)))
+            error = np.sqrt(variance)
         return LawPrediction(moments.mean(axis=0), error, self.knows(paths.mean(axis=0)))
+
+    def coordinates(
+        self, starts: Float64[np.ndarray, "starts coordinates"], times: Float64[np.ndarray, " _"]
+    ) -> Float64[np.ndarray, "starts _ coordinates"]:
+        """Coordinates over increasing times, the mean of the laws."""
+        return self._paths(starts, times).mean(axis=0)
+
+    def _paths(self, starts: np.ndarray, times: np.ndarray) -> np.ndarray:
+        n_steps = self._steps(times)
+        laws = [member.law for member in self.members]
+        return np.array([np.asarray(law.solve(starts, times, n_steps)) for law in laws])
 
     def knows(
         self, coordinates: Float64[np.ndarray, "*batch coordinates"]
@@ -214,20 +249,30 @@ class LearnedLaw:
 
 
 @eqx.filter_jit
-def _all_moments(chart: MomentChart, path: Array) -> Array:
-    return jax.vmap(jax.vmap(chart.moments))(path)
+def _all_moments(readout: MomentChart | Readout, path: Array) -> Array:
+    return jax.vmap(jax.vmap(readout.moments))(path)
+
+
+@eqx.filter_jit
+def _readout_variances(readout: Readout, path: Array) -> Array:
+    return jax.vmap(jax.vmap(readout.variances))(path)
 
 
 @eqx.filter_jit
 def _variance(
-    law: MomentLaw, factor: Array, starts: Array, intervals: Array, n_steps: int
+    law: MomentLaw,
+    readout: MomentChart | Readout,
+    factor: Array,
+    starts: Array,
+    intervals: Array,
+    n_steps: int,
 ) -> Array:
     r"""Variances of the moments if the parameters have the covariance $F F^T$.
 
     Columns of $F$ are carried along the trajectories as perturbations.
     """
     by_z, by_parameters = step_derivatives(law, n_steps)
-    by_coordinates = jax.vmap(jax.jacfwd(law.chart.moments))
+    by_coordinates = jax.vmap(jax.jacfwd(readout.moments))
 
     def advance(carry: tuple[Array, Array], interval: Array) -> tuple:
         z, change = carry
@@ -241,5 +286,5 @@ def _variance(
 
     change = jnp.zeros((*starts.shape, factor.shape[1]))
     _, variances = jax.lax.scan(advance, (starts, change), intervals)
-    nothing = jnp.zeros((1, starts.shape[0], len(law.chart.names)))
+    nothing = jnp.zeros((1, starts.shape[0], len(readout.names)))
     return jnp.concatenate([nothing, variances]).swapaxes(0, 1)

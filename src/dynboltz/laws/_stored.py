@@ -13,6 +13,7 @@ from ._chart import chart_of_patterns
 from ._exact import KnownPart
 from ._law import MomentLaw, SmoothFunction
 from ._learned import LearnedLaw
+from ._readout import Readout
 from ._training import Member
 
 
@@ -22,7 +23,7 @@ def law_dataset(learned: LearnedLaw) -> xr.Dataset:
     law, chart = learned.law, learned.chart
     members = learned.members
     columns = ("parameter", "direction")
-    return xr.Dataset(
+    found = xr.Dataset(
         {
             "parameters": (
                 ("member", "parameter"),
@@ -59,6 +60,41 @@ def law_dataset(learned: LearnedLaw) -> xr.Dataset:
             "n_steps": learned.n_steps,
             "n_residuals": learned.n_residuals,
         },
+    )
+    return found if learned.readout is None else found.merge(_readout_dataset(learned.readout))
+
+
+def _readout_dataset(readout: Readout) -> xr.Dataset:
+    chart = readout.chart
+    return xr.Dataset(
+        {
+            "readout_coefficients": (("other", "function"), np.asarray(readout.coefficients)),
+            "readout_factor": (
+                ("other", "function", "function_direction"),
+                np.asarray(readout.factor),
+            ),
+            "recorded_places": ("recorded", np.asarray(chart.places)),
+            "recorded_floor": ((), np.asarray(chart.floor)),
+            "recorded_pattern": ("recorded", [pattern_text(one) for one in chart.patterns]),
+        },
+        coords={"recorded": list(chart.names)},
+    )
+
+
+def _load_readout(dataset: xr.Dataset, law: MomentLaw) -> Readout | None:
+    if "readout_coefficients" not in dataset:
+        return None
+    chart = chart_of_patterns(
+        [str(name) for name in dataset.recorded.values],
+        [parse_pattern(str(text)) for text in dataset.recorded_pattern.values],
+        dataset.recorded_places.values,
+        float(dataset.recorded_floor),
+    )
+    return Readout(
+        chart,
+        law,
+        jnp.asarray(dataset.readout_coefficients.values),
+        jnp.asarray(dataset.readout_factor.values),
     )
 
 
@@ -119,4 +155,5 @@ def load_law(dataset: xr.Dataset) -> LearnedLaw:
         dataset.features.values,
         dataset.sizes["start"],
         int(attrs["n_residuals"]),
+        _load_readout(dataset, members[0].law),
     )
