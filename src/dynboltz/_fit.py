@@ -398,14 +398,7 @@ class FittedModel:
         StoreError
             If the file cannot be written.
         """
-        dataset = law_dataset(self.learned)
-        dataset.attrs |= {
-            "kind": KIND,
-            "species": list(self.species),
-            "lattice_shape": list(self.lattice.shape),
-            "boundary": self.lattice.boundary,
-        }
-        export_netcdf(dataset, path)
+        export_netcdf(fitted_dataset(self), path)
 
     def _densities(self, where: str, densities: Mapping[str, Any]) -> np.ndarray:
         unknown = [name for name in densities if name not in self.species]
@@ -456,13 +449,33 @@ def load(path: Path | str) -> FittedModel:
     StoreError
         If there is no such file, or it is damaged or another one.
     """
-    dataset = import_netcdf(path, KIND)
+    return load_fitted(import_netcdf(path, KIND), Path(path))
+
+
+def fitted_dataset(model: FittedModel) -> xr.Dataset:
+    """Dataset from which `load_fitted` makes a model again."""
+    return law_dataset(model.learned).assign_attrs(
+        kind=KIND,
+        species=list(model.species),
+        lattice_shape=list(model.lattice.shape),
+        boundary=model.lattice.boundary,
+    )
+
+
+def load_fitted(dataset: xr.Dataset, path: Path) -> FittedModel:
+    """Model from a dataset that `fitted_dataset` made; messages name the path.
+
+    Raises
+    ------
+    StoreError
+        If the dataset is another one.
+    """
     attrs = dataset.attrs
     try:
         lattice = Lattice(tuple(attrs["lattice_shape"]), attrs["boundary"])
         return FittedModel(load_law(dataset), lattice, attrs["species"])
     except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
-        raise StoreError(Path(path), f"holds no model that can be read: {error}.") from error
+        raise StoreError(path, f"holds no model that can be read: {error}.") from error
 
 
 def _warn_of_poor_fit(where: str, training: float, validation: float) -> None:

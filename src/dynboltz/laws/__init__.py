@@ -6,6 +6,7 @@ from ._exact import KnownPart as KnownPart
 from ._exact import known_part as known_part
 from ._exact import nothing_known as nothing_known
 from ._law import MomentLaw as MomentLaw
+from ._learn import LearningStep as LearningStep
 from ._learn import learn_law as learn_law
 from ._learned import LawPrediction as LawPrediction
 from ._learned import LearnedLaw as LearnedLaw

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import concurrent.futures
+import itertools
 import threading
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -46,7 +48,36 @@ STEP_ERROR = 0.2
 """Largest difference that half the integrator's step may make, of residuals whose noise is 1; else
 the step is halved. A law absorbs smaller ones, since predictions take steps of the same length."""
 
-Report = Callable[[str], None]
+
+class LearningStep(NamedTuple):
+    """How far learning has come.
+
+    Attributes
+    ----------
+    step, total
+        Trainings that are complete, of how many, unless steps must be halved.
+    law
+        Number of the law, from 1.
+    horizon
+        Records of the trajectories that it was trained on.
+    error
+        Root mean square of the residuals in units of the noise.
+    """
+
+    step: int
+    total: int
+    law: int
+    horizon: int
+    error: float
+
+    def __str__(self) -> str:
+        return (
+            f"law {self.law}, {self.horizon} records at a time: {self.error:.2f} of the noise "
+            f"({self.step} of {self.total})"
+        )
+
+
+Report = Callable[[LearningStep], None]
 
 
 @checked
@@ -84,7 +115,7 @@ def learn_law(
     seed
         Of the random functions that the members begin with.
     report
-        Called with a line about each step of the training.
+        Called after each step of the training.
 
     Returns
     -------
@@ -182,15 +213,15 @@ def _train(
     """The best members, and steps of the integrator that are short enough for them."""
     *before, last = horizons(len(data.times) - 1)
     stop = threading.Event()
+    total = len(laws) * len(before) + N_KEPT
+    done = itertools.count(1)
 
     def lengthen(number: int, training: Training, to: Sequence[int], n_steps: int) -> Training:
         for horizon in to:
             training = train_to(training, data, horizon, n_steps, stop.is_set)
             if report is not None:
-                report(
-                    f"law {number + 1} of {len(laws)}, {horizon} of {last} records: "
-                    f"{np.sqrt(training.error):.2f} of the noise"
-                )
+                step, error = next(done), float(np.sqrt(training.error))
+                report(LearningStep(step, max(step, total), number + 1, horizon, error))
         return training
 
     # Two at a time: an iteration is one long loop, which keeps one core busy.

@@ -83,8 +83,9 @@ def model_style(names: list[str], name: str, baselines: set[str]) -> dict[str, A
 
 
 def model_styles(predictions: Mapping[str, xr.Dataset]) -> dict[str, dict[str, Any]]:
-    """Colour and dashes of every model; beside others one without coefficients is a baseline."""
-    baselines = {name for name, ds in predictions.items() if "theta" not in ds}
+    """Colour and dashes of every model; one without coefficients or bands is a baseline."""
+    learned = ("theta", "uncertainty")
+    baselines = {name for name, ds in predictions.items() if not any(v in ds for v in learned)}
     if len(baselines) == len(predictions):
         baselines = set()
     return {name: model_style(list(predictions), name, baselines) for name in predictions}

@@ -14,8 +14,8 @@ LONGEST = 60
 """Characters of a given value that a message repeats."""
 NAME = "a name of letters, digits, - and _ that begins with a letter or digit"
 """The only pattern of the tables; see `Name`."""
-TAGS = ("source", "kind")
-"""Keys that distinguish tables; models differ by the kind of their elements."""
+TAGS = ("source", "kind", "family")
+"""Keys that distinguish tables; models in boxes differ by the kind of their elements."""
 
 
 class Kind(NamedTuple):

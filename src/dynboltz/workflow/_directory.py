@@ -18,7 +18,7 @@ from ._load import AnyExperiment, load_experiment
 from ._lock import LOCK, OWNER, only_writer
 from ._toml import dotted
 
-LEARNED = ("fits", "models", "predictions", "transfers", "samples", "checkpoints")
+LEARNED = ("fits", "models", "laws", "predictions", "transfers", "samples", "checkpoints")
 """Folders of what is made from trajectories."""
 MAX_DIFFERENCES = 5
 
@@ -55,6 +55,10 @@ class ResultDirectory:
     def model(self, name: str) -> Path:
         """A learned model."""
         return self.path / "models" / f"{name}.zarr"
+
+    def law(self, name: str) -> Path:
+        """A learned law of moments."""
+        return self.path / "laws" / f"{name}.zarr"
 
     def checkpoint(self, name: str) -> Path:
         """Where an interrupted training of a model goes on from."""

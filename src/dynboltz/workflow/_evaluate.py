@@ -26,6 +26,7 @@ from ._experiment import BASELINE, Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint, metrics_fingerprint
 from ._fit import HALVES, half_of, initial_states
 from ._fit import KIND as FIT_KIND
+from ._laws import coverage, predict_by_law, read_law
 from ._lineage import lineage_of_all
 from ._metrics import ByPart, Prediction, Simulated, error_metrics, squares_of
 from ._parts import PARTS, padded
@@ -63,8 +64,10 @@ from ._verdicts import (
     extrapolation_warnings,
     fit_residuals,
     fit_warnings,
+    law_warnings,
     metastability_warnings,
     poor_model_warnings,
+    remedy,
     sampling_warnings,
     start_warnings,
     training_warnings,
@@ -93,11 +96,13 @@ def evaluate(
         ceilings = experiment.table.evaluation.ceilings
         closures, matchings = experiment.table.evaluation.closures, experiment.matchings
         baseline = [BASELINE] if experiment.has_network else []
-        models = [*experiment.plans, *matchings, *baseline, *closures, *ceilings]
+        models = [*experiment.laws, *experiment.plans, *matchings, *baseline, *closures, *ceilings]
         for step, name in enumerate(models):
             progress({"stage": "evaluate", "model": name, "step": step, "total": len(models)})
             if name == BASELINE:
                 evaluation.add_baseline()
+            elif name in experiment.laws:
+                evaluation.add_law(name)
             elif name in matchings:
                 evaluation.add_matching(name, matchings[name])
             elif name in closures:
@@ -199,6 +204,47 @@ class _Evaluation:
         )
         self._tell_sampling(label)
         self._write(label, self._dataset(label, reference.theta, plan=plan))
+
+    def add_law(self, name: str) -> None:
+        """A learned law of moments."""
+        experiment, directory = self._experiment, self._directory
+        model, tried = read_law(experiment, directory, name)
+        with collected():  # `law_warnings` says it by part.
+            predicted = predict_by_law(experiment, directory, model)
+        self._seconds[name] = predicted.seconds
+        prediction = self._compared(predicted.moments, predicted.halves)
+        self._predictions[name] = prediction
+        learned, test = model.learned, self._simulated["test"].ensemble
+        self._facts[name] = {
+            "followed": list(learned.chart.names),
+            "parameters": {
+                "coefficients": sum(len(m.law.function.parameters) for m in learned.members)
+            },
+            "learned_until": float(learned.times[-1]),
+            "training_error": learned.training_error,
+            "validation_error": learned.validation_error,
+            "coverage": coverage(
+                predicted.moments["test"], predicted.error["test"], test.mean, test.standard_error
+            ),
+            "known": {part: float(known.mean()) for part, known in predicted.is_known.items()},
+            "tried": tried,
+        }
+        self._warnings += law_warnings(
+            name,
+            self._facts[name],
+            {part: self._beside_simulations(name, part) for part in PARTS},
+        )
+        dataset = self._dataset(name)
+        dims = ("part", "initial_condition", "time")
+        dataset = dataset.assign(
+            uncertainty=((*dims, "moment"), padded(predicted.error), {"units": "per site"}),
+            is_known=(dims, padded({p: k.astype(float) for p, k in predicted.is_known.items()})),
+        )
+        dataset.attrs |= {
+            "learned_until": float(learned.times[-1]),
+            "followed": list(learned.chart.names),
+        }
+        self._write(name, dataset)
 
     def add_model(self, name: str) -> None:
         """A learned model."""
@@ -317,13 +363,17 @@ class _Evaluation:
         """What `metrics.json` holds, but for the time it took."""
         metrics = error_metrics(self._experiment, self._simulated, self._predictions, self._facts)
         lone = _lone_initial_conditions(self._experiment, self._simulated)
+        times = self._experiment.times
+        compared = {
+            name: (len(plan.learned_times(times)), remedy(plan))
+            for name, plan in self._experiment.plans.items()
+        }
+        compared |= {name: (len(times), "") for name in self._experiment.laws}
         worse = [
             warning
-            for plan in self._experiment.plans.values()
+            for name, (n_learned, advice) in compared.items()
             if self._experiment.has_network
-            for warning in comparison_warnings(
-                plan, len(plan.learned_times(self._experiment.times)), metrics["models"]
-            )
+            for warning in comparison_warnings(name, n_learned, metrics["models"], advice)
         ]
         poor = [
             warning

@@ -24,6 +24,7 @@ from ._schema import (
     CountsInitial,
     DistributionInitial,
     ExperimentTable,
+    LawTable,
     ModelTable,
     StoreInitial,
 )
@@ -163,8 +164,18 @@ class Experiment(AbstractExperiment[ExperimentTable]):
 
     @functools.cached_property
     def plans(self) -> dict[str, ReducedModelPlan]:
-        """The reduced models by name."""
-        return {name: self._plan(name, table) for name, table in self.table.models.items()}
+        """The reduced models with terms, by name."""
+        return {
+            name: self._plan(name, table)
+            for name, table in self.table.models.items()
+            if isinstance(table, ModelTable)
+        }
+
+    @functools.cached_property
+    def laws(self) -> tuple[str, ...]:
+        """Names of the models that are laws of moments."""
+        tables = self.table.models.items()
+        return tuple(name for name, table in tables if isinstance(table, LawTable))
 
     @functools.cached_property
     def generator(self) -> TransferMatrix | None:
@@ -175,7 +186,8 @@ class Experiment(AbstractExperiment[ExperimentTable]):
         with in_field(self.source, "initial.model"):
             if table.model not in self.plans:
                 raise ValueError(
-                    f"there is no model {table.model!r}; there are {', '.join(self.plans)}."
+                    f"there is no model {table.model!r} with terms; there are "
+                    f"{', '.join(self.plans) or 'none'}."
                     f"{did_you_mean(table.model, self.plans)}"
                 )
             solution = TransferMatrix(self.plans[table.model].model)
@@ -187,7 +199,7 @@ class Experiment(AbstractExperiment[ExperimentTable]):
     def stored_names(self) -> set[str]:
         """Names that stores of models and predictions may have."""
         return {
-            *self.plans,
+            *self.table.models,
             *([BASELINE] if self.has_network else []),
             *self.table.evaluation.ceilings,
             *self.table.evaluation.closures,
@@ -254,9 +266,9 @@ class Experiment(AbstractExperiment[ExperimentTable]):
                 '"known" needs initial states that are made here, from a distribution or as '
                 'counts at random sites; write "fitted".'
             )
-        if table.model not in self.table.models:
-            return f"there is no model {table.model!r}."
-        of_generator = self.table.models[table.model]
+        of_generator = self.table.models.get(table.model)
+        if not isinstance(of_generator, ModelTable):
+            return f"there is no model {table.model!r} with terms."
         lattice = Lattice(self.lattice.shape, of_generator.boundary or self.lattice.boundary)
         generator = self._model(table.model, of_generator, lattice)
         same = generator.layers == model.layers[: len(generator.layers)]

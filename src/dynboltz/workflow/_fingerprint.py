@@ -12,6 +12,8 @@ from ._schema import DistributionInitial, StoreInitial
 
 DRAWS = 4
 """Raised whenever the same settings begin to give other random numbers."""
+LEARNER = 1
+"""Raised whenever laws of moments are learned differently."""
 STARTS = 1
 """Raised whenever fits hold other starts for the same settings."""
 
@@ -75,9 +77,16 @@ def model_fingerprint(experiment: Experiment, name: str) -> str:
     )
 
 
+def law_fingerprint(experiment: Experiment, name: str) -> str:
+    """Of a learned law of moments."""
+    parts = [trajectories_fingerprint(experiment, part) for part in PARTS]
+    return fingerprint({"trajectories": parts, "law": name, "learner": LEARNER})
+
+
 def metrics_fingerprint(experiment: Experiment) -> str:
     """Of the errors of all models."""
     models = [model_fingerprint(experiment, name) for name in experiment.plans]
+    models += [law_fingerprint(experiment, name) for name in experiment.laws]
     return fingerprint({"models": models, "evaluation": experiment.table.evaluation.model_dump()})
 
 

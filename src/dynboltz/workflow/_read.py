@@ -18,7 +18,7 @@ from ._errors import ExperimentError
 from ._schema import ExperimentTable, Table
 from ._toml import dotted
 
-DESCRIBES_MODEL = {"terms", "elements"}
+DESCRIBES_MODEL = {"terms", "elements", "family"}
 """What every model has, on lattices and in boxes: a change with one of them is a new model."""
 MAX_PROBLEMS = 5
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from dynboltz._hints import did_you_mean
 
@@ -23,6 +23,10 @@ RESERVED = (
     *("prediction_seconds", "lineage"),
 )
 """The baseline, and the keys of `metrics.json` beside which models and ceilings have theirs."""
+
+
+AUTO = "auto"
+"""Name of the model of a file that names none."""
 
 
 TELL_TIMES = (".npz", ".nc", ".nc4", ".zarr")
@@ -94,15 +98,20 @@ Range = Annotated[list[Finite], Field(min_length=2, max_length=2)]
 CountRange = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
 
 
+TRAIN, TEST, REPLICAS = 16, 8, 40
+"""Initial conditions and replicas of each, unless a file says how many: with these, laws of two
+species are at the noise floor between their training trajectories, after a minute."""
+
+
 class DistributionInitial(Table):
     """Initial states drawn from a model with coefficients uniform in ranges."""
 
     source: Literal["distribution"]
     model: str
     coefficients: dict[str, Range]
-    train: Count
-    test: Count
-    replicas: Annotated[int, Field(ge=2)]
+    train: Count = TRAIN
+    test: Count = TEST
+    replicas: Annotated[int, Field(ge=2)] = REPLICAS
 
 
 class CountsInitial(Table):
@@ -110,9 +119,9 @@ class CountsInitial(Table):
 
     source: Literal["counts"]
     counts: dict[str, Annotated[int, Field(ge=0)] | CountRange]
-    train: Count
-    test: Count
-    replicas: Annotated[int, Field(ge=2)]
+    train: Count = TRAIN
+    test: Count = TEST
+    replicas: Annotated[int, Field(ge=2)] = REPLICAS
 
 
 class StoreInitial(Table):
@@ -213,9 +222,16 @@ class LearningTable(Table):
     regularisation: NotNegative | None = None
 
 
+class LawTable(Table):
+    """A law of moments: what it follows and how it is learned is chosen by itself."""
+
+    family: Literal["auto"]
+
+
 class ModelTable(Table):
     """A reduced model: energy terms, hidden layers, finite elements and how it is learned."""
 
+    family: Literal["boltzmann"] = "boltzmann"
     terms: Annotated[list[str], Field(min_length=1)]
     layers: list[LayerTable] = []
     boundary: Literal["periodic", "closed"] | None = None
@@ -223,6 +239,19 @@ class ModelTable(Table):
     grid: GridTable
     fit: FitTable = FitTable()
     learning: LearningTable = LearningTable()
+
+
+def _family(table: Any) -> str:
+    """Which table describes a model; other values than the known ones are those of `family`."""
+    given = table.get("family") if isinstance(table, dict) else getattr(table, "family", None)
+    return "auto" if given == "auto" else "boltzmann"
+
+
+AnyModelTable = Annotated[
+    Annotated[LawTable, Tag("auto")] | Annotated[ModelTable, Tag("boltzmann")],
+    Discriminator(_family),
+]
+"""Table of a model on a lattice."""
 
 
 class TransferTable(Table):
@@ -258,7 +287,9 @@ class ExperimentTable(CommonTable):
     lattice: LatticeTable
     kernel: KernelTable
     initial: InitialTable
-    models: Annotated[dict[Name, ModelTable], Field(min_length=1)]
+    models: Annotated[dict[Name, AnyModelTable], Field(min_length=1)] = {
+        AUTO: LawTable(family="auto")
+    }
     evaluation: EvaluationTable = EvaluationTable()
 
     @model_validator(mode="after")

@@ -58,6 +58,12 @@ def write_model(
 
 def check_known(experiment: AnyExperiment, directory: ResultDirectory, name: str) -> None:
     """Raise `ExperimentError` for a model that an experiment does not have."""
+    laws = getattr(experiment, "laws", ())
+    if name in laws:
+        raise ExperimentError(
+            f"{directory.path}: {name!r} is a law of moments, which has no coefficients; "
+            f"`dynboltz predict {directory.path} {name}` predicts with it."
+        )
     if name not in experiment.plans:
         raise ExperimentError(
             f"{directory.path}: has no model {name!r}; there are {', '.join(experiment.plans)}."

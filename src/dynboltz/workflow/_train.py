@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import jax
 import numpy as np
 import xarray as xr
 
@@ -28,6 +29,7 @@ from ._errors import ExperimentError
 from ._experiment import Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint, model_fingerprint
 from ._fit import KIND as FIT_KIND
+from ._laws import learn_laws, outdated_laws
 from ._lineage import lineage
 from ._progress import Progress, silent
 from ._seeds import Purpose, derive_seed
@@ -47,9 +49,10 @@ def train(
     """Learn the differential equations of every model."""
     fingerprint = partial(model_fingerprint, experiment)
     plans = outdated(experiment.plans, directory.model, KIND, fingerprint)
-    if not plans:
+    laws = outdated_laws(experiment, directory)
+    if not plans and not laws:
         return
-    resumed = len(plans) < len(experiment.plans)
+    resumed = len(plans) + len(laws) < len(experiment.table.models)
 
     sampled = any(plan.learning.moments != "exact" for plan in plans)
     states = States(open_part(experiment, directory, "train")) if sampled else None
@@ -65,7 +68,11 @@ def train(
         checkpoint.remove()
 
     with timed(directory, "train", resumed=resumed):
-        side_by_side(train_one, plans)
+        if plans:
+            side_by_side(train_one, plans)
+        if laws:
+            with jax.enable_x64(True):
+                learn_laws(experiment, directory, laws, progress)
 
 
 def load_model(experiment: Experiment, directory: ResultDirectory, name: str) -> ReducedModel:

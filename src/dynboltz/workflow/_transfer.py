@@ -60,7 +60,8 @@ def simulate_transfer(experiment: Experiment, table: TransferTable) -> TransferD
     scaled = {name: round(number * ratio) for name, number in counts.items()}
     of_states, of_dynamics = child_seeds(derive_seed(experiment, PART, Purpose.TRANSFER), 2)
     species = experiment.network.species
-    times = max((p.learned_times(experiment.times) for p in experiment.plans.values()), key=len)
+    learned = [plan.learned_times(experiment.times) for plan in experiment.plans.values()]
+    times = max(learned, key=len, default=experiment.times)
     trajectories = simulate(
         experiment.network,
         lattice,

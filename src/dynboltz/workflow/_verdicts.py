@@ -10,6 +10,7 @@ import xarray as xr
 from jaxtyping import Float64
 
 from dynboltz._digits import against
+from dynboltz._fit import POOR_TRAINING, POOR_VALIDATION
 from dynboltz.learning import ReducedModel
 
 from ._experiment import BASELINE, Experiment, ReducedModelPlan
@@ -28,6 +29,9 @@ POOR_ERROR = 0.3
 """Of moments over the training set, as a share of how much they vary: a tenth of the variance is
 then not predicted. Models of the shipped experiments are at 0.01 to 0.25, the largest near a phase
 transition; models that were no good were at 0.5 and far above."""
+MOST_UNKNOWN = 0.02
+"""Part of the predictions far from all training trajectories that goes unsaid: single points at
+the edge of what was seen."""
 LEAST_SPREAD = 0.1
 """Of held-out errors that are called large: a hundredth of the variance."""
 MAX_SPREAD = 3.0
@@ -164,7 +168,7 @@ def training_warnings(plan: ReducedModelPlan, learned: ReducedModel) -> list[str
             note.replace("`learning_rate`", "`learning.learning_rate`").removeprefix("learn: ")
             for note in learned.notes
         ]
-        return [f"{plan.name}: {note}{_remedy(plan)}" for note in notes]
+        return [f"{plan.name}: {note}{remedy(plan)}" for note in notes]
     errors = np.asarray(learned.history.get("moment_error", ()))
     if len(errors) < 2 or plan.learning.window is not None:
         return []
@@ -174,33 +178,35 @@ def training_warnings(plan: ReducedModelPlan, learned: ReducedModel) -> list[str
         return []
     return [
         f"{plan.name}: the moment error rose during training, from {first:.3g} to {last:.3g} per "
-        "site; the best step is the model. Lower `learning.learning_rate`." + _remedy(plan)
+        "site; the best step is the model. Lower `learning.learning_rate`." + remedy(plan)
     ]
 
 
 def comparison_warnings(
-    plan: ReducedModelPlan, n_learned: int, models: Mapping[str, Any]
+    name: str, n_learned: int, models: Mapping[str, Any], advice: str = ""
 ) -> list[str]:
     """Say that most moments are worse than those of mean field, over the learned times.
 
     Parameters
     ----------
-    plan
-        The model.
+    name
+        Name of the model.
     n_learned
         Number of times that it was learned from.
     models
         Errors of all models on the test set, as in `metrics.json`.
+    advice
+        What to try.
     """
     errors, baseline = (
-        np.asarray(models[name]["rmse"])[:n_learned].mean(axis=0) for name in (plan.name, BASELINE)
+        np.asarray(models[one]["rmse"])[:n_learned].mean(axis=0) for one in (name, BASELINE)
     )
     worse = int(np.sum(errors > baseline))
     if 2 * worse <= len(errors):
         return []
     return [
-        f"{plan.name}: worse than mean field in {worse} of {len(errors)} moments (RMSE over the "
-        "test set, mean over the learned times)." + _remedy(plan)
+        f"{name}: worse than mean field in {worse} of {len(errors)} moments (RMSE over the "
+        f"test set, mean over the learned times).{advice}"
     ]
 
 
@@ -260,7 +266,7 @@ def poor_model_warnings(
         return [
             f"{plan.name}: a poor model: even over the training set it errs by {own:.2g} of how "
             f"much the moments vary (noise floor {own_floor:.2g}, subtracted). Try other terms or "
-            "hidden units, smaller cells or more `learning.steps`." + _remedy(plan)
+            "hidden units, smaller cells or more `learning.steps`." + remedy(plan)
         ]
     known = max(own, own_floor)
     if other > max(LEAST_SPREAD, MAX_SPREAD * known, SIGNIFICANT * other_floor):
@@ -272,6 +278,41 @@ def poor_model_warnings(
             "`learning.smoothness`."
         ]
     return []
+
+
+def law_warnings(name: str, facts: Mapping[str, Any], parts: Mapping[str, Compared]) -> list[str]:
+    """Say that a law of moments is poor, or was asked about what it does not know.
+
+    Parameters
+    ----------
+    name
+        Name of the law.
+    facts
+        What `metrics.json` says of it.
+    parts
+        Its predictions by part.
+    """
+    own, floor = parts["train"].relative_error(parts["train"].mean.shape[1])
+    warnings = []
+    if facts["training_error"] > POOR_TRAINING or own > max(POOR_ERROR, SIGNIFICANT * floor):
+        warnings.append(
+            f"{name}: a poor model: even on the training trajectories it errs by "
+            f"{facts['training_error']:.2g} times the noise. Densities and neighbours may not be "
+            "enough here; give a model with terms or hidden units."
+        )
+    elif facts["validation_error"] > POOR_VALIDATION:
+        warnings.append(
+            f"{name}: a poor model beyond its training: at training starts that were left out it "
+            f"errs by {facts['validation_error']:.2g} times the noise. Try more initial "
+            "conditions, in between and around those that you will predict from (`initial.train`)."
+        )
+    unknown = 1 - facts["known"]["test"]
+    if unknown > MOST_UNKNOWN:
+        warnings.append(
+            f"{name}, test: {unknown:.2%} of the predictions are far from all training "
+            "trajectories; the model extrapolates there."
+        )
+    return warnings
 
 
 def metastability_warnings(
@@ -308,7 +349,7 @@ def metastability_warnings(
         "model's equilibrium."
     )
     if errors is None:
-        return [text + _remedy(plan)]
+        return [text + remedy(plan)]
     own, best = max(errors.values()), None if ceiling is None else max(ceiling.values())
     if own <= GOOD_ERROR:
         return [
@@ -319,12 +360,12 @@ def metastability_warnings(
         return [
             f"{text} The short runs are off by {own:.1%}. Name static fits in "
             "`evaluation.ceilings` to see whether it is the family of the model or its dynamics."
-            + _remedy(plan)
+            + remedy(plan)
         ]
     if best > GOOD_ERROR:
         return [
             f"{text} Its static fits are off by {best:.1%} themselves: the family of the model "
-            f"cannot hold these distributions; give it other terms.{_remedy(plan)}"
+            f"cannot hold these distributions; give it other terms.{remedy(plan)}"
         ]
     return [
         f"{text} Its static fits are within {best:.1%} of the simulations, and the prediction is "
@@ -332,7 +373,8 @@ def metastability_warnings(
     ]
 
 
-def _remedy(plan: ReducedModelPlan) -> str:
+def remedy(plan: ReducedModelPlan) -> str:
+    """What to try for a poor model, or nothing."""
     decays = plan.fit.moments == "persistent" and plan.fit.weight_decay == 0
     return f" {KEEP_WEIGHTS_SMALL}" if decays else ""
 
