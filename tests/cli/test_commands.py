@@ -11,7 +11,7 @@ from ase.io.extxyz import key_val_str_to_dict
 from typer.testing import CliRunner
 
 from dynboltz.cli import app
-from dynboltz.cli._predict import _parse_times
+from dynboltz.cli._times import parse_times
 from dynboltz.store import (
     import_netcdf,
     open_trajectories,
@@ -578,7 +578,7 @@ def test_moments_without_a_value_are_refused():
 
 def test_times_of_predictions_are_those_of_the_data():
     """Data that begin at 2 are predicted from 2 on, as `sample --time` takes times."""
-    np.testing.assert_array_equal(_parse_times("2,3", 2.0), [2.0, 3.0])
-    np.testing.assert_allclose(_parse_times("2:3:0.5", 2.0), [2.0, 2.5, 3.0])
+    np.testing.assert_array_equal(parse_times("2,3", 2.0), [2.0, 3.0])
+    np.testing.assert_allclose(parse_times("2:3:0.5", 2.0), [2.0, 2.5, 3.0])
     with pytest.raises(ValueError, match="must begin at 2, the time of the initial coefficients"):
-        _parse_times("0:2:0.5", 2.0)
+        parse_times("0:2:0.5", 2.0)

@@ -263,6 +263,25 @@ def predict(
     directory: SourceArgument,
     model: ModelOfSource = None,
     *,
+    density: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--density",
+            metavar="S=0.5,I=0.1",
+            help="Particles per site of each species, placed at random; repeat for more starts. "
+            "For laws of moments.",
+        ),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option("--state", help="States that are one start together, .npz or .nc."),
+    ] = None,
+    starts: Annotated[
+        Path | None,
+        typer.Option(
+            "--starts", help="Table of many starts, .csv: one column of densities for each species."
+        ),
+    ] = None,
     initial: Initial = None,
     times: Annotated[
         str | None,
@@ -278,13 +297,33 @@ def predict(
     ] = None,
     overwrite: OverwriteFile = False,
 ) -> None:
-    """Predict coefficients and moments over time from given coefficients.
+    """Predict over time from a start of your own.
 
-    Moments of chains are exact; those of other lattices come from short runs and have errors.
+    A law of moments (`family = "auto"`) starts from densities, states or a table of starts, and
+    predicts moments with bands of 90 %. A model with terms starts from coefficients (--initial) and
+    predicts coefficients and moments: exact ones on chains, others from short runs, with errors.
+    Without a start a model with terms starts as the first initial condition of the test set, a law
+    as the first one of the training set.
     """
     check_model(directory, model)
     if out is not None:
         check_file(out, (".csv", ".nc"), overwrite=overwrite)
+    from ._predict_law import is_law, law_prediction, write_law_prediction  # noqa: PLC0415
+
+    if is_law(directory, model):
+        if initial is not None:
+            raise ValueError(
+                f"--initial: {model} is a law of moments, which has no coefficients; give "
+                "--density, --state or --starts."
+            )
+        found = law_prediction(directory, model, density or [], state, starts, times)
+        write_law_prediction(found, out)
+        return
+    if density or state is not None or starts is not None:
+        raise ValueError(
+            "--density, --state and --starts are for laws of moments; a model with terms starts "
+            "from coefficients, --initial."
+        )
     from ._predict import predict_table, write_prediction  # noqa: PLC0415
 
     table = predict_table(directory, model, initial, times)

@@ -31,6 +31,8 @@ from dynboltz.workflow import (
 )
 from dynboltz.workflow._seeds import Purpose
 
+from ._times import parse_times
+
 MODEL_FILES = ("an HDF5 file", "a classic NetCDF file")
 _OUTER_COMMA = re.compile(r",(?![^()]*\))")
 """A comma that is not one between the coordinates of an offset, as in `A(0,0) A(1,1)`."""
@@ -92,7 +94,7 @@ def predict_table(
     """Predict with a learned model of a result directory, or of a file."""
     opened = open_model(source, name)
     experiment, learned, name = opened.experiment, opened.learned, opened.name
-    chosen = experiment.times if times is None else _parse_times(times, float(experiment.times[0]))
+    chosen = experiment.times if times is None else parse_times(times, float(experiment.times[0]))
     start = starting_coefficients(opened, initial)
     theta = predict_theta(experiment, learned, name, start, chosen)
     names = [term.name for term in experiment.moments]
@@ -236,24 +238,3 @@ def _parse_value(item: str, coefficients: tuple[str, ...]) -> tuple[str, float]:
             f"{', '.join(coefficients)}.{did_you_mean(name, coefficients)}"
         )
     return name, value
-
-
-def _parse_times(text: str, first: float) -> np.ndarray:
-    """Times, the first of which is that of the initial coefficients."""
-    try:
-        if ":" in text:
-            start, stop, step = map(float, text.split(":"))
-            times = start + step * np.arange(int((stop - start) / step + 1.5))
-            times = times[times <= stop + step / 2]
-        else:
-            times = np.array([float(item) for item in text.split(",")])
-    except (ValueError, ZeroDivisionError, OverflowError):
-        raise ValueError(
-            f"--times: write numbers as 0,0.5,1 or 0:2:0.1 (start:stop:step), got {text!r}."
-        ) from None
-    if times.size == 0 or not np.isclose(times[0], first) or np.any(np.diff(times) <= 0):
-        raise ValueError(
-            f"--times: must begin at {first:g}, the time of the initial coefficients, and "
-            f"increase, got {text!r}."
-        )
-    return times

@@ -56,10 +56,13 @@ def _kernel(kernel: Mapping[str, Any]) -> str:
 
 
 def _models(models: Mapping[str, Any]) -> str:
-    return "\n".join(
-        f"{name}: {', '.join(table.get('terms', [])) or _functional(table)}"
-        for name, table in models.items()
-    )
+    return "\n".join(f"{name}: {_model(table)}" for name, table in models.items())
+
+
+def _model(table: Mapping[str, Any]) -> str:
+    if table.get("family") == "auto":
+        return "law of moments, chosen by itself"
+    return ", ".join(table.get("terms", [])) or _functional(table)
 
 
 def _functional(table: Mapping[str, Any]) -> str:

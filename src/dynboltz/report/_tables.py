@@ -66,6 +66,32 @@ def cost_rows(metrics: Mapping[str, Any]) -> list[Row]:
     return [*rows, Row("simulation", [Cell(f"{simulated:.2g}")])]
 
 
+def law_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What was tried for each law of moments, and which one was chosen.
+
+    Parameters
+    ----------
+    metrics
+        Of the test part, with `models`.
+    """
+    rows = []
+    for name, model in metrics.get("models", {}).items():
+        tried = model.get("tried", [])
+        for one in tried:
+            chosen = one["moments"] == model["followed"]
+            covered = model.get("coverage") if chosen else None
+            rows.append(
+                {
+                    "name": name.replace("_", " ") + ("" if chosen else ", not chosen"),
+                    "moments": ", ".join(one["moments"]),
+                    "training": f"{one['training_error']:.2f}",
+                    "validation": f"{one['validation_error']:.2f}",
+                    "coverage": "" if covered is None else f"{covered:.1%}",
+                }
+            )
+    return rows
+
+
 def _cells(errors: Sequence[float], floor: Sequence[float | None]) -> list[Cell]:
     ratios = [f"{e / f:.2g}" if f else "" for e, f in zip(errors, floor, strict=True)]
     return [Cell(_error(e), ratio) for e, ratio in zip(errors, ratios, strict=True)]

@@ -15,7 +15,7 @@ from dynboltz.store import StoreError, read_json
 from ._box_tables import BOX_EXPLANATION, box_tables
 from ._facts import facts
 from ._figures import embedded_figures
-from ._tables import Row, cost_rows, error_rows, flattened
+from ._tables import Row, cost_rows, error_rows, flattened, law_rows
 
 
 def write_report(directory: Path) -> Path:
@@ -61,6 +61,7 @@ def _content(directory: Path) -> dict[str, Any]:
         "facts": facts(experiment, metrics),
         "explanation": _explanation(metrics),
         "tables": _tables(metrics),
+        "laws": law_rows(metrics),
         "warnings": metrics.get("warnings", []),
         "wall_seconds": [(k, f"{v:.1f}") for k, v in metrics.get("wall_seconds", {}).items()],
         "costs": cost_rows(metrics),

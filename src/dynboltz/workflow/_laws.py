@@ -320,15 +320,14 @@ def predict_by_law(
     names = [term.name for term in experiment.moments]
     shown = [learned.moments.index(name) for name in names]
     chart, lattice = learned.chart, experiment.lattice
-    moments, halves, errors, known = {}, {}, {}, {}
-    seconds = 0.0
+    starts, halves = {}, {}
     for part in PARTS:
-        starts = known_starts(experiment, chart, part)
-        if starts is None:
+        found = known_starts(experiment, chart, part)
+        if found is None:
             recorded = read_recorded(experiment, directory, part)
             columns = recorded.columns(chart.names)
             first = [own[:, 0][:, columns] for own in recorded.moments]
-            starts = starting_coordinates(chart, lattice, first)
+            found = starting_coordinates(chart, lattice, first)
             of_halves = [
                 starting_coordinates(
                     chart, lattice, [own[h::N_HALVES] if len(own) > 1 else own for own in first]
@@ -338,12 +337,21 @@ def predict_by_law(
             halves[part] = np.array(
                 [learned.predict(rows, times).moments[..., shown] for rows in of_halves]
             )
-        begun = time.perf_counter()
-        learned.predict(starts, times)
-        seconds += time.perf_counter() - begun
-        found = learned.predict(starts, times, bands=True)
-        moments[part], errors[part] = found.moments[..., shown], found.error[..., shown]
-        known[part] = found.is_known
+        starts[part] = found
+    # Both parts together: what is compiled depends on the number of starts.
+    joined, ends = np.concatenate(list(starts.values())), [len(starts[PARTS[0]])]
+    begun = time.perf_counter()
+    learned.predict(joined, times)
+    seconds = time.perf_counter() - begun
+    predicted = learned.predict(joined, times, bands=True)
+    moments, errors, known = (
+        dict(zip(PARTS, np.split(values, ends), strict=True))
+        for values in (
+            predicted.moments[..., shown],
+            predicted.error[..., shown],
+            predicted.is_known,
+        )
+    )
     return PredictedByLaw(moments, halves, errors, known, seconds)
 
 

@@ -1,0 +1,229 @@
+"""Predictions with laws of moments, from densities or states.
+
+Nothing of experiments is imported unless it is needed, so that an answer comes at once.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import typer
+
+from dynboltz._hints import did_you_mean
+from dynboltz._warnings import collected
+from dynboltz.store._files import replacing_file
+
+from ._times import parse_times
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from dynboltz._fit import FittedModel
+
+LAWS = "laws"
+"""Folder of a result directory that holds its laws."""
+
+
+def is_law(source: Path, name: str | None) -> bool:
+    """Whether a model of a result directory, or a file, is a law of moments."""
+    if source.is_file():
+        return _is_law_file(source)
+    if name is None:
+        return False
+    return (source / LAWS / f"{name}.zarr").is_dir()
+
+
+def _is_law_file(source: Path) -> bool:
+    from dynboltz._fit import KIND  # noqa: PLC0415
+    from dynboltz.store import StoreError, import_netcdf  # noqa: PLC0415
+
+    try:
+        import_netcdf(source, KIND)
+    except (StoreError, ValueError):
+        return False
+    return True
+
+
+def law_prediction(
+    source: Path,
+    name: str | None,
+    density: Sequence[str],
+    state: Path | None,
+    starts: Path | None,
+    times: str | None,
+) -> xr.Dataset:
+    """Predict with the law of a result directory or a file."""
+    if (len(density) > 0) + (state is not None) + (starts is not None) > 1:
+        raise ValueError("Give one of --density, --state and --starts.")
+    model = open_law(source, name)
+    first = float(model.learned.times[0])
+    chosen = None if times is None else parse_times(times, first)
+    with collected() as notes:
+        if state is not None:
+            found = model.predict(states=_states(state, model), times=chosen)
+        else:
+            given = _table(starts, model) if starts is not None else _densities(density, model)
+            if given is None:
+                given = _first_start(model)
+            found = model.predict(given, times=chosen)
+    for note in notes:
+        typer.echo(f"Warning: {note.removeprefix('FittedModel.predict: ')}", err=True)
+    return found
+
+
+def open_law(source: Path, name: str | None) -> FittedModel:
+    """Open the law of a result directory or a file."""
+    from dynboltz._fit import KIND, load, load_fitted  # noqa: PLC0415
+    from dynboltz.store import read_dataset  # noqa: PLC0415
+
+    if source.is_file():
+        return load(source)
+    path = source / LAWS / f"{name}.zarr"
+    return load_fitted(read_dataset(path, KIND), path)
+
+
+def write_law_prediction(found: xr.Dataset, out: Path | None) -> None:
+    """Print a prediction, or write it as `.csv` or `.nc`, by the name of the file."""
+    from dynboltz.store import export_netcdf  # noqa: PLC0415
+
+    if out is None:
+        typer.echo(prediction_csv(found), nl=False)
+        return
+    if out.suffix == ".csv":
+        with replacing_file(out) as temporary:
+            temporary.write_text(prediction_csv(found), encoding="utf-8")
+    else:
+        export_netcdf(found, out)
+    typer.echo(f"Prediction: {out}")
+
+
+def prediction_csv(found: xr.Dataset) -> str:
+    """Comma-separated columns: start, time, moments and their bands, factors, whether known."""
+    n_starts, n_times = found.sizes["start"], found.sizes["time"]
+    columns = {
+        "start": np.repeat(np.arange(n_starts), n_times),
+        "time": np.tile(found.time.values, n_starts),
+    }
+    for name in found.moment.values:
+        one = found.sel(moment=name)
+        columns[str(name)] = one.moment_mean.values.reshape(-1)
+        columns[f"low({name})"] = one.low.values.reshape(-1)
+        columns[f"high({name})"] = one.high.values.reshape(-1)
+    for name in found.pair.values:
+        columns[f"g({name})"] = found.g.sel(pair=name).values.reshape(-1)
+    columns["known"] = found.is_known.values.reshape(-1).astype(int)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(columns)
+    whole = ("start", "known")
+    formats = ["%d" if name in whole else "%.6g" for name in columns]
+    np.savetxt(text, np.column_stack(list(columns.values())), fmt=formats, delimiter=",")
+    return text.getvalue()
+
+
+def _densities(texts: Sequence[str], model: FittedModel) -> dict[str, list[float]] | None:
+    """Densities by species, from text such as `S=0.5,I=0.1`, one for each start."""
+    if not texts:
+        return None
+    rows = [_one_start(text, model.species) for text in texts]
+    return {species: [row[species] for row in rows] for species in model.species}
+
+
+def _one_start(text: str, species: Sequence[str]) -> dict[str, float]:
+    example = ",".join(f"{name}=0.1" for name in species)
+    found: dict[str, float] = {}
+    for item in text.split(","):
+        label, _, number = item.partition("=")
+        label = label.strip()
+        try:
+            value = float(number)
+        except ValueError:
+            value = np.nan
+        if not np.isfinite(value):
+            raise ValueError(
+                f"--density: {item!r} is not NAME=NUMBER with a finite number; write for example "
+                f"{example}."
+            )
+        if label not in species:
+            raise ValueError(
+                f"--density: there is no species {label!r}; the model has {', '.join(species)}."
+                f"{did_you_mean(label, species)}"
+            )
+        if label in found:
+            raise ValueError(f"--density: {label} is given twice in {text!r}.")
+        found[label] = value
+    lacking = [name for name in species if name not in found]
+    if lacking:
+        raise ValueError(
+            f"--density: needs a density of each of {', '.join(species)}; {lacking[0]} is missing "
+            f"in {text!r}. Write for example {example}."
+        )
+    return found
+
+
+def _table(path: Path, model: FittedModel) -> dict[str, list[float]]:
+    """Densities by species, from a table of comma-separated values with a header."""
+    try:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"--starts: {path} cannot be read as a table: {error}.") from error
+    if not rows:
+        raise ValueError(
+            f"--starts: {path} must have a header, {','.join(model.species)}, and one row for each "
+            "start; it has none."
+        )
+    found: dict[str, list[float]] = {}
+    for species in model.species:
+        if species not in rows[0]:
+            header = [str(key) for key in rows[0]]
+            raise ValueError(
+                f"--starts: {path} has no column {species!r}; it needs one for each of "
+                f"{', '.join(model.species)} and has {', '.join(header)}."
+                f"{did_you_mean(species, header)}"
+            )
+        found[species] = []
+        for line, row in enumerate(rows, start=2):
+            try:
+                found[species].append(float(row[species]))
+            except (TypeError, ValueError):
+                raise ValueError(
+                    f"--starts: {path}, line {line}: the density of {species} must be a number, "
+                    f"got {row[species]!r}."
+                ) from None
+    return found
+
+
+def _states(path: Path, model: FittedModel) -> np.ndarray:
+    """States of all replicas in a file, at its first time."""
+    from dynboltz.store import read_netcdf, read_npz  # noqa: PLC0415
+
+    boundary = model.lattice.boundary
+    if path.suffix == ".npz":
+        found = read_npz(path, species=model.species, boundary=boundary)
+    elif path.suffix == ".nc":
+        found = read_netcdf(path, species=model.species, boundary=boundary)
+    else:
+        raise ValueError(f"--state: must be a .npz or .nc file with an array `state`, got {path}.")
+    named = tuple(found.attrs.get("species", model.species))
+    if named != model.species:
+        raise ValueError(
+            f"--state: {path} has the species {', '.join(named)}, the model "
+            f"{', '.join(model.species)}; they must be the same in the same order."
+        )
+    return np.asarray(found.state.values[:, 0])
+
+
+def _first_start(model: FittedModel) -> dict[str, float]:
+    """Densities of the first training start."""
+    typer.echo(
+        "No start is given; this one has the densities of the first training start. Give --density "
+        f"{','.join(f'{species}=0.1' for species in model.species)}, --state or --starts.",
+        err=True,
+    )
+    first = model.learned.features[0][: len(model.species)]
+    labels = model.learned.chart.coordinates
+    return {name: float(np.exp(first[labels.index(name)])) for name in model.species}
