@@ -44,6 +44,10 @@ N_KEPT = 2
 """Laws that are followed to the end, those of the largest evidence at the horizon before: their
 mean is better than either."""
 
+MOST_INTERVALS = 150
+"""Intervals between records that are learned from. More of them cost time and hold hardly more:
+the noise of neighbouring records is nearly the same."""
+
 STEP_ERROR = 0.2
 """Largest difference that half the integrator's step may make, of residuals whose noise is 1; else
 the step is halved. A law absorbs smaller ones, since predictions take steps of the same length."""
@@ -155,6 +159,8 @@ def learn_law(
                 f"{where}: `starts` must hold coordinates for each of the {len(replicas)} starts "
                 f"of `replicas`, got {len(starts)}."
             )
+    chosen = learned_records(len(times))
+    times, replicas = times[chosen], [moments[:, chosen] for moments in replicas]
     data = _shooting_data(chart, times, replicas, starts)
     features = np.asarray(
         jax.vmap(chart.features)(data.coordinates.reshape(-1, data.coordinates.shape[-1]))
@@ -171,6 +177,18 @@ def learn_law(
     return LearnedLaw(
         tuple(members), np.asarray(times), n_steps, features, len(data.starts), data.n_residuals
     )
+
+
+def learned_records(n_times: int) -> np.ndarray:
+    """Places of the records that are learned from: all, or every second, third, ... of many.
+
+    The last one is always among them, so that a law is known as long as there are data.
+    """
+    stride = -(-(n_times - 1) // MOST_INTERVALS)
+    # A divisor nearby, if there is one, leaves no shorter interval at the end.
+    divisors = (s for s in range(stride, 2 * stride) if (n_times - 1) % s == 0)
+    places = np.arange(0, n_times, next(divisors, stride))
+    return places if places[-1] == n_times - 1 else np.append(places, n_times - 1)
 
 
 def _shooting_data(

@@ -183,14 +183,15 @@ class Experiment(AbstractExperiment[ExperimentTable]):
         table = self.table.initial
         if not isinstance(table, DistributionInitial):
             return None
-        with in_field(self.source, "initial.model"):
-            if table.model not in self.plans:
+        field = "initial.model" if table.model is not None else "initial.terms"
+        with in_field(self.source, field):
+            if table.model is not None and table.model not in self.plans:
                 raise ValueError(
                     f"there is no model {table.model!r} with terms; there are "
                     f"{', '.join(self.plans) or 'none'}."
                     f"{did_you_mean(table.model, self.plans)}"
                 )
-            solution = TransferMatrix(self.plans[table.model].model)
+            solution = TransferMatrix(self._generating(table))
         with in_field(self.source, "initial.coefficients"):
             _check_ranges(table.coefficients, solution.model.coefficients)
         return solution
@@ -242,6 +243,15 @@ class Experiment(AbstractExperiment[ExperimentTable]):
         with in_field(self.source, f"{field}.terms"):
             return LatticeModel.from_names(lattice, self.network.species, table.terms, layers)
 
+    def _generating(self, table: DistributionInitial) -> LatticeModel:
+        """The distribution that initial states are drawn from."""
+        if table.terms is not None:
+            return LatticeModel.from_names(self.lattice, self.network.species, table.terms)
+        model = self.table.models[str(table.model)]
+        assert isinstance(model, ModelTable)
+        lattice = Lattice(self.lattice.shape, model.boundary or self.lattice.boundary)
+        return self._model(str(table.model), model, lattice)
+
     def _starts_known(self, model: LatticeModel) -> bool:
         """Whether coefficients at time 0 are known if nothing is said about them."""
         if not model.is_visible or self.why_unknown(model):
@@ -266,11 +276,10 @@ class Experiment(AbstractExperiment[ExperimentTable]):
                 '"known" needs initial states that are made here, from a distribution or as '
                 'counts at random sites; write "fitted".'
             )
-        of_generator = self.table.models.get(table.model)
-        if not isinstance(of_generator, ModelTable):
+        if table.model is not None and table.model not in self.plans:
             return f"there is no model {table.model!r} with terms."
-        lattice = Lattice(self.lattice.shape, of_generator.boundary or self.lattice.boundary)
-        generator = self._model(table.model, of_generator, lattice)
+        generator = self._generating(table)
+        lattice = generator.lattice
         same = generator.layers == model.layers[: len(generator.layers)]
         if same and lattice == model.lattice and set(generator.terms) <= set(model.terms):
             return ""

@@ -31,8 +31,9 @@ def trajectories_fingerprint(experiment: Experiment, part: str) -> str:
     if isinstance(table.initial, StoreInitial):
         initial = {"store": getattr(table.initial, part)}
     else:
-        initial = {k: v for k, v in initial.items() if k not in PARTS} | {part: initial[part]}
-    if isinstance(table.initial, DistributionInitial):
+        kept = {k: v for k, v in initial.items() if k not in (*PARTS, "test_replicas")}
+        initial = kept | {part: initial[part], "replicas": table.initial.replicas_of(part)}
+    if isinstance(table.initial, DistributionInitial) and table.initial.model is not None:
         generator = table.models[table.initial.model]
         initial |= {"model": _definition(generator)}
     return fingerprint(

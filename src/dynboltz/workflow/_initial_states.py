@@ -72,13 +72,19 @@ def initial_states(
     if isinstance(table, CountsInitial):
         counts = initial_counts(experiment, table, part, number)
         return random_counts(
-            experiment.lattice, experiment.network.species, counts, table.replicas, seed=seed
+            experiment.lattice,
+            experiment.network.species,
+            counts,
+            table.replicas_of(part),
+            seed=seed,
         )
     coefficients = initial_coefficients(experiment, part)
     assert isinstance(table, DistributionInitial)
     assert coefficients is not None
     assert experiment.generator is not None
-    return sample_chain(experiment.generator, coefficients[number], table.replicas, seed=seed)
+    return sample_chain(
+        experiment.generator, coefficients[number], table.replicas_of(part), seed=seed
+    )
 
 
 def initial_counts(

@@ -238,7 +238,7 @@ def _choose(
         learned.coordinates(starts, times),
         recorded.terms,
         experiment.lattice,
-        recorded.moments,
+        [own[:, np.searchsorted(experiment.times, times)] for own in recorded.moments],
     )
     model = FittedModel(
         learned.with_readout(readout), experiment.lattice, experiment.network.species

@@ -104,24 +104,50 @@ species are at the noise floor between their training trajectories, after a minu
 
 
 class DistributionInitial(Table):
-    """Initial states drawn from a model with coefficients uniform in ranges."""
+    """Initial states drawn from a distribution with coefficients uniform in ranges.
+
+    The distribution is that of a model, or has `terms` of its own.
+    """
 
     source: Literal["distribution"]
-    model: str
+    model: str | None = None
+    terms: Annotated[list[str], Field(min_length=1)] | None = None
     coefficients: dict[str, Range]
     train: Count = TRAIN
     test: Count = TEST
     replicas: Annotated[int, Field(ge=2)] = REPLICAS
 
+    def replicas_of(self, part: str) -> int:
+        """Replicas of each initial condition, the same for both parts."""
+        assert part
+        return self.replicas
+
+    @model_validator(mode="after")
+    def _check_distribution(self) -> DistributionInitial:
+        if (self.model is None) == (self.terms is None):
+            raise ValueError(
+                "give either `model`, the name of a model of this file, or `terms` of a "
+                'distribution, such as ["b.A", "J.A.A"]'
+            )
+        return self
+
 
 class CountsInitial(Table):
-    """Given numbers of particles, or ranges of them, at random sites."""
+    """Given numbers of particles, or ranges of them, at random sites.
+
+    `test_replicas` is for test sets with less noise than the training set has.
+    """
 
     source: Literal["counts"]
     counts: dict[str, Annotated[int, Field(ge=0)] | CountRange]
     train: Count = TRAIN
     test: Count = TEST
     replicas: Annotated[int, Field(ge=2)] = REPLICAS
+    test_replicas: Annotated[int, Field(ge=2)] | None = None
+
+    def replicas_of(self, part: str) -> int:
+        """Replicas of each initial condition of `"train"` or `"test"`."""
+        return self.test_replicas or self.replicas if part == "test" else self.replicas
 
 
 class StoreInitial(Table):

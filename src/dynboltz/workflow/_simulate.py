@@ -42,16 +42,17 @@ class LatticeEnsemble(AbstractEnsemble):
         experiment, table = self._experiment, self._experiment.table.initial
         assert not isinstance(table, StoreInitial)
         n_initial = getattr(table, self.part)
+        replicas = table.replicas_of(self.part)
         replica_bytes = len(experiment.times) * experiment.lattice.n_sites
         return store.create_trajectories(
             path,
-            n_replicas=n_initial * table.replicas,
+            n_replicas=n_initial * replicas,
             times=experiment.times,
             lattice_shape=experiment.lattice.shape,
             moment_names=[term.name for term in experiment.moments],
-            initial_condition=np.repeat(np.arange(n_initial), table.replicas),
+            initial_condition=np.repeat(np.arange(n_initial), replicas),
             attrs=_attributes(experiment, self.part),
-            block_replicas=block_replicas(table.replicas, replica_bytes),
+            block_replicas=block_replicas(replicas, replica_bytes),
         )
 
     def resume(self, path: Path, *, expect: Mapping[str, Any]) -> TrajectoryStore:
@@ -82,7 +83,7 @@ class LatticeEnsemble(AbstractEnsemble):
         """Initial states; those of one initial condition are kept for its other blocks."""
         table = self._experiment.table.initial
         assert not isinstance(table, StoreInitial)
-        number, first = divmod(replicas.start, table.replicas)
+        number, first = divmod(replicas.start, table.replicas_of(self.part))
         if self._states is None or self._states[0] != number:
             with jax.enable_x64(True):
                 states = initial_states(self._experiment, self.part, number)

@@ -87,7 +87,8 @@ def _lattice_needs(experiment: Experiment) -> Iterator[Need]:
     table, initial, n = experiment.table, experiment.table.initial, experiment.lattice.n_sites
     n_times, evaluation = len(experiment.times), table.evaluation
     if not isinstance(initial, StoreInitial):
-        n_starts, replicas = initial.train + initial.test, initial.replicas
+        n_starts, replicas = initial.train + initial.test, initial.replicas_of("train")
+        replicas = max(replicas, initial.replicas_of("test"))
         yield Need(
             "simulate",
             "lattice.shape",
