@@ -24,6 +24,12 @@ law cannot run away."""
 GAIN = 0.5
 """Gain of the log posterior below which iterations end: less than a parameter is uncertain by."""
 
+LARGEST_WIDENING = 3.0
+"""Most that bands are widened by: beyond that the law is wrong, and its validation says so."""
+
+SMALLEST_EIGENVALUE = 1e-14
+"""Of a matrix, relative to the largest one, below which it is rounding error."""
+
 ITERATIONS = 15
 """Iterations at each horizon, and twice as many at the last one."""
 
@@ -66,7 +72,8 @@ class Member(NamedTuple):
     law
         The law.
     factor
-        Matrix $F$ with $F F^T$ the covariance of the parameters (Laplace's approximation).
+        Matrix $F$ with $F F^T$ the covariance of the parameters: Laplace's approximation, widened
+        by what starts that are left out show.
     log_evidence
         Logarithm of the probability of the data, without what all members share.
     error
@@ -272,21 +279,33 @@ def finish(training: Training, data: ShootingData, n_steps: int) -> Member:
     )
     prior = training.alpha[problem.groups]
     hessian = training.beta * np.sum(grams, axis=0) + np.diag(prior)
-    validation = np.empty(n_starts)
+    validation, expected = np.empty(n_starts), np.empty(n_starts)
+    n_residuals = problem.n_residuals / n_starts
     for i in range(n_starts):
         # Newton step to the optimum without this start: its part of the slope is taken back.
-        without = hessian - training.beta * grams[i]
-        moved = parameters + np.linalg.solve(without, training.beta * slopes[i])
+        root = _root_of_inverse(hessian - training.beta * grams[i])
+        moved = parameters + root @ (root.T @ (training.beta * slopes[i]))
         _, errors = problem.residuals(moved, horizon)
-        validation[i] = float(errors[i]) / (problem.n_residuals / n_starts)
-    root = np.linalg.cholesky(hessian)
+        validation[i] = float(errors[i]) / n_residuals
+        expected[i] = np.sum(root * (grams[i] @ root)) / n_residuals
+    validation = np.where(np.isfinite(validation), validation, np.inf)
+    # What starts that are left out are off by, beyond the noise, calibrates the covariance: one
+    # optimum of several, and a function that is not quite free enough, make Laplace's too small.
+    excess = np.median(validation) - 1 / training.beta
+    widening = np.clip(excess / np.median(expected), 1.0, LARGEST_WIDENING**2)
     return Member(
         training.law,
-        np.linalg.inv(root).T,
+        np.sqrt(widening) * _root_of_inverse(hessian),
         training.log_evidence,
         training.error,
-        np.where(np.isfinite(validation), validation, np.inf),
+        validation,
     )
+
+
+def _root_of_inverse(matrix: np.ndarray) -> np.ndarray:
+    """Matrix $F$ with $F F^T$ the inverse of a matrix that is positive but for rounding errors."""
+    values, vectors = np.linalg.eigh(matrix)
+    return vectors / np.sqrt(np.maximum(values, SMALLEST_EIGENVALUE * values[-1]))
 
 
 @eqx.filter_jit
