@@ -28,7 +28,7 @@ REPEATS = 50
 @pytest.fixture(scope="module")
 def problem():
     """Model, settings and 30 simulated lattices."""
-    experiment = load_experiment("rossler")
+    experiment = load_experiment("rossler", preset="paper")
     plan = experiment.plans["paper_protocol"]
     times = plan.learned_times(experiment.times)
     counts, species = {"A": 200, "B": 200, "C": 200}, experiment.network.species

@@ -486,7 +486,7 @@ def test_interpret_refuses(results, arguments, message):
         (("run", "annihilation", "--set", 'models.hidden.fit.start={"w.a.x"=1}'), "W.A.X"),
         (("run", "annihilation", "--set", 'models.visible.terms=["b.a"]'), "A"),
         (("run", "rossler", "--set", "initial.counts={a=3}"), "A"),
-        (("run", "rossler", "--set", 'evaluation.ceilings={c="paper_protocl"}'), "paper_protocol"),
+        (("run", "annihilation", "--set", 'evaluation.ceilings={c="hiden"}'), "hidden"),
         (("run", "diffusion-decay", "--set", 'learn=["constant"]'), "constants"),
         (("run", "diffusion-decay", "--set", "initial.mean={a=3}"), "A"),
         (("equations", "anihilation"), "annihilation"),
