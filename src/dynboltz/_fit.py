@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
+import jax
 import numpy as np
 import xarray as xr
 from jaxtyping import Float64, Shaped
 
-from dynboltz._arguments import checked
+from dynboltz._arguments import check_range, checked
 from dynboltz._hints import did_you_mean
 from dynboltz._numbers import check_finite
 from dynboltz._typing import AnyArray
@@ -48,6 +49,9 @@ distribution."""
 
 N_COMPARED = 2
 """Replicas that are needed to know the noise of what predictions are compared with."""
+
+START_SEED = 1
+"""Of the chains that sample the moments of given coefficients: a prediction is a function."""
 
 POOR_TRAINING, POOR_VALIDATION = 1.5, 2.0
 """Errors in units of the noise from which a fit is called poor: fits of systems whose densities
@@ -204,6 +208,7 @@ class FittedModel:
         densities: Mapping[str, Any] | None = None,
         *,
         states: Shaped[AnyArray, "replicas ..."] | None = None,
+        theta: Mapping[str, Any] | None = None,
         times: Shaped[AnyArray, " times"] | None = None,
         bands: bool = True,
     ) -> xr.Dataset:
@@ -217,6 +222,11 @@ class FittedModel:
         states
             States that are one start together, in place of densities: shape (replicas, sites along
             each axis).
+        theta
+            Coefficients of a Boltzmann distribution that states are drawn from, in place of
+            densities: a number or one for each of several starts, by names such as `b.A` and
+            `J.A.B` (`LatticeModel.from_names`), the bias of each species among them. Its moments
+            are exact on chains and sampled elsewhere.
         times
             Increasing times [time]; by default those of the training.
         bands
@@ -233,23 +243,17 @@ class FittedModel:
         Raises
         ------
         TypeError, ValueError
-            If both or neither of densities and states are given, a species is missing or unknown,
-            densities are negative or their sum larger than 1, or times do not increase.
+            If not exactly one of densities, states and theta is given, a species or coefficient is
+            missing or unknown, densities are negative or their sum larger than 1, or times do not
+            increase.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If chains that sample the moments of `theta` have not converged.
         """
         where = "FittedModel.predict"
-        if (densities is None) == (states is None):
-            raise ValueError(
-                f"{where}: give either `densities`, one for each of {', '.join(self.species)}, or "
-                "`states`."
-            )
-        chart = self.learned.chart
-        if densities is not None:
-            starts = chart.uncorrelated(self._densities(where, densities), self.lattice.n_sites)
-        else:
-            moments = _count(
-                where, np.asarray(states)[:, None], self.lattice, self.species, self._terms
-            )
-            starts = starting_coordinates(chart, self.lattice, [moments[:, 0][:, self._followed]])
+        starts = self._starts(where, densities, states, theta)
         if times is None:
             times = self.learned.times
         times = np.asarray(times, dtype=np.float64)
@@ -271,8 +275,180 @@ class FittedModel:
             coords={"time": times, "moment": list(chart.names), "pair": pairs},
             attrs={"species": list(self.species)},
         )
-        self._warn_beyond(where, prediction)
+        self._warn_beyond(where, found.is_known, times)
         return prediction
+
+    def theta(self, prediction: xr.Dataset, *, seed: int = 1) -> xr.Dataset:
+        r"""Coefficients of the Boltzmann distributions that have the predicted moments.
+
+        The distribution $p(x) \propto \exp \sum_k \theta_k s_k(x)$ has one coefficient for each
+        followed moment: `b.A` for a density, `J.A.B` for neighbouring pairs, `K.A.B.A` for three in
+        a row, patterns for others. Each fit starts from the one before: exact on chains, by
+        persistent Gibbs chains elsewhere (`dynboltz.learning.fit_moments`).
+
+        Where a species or pair is absent coefficients would be infinite; moments are moved inside
+        what is possible then, by half of one occurrence in all states of a training start
+        (`dynboltz.laws.possible_moments`).
+
+        Parameters
+        ----------
+        prediction
+            What `predict` returned, or some of its times or starts.
+        seed
+            Of the chains, on lattices without an exact solution.
+
+        Returns
+        -------
+        coefficients
+            `theta(start, time, coefficient)`; `error`, the standard deviation of its Monte Carlo
+            error, 0 on chains; `difference(start, time, moment)` of the moments of the fit from
+            the predicted ones, per site; `is_at_edge(start, time)`, where moments were moved.
+
+        Raises
+        ------
+        ValueError
+            If the prediction is of another model, or not finite.
+
+        Warns
+        -----
+        LearningWarning
+            If no distribution with these coefficients has the moments, or chains did not reach
+            them.
+        """
+        from ._states import chart_model, theta_dataset  # noqa: PLC0415 - see there
+
+        where = "FittedModel.theta"
+        chart = self.learned.chart
+        moments, times = _predicted_moments(where, prediction, chart.names)
+        model = chart_model(chart, self.lattice, self.species)
+        with jax.enable_x64(True):
+            return theta_dataset(where, chart, model, moments, times, seed)
+
+    def sample(
+        self,
+        densities: Mapping[str, Any] | None = None,
+        *,
+        states: Shaped[AnyArray, "replicas ..."] | None = None,
+        theta: Mapping[str, Any] | None = None,
+        time: float | None = None,
+        n_samples: int = 100,
+        moments: Sequence[str] = (),
+        seed: int = 1,
+    ) -> xr.Dataset:
+        """Draw lattice states at one time, from the distribution with the predicted moments.
+
+        Chains are sampled exactly, other lattices by Gibbs sampling from random units.
+
+        Parameters
+        ----------
+        densities, states, theta
+            The start, as for `predict`.
+        time
+            Time of the states [time]; by default the last one of the training. At the first time a
+            start from `theta` is drawn from that distribution itself.
+        n_samples
+            Number of states of each start.
+        moments
+            Moments of the states beside the predicted and neighbouring ones, as patterns such as
+            `A(0) A(2)`.
+        seed
+            Seed.
+
+        Returns
+        -------
+        samples
+            Trajectories with one time: `state(replica, time, x[, y, z])`, `moments(replica, time,
+            moment)` per site, and the start as `initial_condition(replica)`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `predict`, if the time lies before the first one of the training, there is no sample,
+            or a pattern does not fit the lattice.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If Gibbs chains have not converged.
+        """
+        from ._states import (  # noqa: PLC0415 - see there
+            chart_model,
+            draw,
+            given_coefficients,
+            observed_terms,
+            states_dataset,
+            theta_dataset,
+        )
+
+        where = "FittedModel.sample"
+        check_range(where, "n_samples", n_samples, 1)
+        times = self.learned.times
+        first, at = float(times[0]), float(times[-1] if time is None else time)
+        check_finite(where, "`time`", at)
+        if at < first:
+            raise ValueError(
+                f"{where}: `time` must be at least {first:g}, the first one; got {at}."
+            )
+        terms = observed_terms(where, self.lattice, self.species, self._terms, moments)
+        chart = self.learned.chart
+        with jax.enable_x64(True):
+            starts = self._starts(where, densities, states, theta)
+            if theta is not None and at == first:
+                model, rows = given_coefficients(where, self.lattice, self.species, theta)
+            else:
+                model = chart_model(chart, self.lattice, self.species)
+                found = self._at(where, starts, at)
+                fitted = theta_dataset(where, chart, model, found, np.array([at]), seed)
+                rows = fitted.theta.values[:, 0]
+            drawn = draw(where, model, rows, n_samples, seed)
+        return states_dataset(drawn, self.lattice, self.species, terms, at, {"seed": seed})
+
+    def _at(
+        self, where: str, starts: Float64[np.ndarray, "starts coordinates"], time: float
+    ) -> Float64[np.ndarray, "starts 1 moments"]:
+        """Followed moments at one time; warns where the law is not known."""
+        first = self.learned.times[0]
+        grid = np.array([first, time] if time > first else [first])
+        found = self.learned.predict(starts, grid)
+        self._warn_beyond(where, found.is_known, grid)
+        return found.moments[:, -1:, self._followed]
+
+    def _starts(
+        self,
+        where: str,
+        densities: Mapping[str, Any] | None,
+        states: AnyArray | None,
+        theta: Mapping[str, Any] | None,
+    ) -> Float64[np.ndarray, "starts coordinates"]:
+        """Coordinates of starts, given in one of three ways."""
+        if sum(given is not None for given in (densities, states, theta)) != 1:
+            raise ValueError(
+                f"{where}: give either `densities`, one for each of {', '.join(self.species)}, or "
+                "`states`, or coefficients `theta`."
+            )
+        chart = self.learned.chart
+        if densities is not None:
+            return chart.uncorrelated(self._densities(where, densities), self.lattice.n_sites)
+        if theta is not None:
+            return self._starts_of_coefficients(where, theta)
+        moments = _count(
+            where, np.asarray(states)[:, None], self.lattice, self.species, self._terms
+        )
+        return starting_coordinates(chart, self.lattice, [moments[:, 0][:, self._followed]])
+
+    def _starts_of_coefficients(
+        self, where: str, theta: Mapping[str, Any]
+    ) -> Float64[np.ndarray, "starts coordinates"]:
+        from ._states import (  # noqa: PLC0415 - see there
+            given_coefficients,
+            moments_of_coefficients,
+        )
+
+        model, rows = given_coefficients(where, self.lattice, self.species, theta)
+        terms = [self._terms[i] for i in self._followed]
+        with jax.enable_x64(True):
+            found = moments_of_coefficients(where, model, rows, terms, START_SEED)
+        return self.learned.chart.from_moments(found)
 
     def score(
         self,
@@ -422,10 +598,9 @@ class FittedModel:
             )
         return found
 
-    def _warn_beyond(self, where: str, prediction: xr.Dataset) -> None:
-        known = prediction.is_known.values
+    def _warn_beyond(self, where: str, known: np.ndarray, times: np.ndarray) -> None:
         end = self.learned.times[-1]
-        later = prediction.time.values > end * (1 + 1e-9)
+        later = times > end * (1 + 1e-9)
         if not known.all():
             share = 100 * np.mean(~known)
             warn(
@@ -476,6 +651,30 @@ def load_fitted(dataset: xr.Dataset, path: Path) -> FittedModel:
         return FittedModel(load_law(dataset), lattice, attrs["species"])
     except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
         raise StoreError(path, f"holds no model that can be read: {error}.") from error
+
+
+def _predicted_moments(
+    where: str, prediction: xr.Dataset, names: Sequence[str]
+) -> tuple[Float64[np.ndarray, "starts times moments"], Float64[np.ndarray, " times"]]:
+    """Moments of these names in a prediction, and its times; without axes of one start or time."""
+    axes = ("start", "time", "moment")
+    if "moment_mean" not in prediction or "moment" not in prediction.moment_mean.dims:
+        raise ValueError(
+            f"{where}: `prediction` must hold `moment_mean(start, time, moment)`, as `predict` "
+            f"returns it; got {', '.join(map(str, prediction.data_vars)) or 'nothing'}."
+        )
+    known = [str(name) for name in prediction.moment.values]
+    lacking = [name for name in names if name not in known]
+    if lacking:
+        raise ValueError(
+            f"{where}: `prediction` must hold all followed moments, {', '.join(names)}; "
+            f"{lacking[0]!r} is missing. Was it made by another model?"
+        )
+    moments = prediction.moment_mean.sel(moment=list(names))
+    for axis in axes[:2]:
+        moments = moments if axis in moments.dims else moments.expand_dims(axis)
+    times = np.atleast_1d(prediction.time.values).astype(np.float64)
+    return moments.transpose(*axes).values.astype(np.float64), times
 
 
 def _warn_of_poor_fit(where: str, training: float, validation: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import jax
@@ -10,22 +9,13 @@ import numpy as np
 import typer
 
 from dynboltz import store
-from dynboltz.lattices import TermCounter, child_seeds
-from dynboltz.sampling import (
-    ConvergenceWarning,
-    GibbsSampler,
-    advance,
-    estimate_moments,
-    start_random,
-)
+from dynboltz.lattices import TermCounter
+from dynboltz.sampling import GibbsSampler, draw_states
 from dynboltz.store._files import replacing_file
 from dynboltz.workflow import Experiment
 from dynboltz.workflow._seeds import Purpose, derive_seed
 
 from ._predict import open_model, predict_theta, starting_coefficients
-
-CHAINS, RECORDS = 16, 200
-"""Of the check whether chains have converged."""
 
 
 def write_samples(
@@ -91,13 +81,9 @@ def _gibbs_samples(
 ) -> np.ndarray:
     """States of independent chains; says so if chains have not converged by then."""
     model, n_sweeps = experiment.plans[name].model, experiment.table.evaluation.long_sweeps
-    sampler = GibbsSampler(model)
-    check, draw = child_seeds(seed, 2)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        estimate = estimate_moments(
-            sampler, theta, n_chains=CHAINS, n_samples=RECORDS, burn_in=n_sweeps, seed=check
-        )
+    states, estimate = draw_states(
+        GibbsSampler(model), theta, n_samples, n_sweeps=n_sweeps, seed=seed
+    )
     if not estimate.converged:
         typer.echo(
             f"Warning: chains of {n_sweeps} sweeps have not converged: {estimate.diagnosis}. Raise "
@@ -106,7 +92,7 @@ def _gibbs_samples(
             "random units reach.",
             err=True,
         )
-    return advance(sampler, start_random(model, n_samples, seed=draw), theta, n_sweeps).visible
+    return states
 
 
 def _steps(time_step: float, first: float, time: float) -> list[float]:

@@ -16,6 +16,8 @@ from ._gauss_newton import gauss_newton as gauss_newton
 from ._learn import learn as learn
 from ._linearised_likelihood import Linearised as Linearised
 from ._linearised_likelihood import LinearisedLikelihood as LinearisedLikelihood
+from ._moment_fit import MomentFits as MomentFits
+from ._moment_fit import fit_moments as fit_moments
 from ._moment_regression import MomentRegression as MomentRegression
 from ._moment_regression import fit_moment_regression as fit_moment_regression
 from ._moment_regression import pattern_terms as pattern_terms

@@ -56,6 +56,8 @@ def natural_gradient_fit(
     start: Float[Array, " coefficients"],
     prior_strength: float | Float[Array, ""],
     steps: int | Int[Array, ""],
+    *,
+    largest: float = float("inf"),
 ) -> SnapshotFit:
     r"""Coefficients that maximise the likelihood of one snapshot.
 
@@ -79,6 +81,9 @@ def natural_gradient_fit(
         Strength of the prior, per site.
     steps
         Largest number of steps, rejected ones included.
+    largest
+        Largest change of a coefficient in a step. In a flat region, as at densities near 1, the
+        metric asks for steps into where exact solutions lose their digits.
 
     Raises
     ------
@@ -113,6 +118,7 @@ def natural_gradient_fit(
         old, damping = state.point, state.damping
         damped = old.metric + jnp.diag(damping * jnp.diag(old.metric) + prior_strength + 1e-14)
         change = -jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(damped), old.gradient)
+        change /= jnp.maximum(1.0, jnp.abs(change).max() / largest)
         new = point_at(old.theta + change)
         better = new.value <= old.value
         point = jax.tree.map(lambda n, o: jnp.where(better, n, o), new, old)

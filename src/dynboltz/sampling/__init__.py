@@ -18,6 +18,7 @@ from ._contrastive_divergence import Moments as Moments
 from ._contrastive_divergence import contrastive_divergence as contrastive_divergence
 from ._contrastive_divergence import persistent_moments as persistent_moments
 from ._contrastive_divergence import short_run_moments as short_run_moments
+from ._draw import draw_states as draw_states
 from ._estimate import ConvergenceWarning as ConvergenceWarning
 from ._estimate import MomentEstimate as MomentEstimate
 from ._estimate import estimate_moments as estimate_moments

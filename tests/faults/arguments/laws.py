@@ -63,6 +63,9 @@ def calls() -> dict[str, Any]:
         "MomentLaw.solve": call(law, starts=z[None], times=TIMES, n_steps=1, _waits="n_steps"),
         "MomentLaw.step": call(law, z=z, interval=0.1, n_steps=1, _waits="n_steps"),
         "MomentLaw.velocity": call(law, z=z),
+        "coefficient_names": call(chart=chart),
+        "pair_coefficients": call(chart=chart, moments=z[None] * [1.0, 0.5]),
+        "possible_moments": call(chart=chart, moments=z[None] * [1.0, 0.5]),
         "known_part": call(chart=chart, lattice=LATTICE, network=NETWORK),
         "law_dataset": call(learned=learned),
         "learn_law": call(

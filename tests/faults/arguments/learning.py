@@ -193,6 +193,7 @@ def fits(chain: Chain) -> dict[str, Any]:
             model=MODEL, states=states, settings=sampled, seed=0, progress=report
         ),
         "fit_initial_persistent": call(model=MODEL, states=states, settings=persistent, seed=SEED),
+        "fit_moments": call(model=MODEL, moments=THETA[:, :2] * 0 + 0.2, guess=THETA[:, :2], seed=1),
         "fit_moment_regression": call(
             solution=chain.solution,
             theta=THETA,
@@ -212,6 +213,7 @@ def fits(chain: Chain) -> dict[str, Any]:
             start=theta,
             prior_strength=0.1,
             steps=2,
+            largest=1.0,
             _waits="steps",
         ),
         "pattern_terms": call(model=MODEL, window=2),

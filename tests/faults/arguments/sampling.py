@@ -93,6 +93,7 @@ def calls() -> dict[str, Any]:
         ),
         "compare_values": call(values={"a": values, "b": values + 1}, names=("A", "B")),
         "contrastive_divergence": call(**divergence, _waits=slow),
+        "draw_states": call(**of_sampler, n_samples=3, n_sweeps=2, thin=1, seed=3, _waits=slow),
         "estimate_moments": [
             call(**of_sampler, n_chains=3, **SHORT, start=start, seed=3, observables=terms)
             for start in ("random", visible)
