@@ -193,7 +193,9 @@ def fits(chain: Chain) -> dict[str, Any]:
             model=MODEL, states=states, settings=sampled, seed=0, progress=report
         ),
         "fit_initial_persistent": call(model=MODEL, states=states, settings=persistent, seed=SEED),
-        "fit_moments": call(model=MODEL, moments=THETA[:, :2] * 0 + 0.2, guess=THETA[:, :2], seed=1),
+        "fit_moments": call(
+            model=MODEL, moments=THETA[:, :2] * 0 + 0.2, guess=THETA[:, :2], seed=1
+        ),
         "fit_moment_regression": call(
             solution=chain.solution,
             theta=THETA,
