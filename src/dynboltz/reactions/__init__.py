@@ -9,4 +9,5 @@ from ._reaction import Reaction as Reaction
 from ._reaction import equation_text as equation_text
 from ._sbml import parse_sbml as parse_sbml
 from ._sbml import read_sbml as read_sbml
+from ._symmetries import species_symmetries as species_symmetries
 from ._tokens import ReactionSyntaxError as ReactionSyntaxError

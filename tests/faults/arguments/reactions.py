@@ -33,6 +33,7 @@ def calls() -> dict[str, Any]:
             reactions=(Reaction(("A",), ("B",), rate=2.0),), species=("A", "B")
         ),
         "ReactionNetwork.parse": call(text="A -> B ; k = 3", species=("A", "B")),
+        "species_symmetries": call(network=network, hop_rates={"A": 1.0, "B": 1.0}),
         "equation_text": call(reactants=("A",), products=("A", "B")),
     }
     try:
