@@ -73,6 +73,7 @@ class MomentChart(eqx.Module):
     def _axis_entries(self) -> dict[str, Any]:
         return {
             "moments": self.names,
+            "compared": self.names,
             "coordinates": self.coordinates,
             "factors": len(self.factors),
             "densities": tuple(self.names[i] for i in self.densities),
@@ -84,6 +85,11 @@ class MomentChart(eqx.Module):
         order = (*self.densities, *self.factors)
         factors = tuple(f"g({self.names[i]})" for i in self.factors)
         return tuple(self.names[i] for i in order[: len(self.densities)]) + factors
+
+    @property
+    def narrowest(self) -> float:
+        """Smallest width of a feature that functions are to resolve: any."""
+        return 0.0
 
     def probabilities(self, z: Float[AnyArray, " coordinates"]) -> Float[Array, " moments"]:
         """Probabilities of the patterns at one point, in the order of the moments [-]."""
@@ -101,6 +107,20 @@ class MomentChart(eqx.Module):
     def moments(self, z: Float[AnyArray, " coordinates"]) -> Float[Array, " moments"]:
         """Moments per visible site at one point."""
         return self.probabilities(z) * self.places
+
+    def compared(
+        self, replicas: Sequence[Float64[np.ndarray, "_ times moments"]]
+    ) -> tuple[Float64[np.ndarray, "starts times coordinates"], list[np.ndarray]]:
+        """Coordinates of the means over replicas, and probabilities of the replicas."""
+        for number, moments in enumerate(replicas):
+            if np.any(np.abs(moments) > np.asarray(self.places) * (1 + 1e-9)):
+                raise ValueError(
+                    f"learn_law: `replicas[{number}]` must hold moments per site, at most as large "
+                    f"as {np.asarray(self.places)}, where all places hold the pattern; got "
+                    f"{np.abs(moments).max():g}."
+                )
+        means = np.array([moments.mean(axis=0) for moments in replicas])
+        return self.from_moments(means), [m / np.asarray(self.places) for m in replicas]
 
     def features(self, z: Float[AnyArray, " coordinates"]) -> Float[Array, " coordinates"]:
         """What the learned functions see: log densities, not below the floor, and factors."""

@@ -14,6 +14,7 @@ from dynboltz.moments._lattice_equations import n_places
 from dynboltz.reactions import ReactionNetwork
 
 from ._chart import MomentChart
+from ._charts import Chart
 
 _SMALL = 4
 """Sites along an axis up to which a hop or a reaction may reach a pattern from two sides."""
@@ -44,10 +45,11 @@ class KnownPart(NamedTuple):
 
 
 @checked
-def nothing_known(chart: MomentChart) -> KnownPart:
+def nothing_known(chart: Chart) -> KnownPart:
     """Equations of a process of which nothing is known."""
     n = len(chart.densities)
-    return KnownPart(np.zeros((n, len(chart.names))), np.zeros(n), (True,) * n)
+    n_compared = len(chart.names if isinstance(chart, MomentChart) else chart.coordinates)
+    return KnownPart(np.zeros((n, n_compared)), np.zeros(n), (True,) * n)
 
 
 @checked

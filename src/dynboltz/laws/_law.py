@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Float64
 from dynboltz._arguments import check_positive, check_range, checked
 from dynboltz._typing import AnyArray
 
-from ._chart import MomentChart
+from ._charts import Chart
 from ._exact import KnownPart
 
 UNROLLED = 2
@@ -133,8 +133,8 @@ class MomentLaw(eqx.Module):
         The learned function.
     """
 
-    chart: MomentChart
-    matrix: Float[AnyArray, "densities moments"]
+    chart: Chart
+    matrix: Float[AnyArray, "densities compared"]
     constant: Float[AnyArray, " densities"]
     open: tuple[int, ...] = eqx.field(static=True)
     scales: Float[AnyArray, " learned"]
@@ -152,7 +152,7 @@ class MomentLaw(eqx.Module):
     @classmethod
     def untrained(
         cls,
-        chart: MomentChart,
+        chart: Chart,
         known: KnownPart,
         scales: Float64[np.ndarray, " learned"],
         features: Float64[np.ndarray, "points coordinates"],
@@ -162,7 +162,7 @@ class MomentLaw(eqx.Module):
         """Law whose function is still to be learned, of records an `interval` apart."""
         check_positive("MomentLaw.untrained", "interval", interval)
         width = features.std(axis=0)
-        width = np.where(width > 0, width, 1.0)
+        width = np.maximum(np.where(width > 0, width, 1.0), chart.narrowest)
         factors = ((features - features.mean(axis=0)) / width)[:, len(chart.densities) :]
         return cls(
             chart,

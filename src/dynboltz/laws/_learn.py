@@ -17,7 +17,7 @@ from dynboltz._arguments import check_range, checked
 from dynboltz._numbers import check_finite, check_precision
 from dynboltz._warnings import LearningWarning, warn
 
-from ._chart import MomentChart
+from ._charts import Chart
 from ._exact import KnownPart
 from ._law import MomentLaw, SmoothFunction
 from ._learned import LearnedLaw
@@ -86,16 +86,16 @@ Report = Callable[[LearningStep], None]
 
 @checked
 def learn_law(
-    chart: MomentChart,
+    chart: Chart,
     known: KnownPart,
     times: Float64[np.ndarray, " times"],
-    replicas: Sequence[Float64[np.ndarray, "_ times moments"]],
+    replicas: Sequence[Float64[np.ndarray, "_ times compared"]],
     *,
     starts: Float64[np.ndarray, "initial_conditions coordinates"] | None = None,
     seed: int = 1,
     report: Report | None = None,
 ) -> LearnedLaw:
-    r"""Learn the law of motion of moments.
+    r"""Learn the law of motion of moments, or of the coefficients of a Boltzmann machine.
 
     The known part is kept as it is. The rest is a smooth function of the coordinates whose
     parameters maximise the posterior given whole trajectories of all training starts, in units of
@@ -105,14 +105,15 @@ def learn_law(
     Parameters
     ----------
     chart
-        Coordinates of the moments.
+        Coordinates of moments, or of a Boltzmann machine.
     known
         Known part of the equations of the densities.
     times
         Increasing times of the records [time].
     replicas
-        For each training start, moments per site of each replica over time. Two replicas or more:
-        how they differ says how large the noise is.
+        For each training start, moments per site of each replica over time, or coordinates of a
+        Boltzmann machine (`fit_snapshots`). Two replicas or more: how they differ says how large
+        the noise is.
     starts
         Coordinates at the first time, where they are known; by default those of the means over the
         replicas.
@@ -146,12 +147,6 @@ def learn_law(
                 "to know the noise. Group replicas whose starts are alike."
             )
         check_finite(where, f"`replicas[{number}]`", moments, ("replica", "time", "moment"))
-        if np.any(np.abs(moments) > np.asarray(chart.places) * (1 + 1e-9)):
-            raise ValueError(
-                f"{where}: `replicas[{number}]` must hold moments per site, at most as large as "
-                f"{np.asarray(chart.places)}, where all places hold the pattern; got "
-                f"{np.abs(moments).max():g}."
-            )
     if starts is not None:
         check_finite(where, "`starts`", starts, ("initial condition", "coordinate"))
         if len(starts) != len(replicas):
@@ -192,26 +187,24 @@ def learned_records(n_times: int) -> np.ndarray:
 
 
 def _shooting_data(
-    chart: MomentChart,
+    chart: Chart,
     times: np.ndarray,
     replicas: Sequence[np.ndarray],
     starts: np.ndarray | None,
 ) -> ShootingData:
-    places = np.asarray(chart.places)
-    means = np.array([moments.mean(axis=0) for moments in replicas])
-    coordinates = chart.from_moments(means)
-    innovations = estimate_innovations([moments / places for moments in replicas])
+    coordinates, compared = chart.compared(replicas)
+    innovations = estimate_innovations(compared)
     return ShootingData(
         np.asarray(times),
         coordinates[:, 0] if starts is None else starts,
         coordinates,
-        means / places,
+        np.array([own.mean(axis=0) for own in compared]),
         innovations.memory,
         innovations.whitening,
     )
 
 
-def _velocity_scales(chart: MomentChart, known: KnownPart, data: ShootingData) -> np.ndarray:
+def _velocity_scales(chart: Chart, known: KnownPart, data: ShootingData) -> np.ndarray:
     """Sizes of the velocities to learn, from differences over a twentieth of the time."""
     z, times, n = data.coordinates, data.times, len(chart.densities)
     lag = max(1, len(times) // 20)

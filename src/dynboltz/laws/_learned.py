@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from dynboltz._arguments import check_range, checked
 from dynboltz._numbers import check_finite
 
-from ._chart import MomentChart
+from ._charts import Chart
 from ._law import MomentLaw
 from ._readout import Readout
 from ._training import Member, step_derivatives
@@ -105,7 +105,7 @@ class LearnedLaw:
         )
 
     @property
-    def chart(self) -> MomentChart:
+    def chart(self) -> Chart:
         """Coordinates of the moments."""
         return self.law.chart
 

@@ -83,7 +83,9 @@ class Readout(eqx.Module):
     def moments_with(self, z: Array, coefficients: Array) -> Array:
         """The same with other coefficients."""
         g = coefficients @ _functions(self.law, z)
-        return self.chart.moments(_all_coordinates(self.law.chart, self.chart, z, g))
+        followed = self.law.chart
+        assert isinstance(followed, MomentChart)
+        return self.chart.moments(_all_coordinates(followed, self.chart, z, g))
 
 
 def _functions(law: MomentLaw, z: Array) -> Array:

@@ -14,6 +14,7 @@ from ._exact import KnownPart
 from ._law import MomentLaw, SmoothFunction
 from ._learned import LearnedLaw
 from ._readout import Readout
+from ._stored_charts import chart_dataset, load_chart
 from ._training import Member
 
 
@@ -36,7 +37,7 @@ def law_dataset(learned: LearnedLaw) -> xr.Dataset:
             "log_evidence": ("member", np.array([m.log_evidence for m in members])),
             "error": ("member", np.array([m.error for m in members])),
             "validation": (("member", "start"), np.array([m.validation for m in members])),
-            "matrix": (("density", "moment"), np.asarray(law.matrix)),
+            "matrix": (("density", "compared"), np.asarray(law.matrix)),
             "constant": ("density", np.asarray(law.constant)),
             "scale": ("learned", np.asarray(law.scales)),
             "centre": ("coordinate", np.asarray(law.centre)),
@@ -44,23 +45,18 @@ def law_dataset(learned: LearnedLaw) -> xr.Dataset:
             "lower": ("factor", np.asarray(law.lower)),
             "upper": ("factor", np.asarray(law.upper)),
             "pull": ((), np.asarray(law.pull)),
-            "places": ("moment", np.asarray(chart.places)),
             "features": (("point", "coordinate"), learned.features),
         },
-        coords={
-            "moment": ("moment", list(chart.names)),
-            "coordinate": ("coordinate", list(chart.coordinates)),
-            "time": ("time", learned.times),
-        },
+        coords={"time": ("time", learned.times)},
         attrs={
-            "patterns": [pattern_text(pattern) for pattern in chart.patterns],
-            "floor": float(chart.floor),
             "open": list(law.open),
             "n_units": law.function.n_units,
             "n_steps": learned.n_steps,
             "n_residuals": learned.n_residuals,
         },
     )
+    own = chart_dataset(chart)
+    found = found.merge(own).assign_attrs(own.attrs)
     return found if learned.readout is None else found.merge(_readout_dataset(learned.readout))
 
 
@@ -108,12 +104,7 @@ def load_law(dataset: xr.Dataset) -> LearnedLaw:
         If the dataset is another one.
     """
     attrs = dataset.attrs
-    chart = chart_of_patterns(
-        [str(name) for name in dataset.moment.values],
-        [parse_pattern(text) for text in attrs["patterns"]],
-        dataset.places.values,
-        attrs["floor"],
-    )
+    chart = load_chart(dataset)
     is_open = tuple(i in attrs["open"] for i in range(dataset.sizes["density"]))
     known = KnownPart(dataset.matrix.values, dataset.constant.values, is_open)
 

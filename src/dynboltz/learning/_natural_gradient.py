@@ -54,7 +54,7 @@ def natural_gradient_fit(
     clamped: ClampedStatistics,
     summary: Float[Array, " features"],
     start: Float[Array, " coefficients"],
-    prior_strength: float | Float[Array, ""],
+    prior_strength: float | Float[Array, "*each"],
     steps: int | Int[Array, ""],
     *,
     largest: float = float("inf"),
@@ -78,7 +78,7 @@ def natural_gradient_fit(
     start
         Coefficients to start from, the centre of the prior.
     prior_strength
-        Strength of the prior, per site.
+        Strength of the prior, per site, of all coefficients or of each of them.
     steps
         Largest number of steps, rejected ones included.
     largest
@@ -101,6 +101,11 @@ def natural_gradient_fit(
     where = "natural_gradient_fit"
     check_finite(where, "`summary`", summary, ("feature",))
     check_finite(where, "`start`", start, ("coefficient",))
+    if jnp.shape(prior_strength) not in {(), (n,)}:
+        raise ValueError(
+            f"{where}: `prior_strength` must be a number, or {n} of them, one for each "
+            f"coefficient; got shape {jnp.shape(prior_strength)}."
+        )
     check_finite(where, "`prior_strength`", prior_strength)
 
     def point_at(theta) -> _Point:
@@ -111,7 +116,7 @@ def natural_gradient_fit(
         metric, (value, moments) = jax.jacfwd(model_moments, has_aux=True)(theta)
         weight, data_moments = jax.value_and_grad(clamped.log_weight)(theta, summary)
         away = theta - start
-        value += 0.5 * prior_strength * jnp.sum(away**2) - weight
+        value += 0.5 * jnp.sum(prior_strength * away**2) - weight
         return _Point(theta, value, moments - data_moments + prior_strength * away, metric)
 
     def step(state: _State) -> _State:

@@ -268,12 +268,7 @@ def reduced_model_dataset(learned: ReducedModel) -> xr.Dataset:
         variables[f"keys_{number}"] = (vertices, np.asarray(function.keys)[:n])
         variables[f"u_{number}"] = ((vertices, dofs, outputs), np.asarray(function.u)[:n])
         functions.append({"grid": asdict(function.grid), "outputs": function.outputs})
-    specification = {
-        "lattice": asdict(model.lattice),
-        "layers": [asdict(layer) for layer in model.layers],
-        "terms": [_specified(term) for term in model.terms],
-        "functions": functions,
-    }
+    specification = specified_model(model) | {"functions": functions}
     attributes = {
         "kind": "dynboltz-model",
         "specification": json.dumps(specification),
@@ -288,9 +283,49 @@ def reduced_model_dataset(learned: ReducedModel) -> xr.Dataset:
     return xr.Dataset(variables, attrs=attributes)
 
 
-def _specified(term: Term) -> dict[str, Any]:
-    place = {} if term.at is None else {"at": term.at}
-    return {"name": term.name, "products": term.products, **place}
+def specified_model(model: LatticeModel) -> dict[str, Any]:
+    """A model as numbers and text, for `to_model`."""
+    return {
+        "lattice": asdict(model.lattice),
+        "layers": [asdict(layer) for layer in model.layers],
+        "terms": specified_terms(model.terms),
+    }
+
+
+def specified_terms(terms: Sequence[Term]) -> list[dict[str, Any]]:
+    """Terms as numbers and text, for `to_terms`."""
+    return [
+        {"name": term.name, "products": term.products}
+        | ({} if term.at is None else {"at": term.at})
+        for term in terms
+    ]
+
+
+def to_model(specification: Mapping[str, Any]) -> LatticeModel:
+    """The model of `specified_model`."""
+    lattice = Lattice(
+        tuple(specification["lattice"]["shape"]), specification["lattice"]["boundary"]
+    )
+    layers = tuple(
+        Layer(tuple(layer["species"]), tuple(tuple(offset) for offset in layer["stencil"]))
+        for layer in specification["layers"]
+    )
+    return LatticeModel(lattice, layers, to_terms(specification["terms"]))
+
+
+def to_terms(specified: Sequence[Mapping[str, Any]]) -> tuple[Term, ...]:
+    """The terms of `specified_terms`."""
+    return tuple(
+        Term(
+            term["name"],
+            tuple(
+                tuple(Factor(name, tuple(offset), layer) for name, offset, layer in product)
+                for product in term["products"]
+            ),
+            tuple(term["at"]) if "at" in term else None,
+        )
+        for term in specified
+    )
 
 
 @checked
@@ -314,25 +349,7 @@ def load_reduced_model(dataset: xr.Dataset) -> ReducedModel:
 
 def _loaded(dataset: xr.Dataset) -> ReducedModel:
     specification = json.loads(dataset.attrs["specification"])
-    lattice = Lattice(
-        tuple(specification["lattice"]["shape"]), specification["lattice"]["boundary"]
-    )
-    layers = tuple(
-        Layer(tuple(layer["species"]), tuple(tuple(offset) for offset in layer["stencil"]))
-        for layer in specification["layers"]
-    )
-    terms = tuple(
-        Term(
-            term["name"],
-            tuple(
-                tuple(Factor(name, tuple(offset), layer) for name, offset, layer in product)
-                for product in term["products"]
-            ),
-            tuple(term["at"]) if "at" in term else None,
-        )
-        for term in specification["terms"]
-    )
-    model = LatticeModel(lattice, layers, terms)
+    model = to_model(specification)
     functions = tuple(
         _load_function(dataset, number, entry)
         for number, entry in enumerate(specification["functions"])

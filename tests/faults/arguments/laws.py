@@ -8,6 +8,7 @@ import numpy as np
 from bad_arguments import call
 
 from dynboltz import laws
+from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import Lattice, neighbour_moments
 from dynboltz.reactions import ReactionNetwork
 
@@ -29,6 +30,11 @@ def calls() -> dict[str, Any]:
     chart = laws.moment_chart(terms, LATTICE)
     known = laws.known_part(chart, LATTICE, NETWORK)
     learned = laws.learn_law(chart, known, TIMES, replicas(chart))
+    machine = LatticeModel.from_names(LATTICE, ["A"], ["b.A", "J.A.A"])
+    of_machine = laws.coefficient_chart(machine, terms)
+    summaries = [r[..., :2] for r in replicas(chart)]
+    fitted = [one.coordinates for one in laws.fit_snapshots(of_machine, summaries)]
+    machine_law = laws.learn_law(of_machine, laws.nothing_known(of_machine), TIMES, fitted)
     law, z = learned.law, np.array([0.3, 0.1])
     parts = {name: getattr(chart, name) for name in laws.MomentChart.__dataclass_fields__}
     function, points = law.function, learned.features
@@ -41,6 +47,19 @@ def calls() -> dict[str, Any]:
             n_starts=2,
             n_residuals=6,
         ),
+        "CoefficientChart": call(model=machine, terms=tuple(terms), floor=np.array(1e-3)),
+        "CoefficientChart.batch_coefficients": call(of_machine, z=z[None]),
+        "CoefficientChart.batch_derivatives": call(of_machine, z=z[None]),
+        "CoefficientChart.batch_features": call(of_machine, z=z[None]),
+        "CoefficientChart.batch_moments": call(of_machine, z=z[None]),
+        "CoefficientChart.batch_probabilities": call(of_machine, z=z[None]),
+        "CoefficientChart.coefficients": call(of_machine, z=z),
+        "CoefficientChart.compared": call(of_machine, replicas=fitted),
+        "CoefficientChart.features": call(of_machine, z=z),
+        "CoefficientChart.from_coefficients": call(of_machine, theta=z[None]),
+        "CoefficientChart.moments": call(of_machine, z=z),
+        "CoefficientChart.place": call(of_machine, densities=z[None, :1], theta=z[None]),
+        "CoefficientChart.probabilities": call(of_machine, z=z),
         "MomentChart": call(**parts),
         "MomentLaw": call(
             **{name: getattr(law, name) for name in laws.MomentLaw.__dataclass_fields__}
@@ -55,6 +74,7 @@ def calls() -> dict[str, Any]:
         ),
         "LearnedLaw.knows": call(learned, coordinates=z[None]),
         "LearnedLaw.predict": call(learned, starts=z[None], times=TIMES, bands=True),
+        "MomentChart.compared": call(chart, replicas=replicas(chart)),
         "MomentChart.features": call(chart, z=z),
         "MomentChart.from_moments": call(chart, moments=z[None] ** 2),
         "MomentChart.moments": call(chart, z=z),
@@ -66,6 +86,10 @@ def calls() -> dict[str, Any]:
         "coefficient_names": call(chart=chart),
         "pair_coefficients": call(chart=chart, moments=z[None] * [1.0, 0.5]),
         "possible_moments": call(chart=chart, moments=z[None] * [1.0, 0.5]),
+        "coefficient_chart": call(model=machine, terms=terms, n_replicas=3),
+        "fit_snapshots": call(
+            chart=of_machine, summaries=summaries, reference={"J.A.A": 0.0}, seed=1
+        ),
         "known_part": call(chart=chart, lattice=LATTICE, network=NETWORK),
         "law_dataset": call(learned=learned),
         "learn_law": call(
@@ -80,4 +104,5 @@ def calls() -> dict[str, Any]:
         "load_law": call(dataset=laws.law_dataset(learned)),
         "moment_chart": call(terms=terms, lattice=LATTICE, n_replicas=3),
         "nothing_known": call(chart=chart),
+        "predict_coefficients": call(learned=machine_law, starts=z[None], times=TIMES),
     }
