@@ -173,7 +173,9 @@ def test_independent_decay_is_found_at_starts_that_were_not_shown(learned):
     assert np.all(found.is_known)
     assert 0.85 < learned.training_error < 1.15
     z = error[:, 1:] / found.error[:, 1:, 0]
-    assert 0.1 < np.sqrt(np.mean(z**2)) < 2.5  # errors at all times are a few independent ones
+    # Errors at all times are one or two independent ones, and may happen to be far smaller.
+    assert np.sqrt(np.mean(z**2)) < 2.5
+    assert np.all(found.error[:, 1:, 0] < 3 * noise[:, 1:])
 
 
 def test_stored_laws_predict_the_same(learned):
