@@ -45,12 +45,9 @@ from ._simulate import open_part
 from ._states import blocks_ahead
 from ._stored import outdated, read_current, write_model
 
-GOOD_VALIDATION = 1.1
-"""Error at starts that are left out, in units of the noise, which larger laws cannot improve by
-more than their own scatter."""
-
-BETTER = 0.95
-"""Ratio of such errors from which on a larger law is worth its cost."""
+SIGNIFICANT = 3.0
+"""Standard errors by which the mean squared residual of a law may be above 1; more is a misfit,
+which larger laws may mend."""
 
 MOST_COORDINATES = 12
 """Of a law that is tried: the time to learn it grows with the square of their number."""
@@ -182,24 +179,30 @@ def _candidates(experiment: Experiment) -> list[tuple[Term, ...]]:
     """What laws may follow, from small to large.
 
     Densities, neighbours and what these leave open in the equations of densities; then recorded
-    patterns of one site more, as long as they are few.
+    patterns of three sites, then of more, as long as they are few.
     """
-    smallest = _smallest(experiment)
-    names, order = {term.name for term in smallest}, max(len(t.products[0]) for t in smallest)
-    more = [
-        term
-        for term in experiment.moments
-        if term.name not in names and len(term.products[0]) <= max(3, order)
-    ]
-    if not more or len(smallest) + len(more) > MOST_COORDINATES:
-        return [smallest]
-    return [smallest, (*smallest, *more)]
+    found = [_smallest(experiment)]
+    orders = sorted({_order(term) for term in experiment.moments})
+    for order in orders:
+        names = {term.name for term in found[-1]}
+        more = [t for t in experiment.moments if _order(t) == order and t.name not in names]
+        if more and len(names) + len(more) <= MOST_COORDINATES:
+            found.append((*found[-1], *more))
+    return found
+
+
+def _order(term: Term) -> int:
+    return len(term.products[0])
 
 
 def _choose(
     experiment: Experiment, recorded: Recorded, name: str, progress: Progress
 ) -> tuple[FittedModel, list[dict[str, Any]]]:
-    """Learn laws from small to large, until one is at the noise at starts that are left out."""
+    """Learn laws from small to large, until one describes the trajectories within the noise.
+
+    Of those, the one that errs least at starts that are left out; a larger one only if it errs
+    significantly less.
+    """
     _check_replicas(experiment, recorded, name)
     candidates, tried = _candidates(experiment), []
     best: tuple[LearnedLaw, np.ndarray] | None = None
@@ -226,9 +229,11 @@ def _choose(
                 "validation_error": learned.validation_error,
             }
         )
-        if best is None or learned.validation_error < BETTER * best[0].validation_error:
+        # Standard error of a mean of squares of independent standard normal numbers.
+        scatter = np.sqrt(2 / (learned.n_residuals * learned.n_starts))
+        if best is None or learned.validation_error**2 < best[0].validation_error ** 2 - scatter:
             best = learned, starts
-        if learned.validation_error <= GOOD_VALIDATION:
+        if learned.training_error**2 <= 1 + SIGNIFICANT * scatter:
             break
     assert best is not None
     learned, starts = best
