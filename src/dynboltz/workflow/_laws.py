@@ -49,7 +49,7 @@ SIGNIFICANT = 3.0
 """Standard errors by which the mean squared residual of a law may be above 1; more is a misfit,
 which larger laws may mend."""
 
-MOST_COORDINATES = 12
+MOST_COORDINATES = 10
 """Of a law that is tried: the time to learn it grows with the square of their number."""
 
 
