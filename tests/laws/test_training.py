@@ -2,7 +2,6 @@
 
 import concurrent.futures
 
-import equinox as eqx
 import jax
 import numpy as np
 import pytest
@@ -17,8 +16,11 @@ from dynboltz.laws import (
     moment_chart,
     nothing_known,
 )
+from dynboltz.laws._data import ShootingData
 from dynboltz.laws._law import SmoothFunction
-from dynboltz.laws._training import ShootingData, _Problem, horizons
+from dynboltz.laws._traced import TracedProblem
+from dynboltz.laws._training import horizons
+from dynboltz.laws._trajectories import CompiledProblem
 from dynboltz.reactions import ReactionNetwork
 
 LATTICE = Lattice((200,))
@@ -74,63 +76,69 @@ def data_of(starts, replicas):
     )
 
 
-@pytest.mark.parametrize("horizon", [4, 24])
-@pytest.mark.parametrize("part", [known(), nothing_known(CHART)])
-def test_normal_equations_equal_finite_differences(replicas, horizon, part):
+def problem_of(kind, replicas, part, rate_places=()):
+    """An untrained law with two steps between two records."""
     starts, _, moments = replicas
     data = data_of(starts, moments)
     n_learned = 1 + sum(part.open)
     function = SmoothFunction.draw(2, n_learned, 3, np.random.default_rng(2))
-    features = np.asarray(jax.vmap(CHART.features)(data.coordinates.reshape(-1, 2)))
-    law = MomentLaw.untrained(CHART, part, np.full(n_learned, 0.4), features, 0.25, function)
-    problem = _Problem(law, data, 1)
-    parameters = np.asarray(function.parameters)
-    weights = np.arange(1.0, 7.0)
-    gram, slope = problem.normal(parameters, horizon, weights)
+    features = CHART.batch_features(data.coordinates.reshape(-1, 2))
+    scales = np.full(n_learned, 0.4)
+    rate_scales = np.full(len(rate_places), 0.2)
+    law = MomentLaw.untrained(
+        CHART, part, scales, features, 0.25, function, rate_places, rate_scales
+    )
+    parameters = np.array(law.parameters)
+    parameters[len(parameters) - len(rate_places) :] = 0.1
+    return kind(law, data, 0.125), parameters
 
-    def error(u):
-        return float(weights @ np.asarray(problem.residuals(u, horizon)[1]))
 
+@pytest.mark.parametrize("kind", [CompiledProblem, TracedProblem])
+@pytest.mark.parametrize("horizon", [4, 24])
+@pytest.mark.parametrize(
+    ("part", "rate_places"), [(known(), ()), (nothing_known(CHART), ((0, 1), (0, 2)))]
+)
+def test_normal_equations_equal_finite_differences(replicas, kind, horizon, part, rate_places):
+    problem, parameters = problem_of(kind, replicas, part, rate_places)
+    grams, slopes = map(np.array, zip(*problem.normal(parameters, horizon), strict=True))
+
+    def residuals(u):
+        return problem.residuals(u, horizon)[1].reshape(problem.n_starts, -1)
+
+    errors = residuals(parameters)
     rng = np.random.default_rng(1)
     for _ in range(3):
         direction = rng.normal(size=len(parameters))
         h = 1e-4
         one, two = (
-            (error(parameters + k * h * direction) - error(parameters - k * h * direction))
+            (residuals(parameters + k * h * direction) - residuals(parameters - k * h * direction))
             / (2 * k)
             for k in (1, 2)
         )
         # Differences of fourth order.
-        assert slope @ direction * 2 == pytest.approx((4 * one - two) / (3 * h), rel=1e-5)
-    # The matrix is J^T J; along the gradient of one residual it is checked through J itself.
-    assert np.all(np.linalg.eigvalsh(gram) > -1e-8 * np.trace(gram))
-    linear = _quadratic_form(problem, parameters, horizon, weights, direction)
-    assert direction @ gram @ direction == pytest.approx(linear, rel=1e-5)
-
-
-def _quadratic_form(problem, parameters, horizon, weights, direction):
-    """Sum of squares of the derivative of each residual along a direction."""
-    h = 1e-4
-    law = problem.law
-
-    def whitened(u):
-        path = np.asarray(problem.residuals(u, horizon)[0]).swapaxes(0, 1)
-        new = eqx.tree_at(lambda one: one.function.parameters, law, u)
-        r = np.asarray(jax.vmap(jax.vmap(new.chart.probabilities))(path))
-        data = problem.data
-        r = r - np.asarray(data.probabilities[:, 1:])
-        at_reset = np.asarray(jax.vmap(jax.vmap(new.chart.probabilities))(data.coordinates))
-        before = np.concatenate([np.zeros_like(r[:, :1]), r[:, :-1]], axis=1)
-        resets = problem.resets(horizon)
-        before[:, resets] = (at_reset - np.asarray(data.probabilities))[:, :-1][:, resets]
-        return np.einsum(
-            "skij,skj->ski",
-            np.asarray(data.whitening),
-            r - np.einsum("kij,skj->ski", np.asarray(data.memory), before),
+        change = (4 * one - two) / (3 * h)
+        np.testing.assert_allclose(slopes @ direction, np.sum(change * errors, axis=1), rtol=1e-5)
+        np.testing.assert_allclose(
+            direction @ grams @ direction, np.sum(change**2, axis=1), rtol=1e-5
         )
 
-    change = (whitened(parameters + h * direction) - whitened(parameters - h * direction)) / (2 * h)
-    return float(np.sum(weights[:, None, None] * change**2))
+
+@pytest.mark.parametrize("horizon", [4, 24])
+def test_kernels_and_jax_agree(replicas, horizon):
+    part, places = nothing_known(CHART), ((0, 1), (0, 2))
+    (one, parameters), (two, _) = (
+        problem_of(kind, replicas, part, places) for kind in (CompiledProblem, TracedProblem)
+    )
+    for compiled, traced in zip(
+        one.residuals(parameters, horizon), two.residuals(parameters, horizon), strict=True
+    ):
+        # Exponentials of the kernels are right to twelve digits.
+        np.testing.assert_allclose(compiled, traced, rtol=1e-9, atol=1e-9)
+    for compiled, traced in zip(
+        one.normal(parameters, horizon), two.normal(parameters, horizon), strict=True
+    ):
+        for own, other in zip(compiled, traced, strict=True):
+            np.testing.assert_allclose(own, other, rtol=1e-8, atol=1e-8 * np.abs(other).max())
 
 
 def test_horizons_grow_to_all_records():
@@ -184,19 +192,15 @@ def test_bands_are_those_of_small_changes_of_the_parameters(learned):
     start = np.array([[0.5, 0.0]])
     member = learned.members[0]._replace(factor=learned.members[0].factor / 100)
     narrow = LearnedLaw(
-        (member,), learned.times, learned.n_steps, learned.features, learned.n_starts, 1
+        (member,), learned.times, learned.grid, learned.features, learned.n_starts, 1
     )
     stated = narrow.predict(start, bands=True).error
     rng = np.random.default_rng(0)
     drawn = []
     for _ in range(200):
         change = member.factor @ rng.normal(size=len(member.factor))
-        law = eqx.tree_at(
-            lambda one: one.function.parameters,
-            member.law,
-            member.law.function.parameters + change,
-        )
-        path = law.solve(start, TIMES, learned.n_steps)
+        law = member.law.with_parameters(member.law.parameters + change)
+        path = law.solve(start, TIMES, 1)
         drawn.append(np.asarray(jax.vmap(jax.vmap(CHART.moments))(path)))
     # A standard deviation of 200 draws is known to one in twenty.
     np.testing.assert_allclose(np.std(drawn, axis=0)[:, 1:], stated[:, 1:], rtol=0.2)

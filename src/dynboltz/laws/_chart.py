@@ -122,6 +122,60 @@ class MomentChart(eqx.Module):
         means = np.array([moments.mean(axis=0) for moments in replicas])
         return self.from_moments(means), [m / np.asarray(self.places) for m in replicas]
 
+    def batch_moments(
+        self, z: Float64[np.ndarray, "*batch coordinates"]
+    ) -> Float64[np.ndarray, "*batch moments"]:
+        """The moments per visible site at many points."""
+        return self.batch_probabilities(z) * np.asarray(self.places)
+
+    def batch_probabilities(
+        self, z: Float64[np.ndarray, "*batch coordinates"]
+    ) -> Float64[np.ndarray, "*batch moments"]:
+        """The probabilities at many points."""
+        n, weights = len(self.densities), np.asarray(self.weights)
+        found = np.empty(z.shape)
+        for a, place in enumerate(self.densities):
+            found[..., place] = z[..., a]
+        if self.factors:
+            logs = z[..., n:]
+            if np.any(weights != np.eye(len(weights))):
+                logs = logs @ weights.T
+            parts = np.exp(logs)
+            for f, (place, sites) in enumerate(zip(self.factors, self.density_of, strict=True)):
+                product = parts[..., f]
+                for a in sites:
+                    if a < n:
+                        product *= z[..., a]
+                found[..., place] = product
+        return found
+
+    def batch_derivatives(
+        self, z: Float64[np.ndarray, "*batch coordinates"]
+    ) -> Float64[np.ndarray, "*batch moments coordinates"]:
+        """Derivatives of the moments per visible site by the coordinates, at many points."""
+        n, densities = len(self.densities), z[..., : len(self.densities)]
+        found = np.zeros((*z.shape, z.shape[-1]))
+        for row, place in enumerate(self.densities):
+            found[..., place, row] = 1.0
+        weights = np.asarray(self.weights)
+        factors = np.exp(z[..., n:] @ weights.T)
+        for f, place in enumerate(self.factors):
+            species = [a for a in self.density_of[f] if a < n]
+            product = factors[..., f] * np.prod(densities[..., species], axis=-1)
+            found[..., place, n:] = product[..., None] * weights[f]
+            for q, a in enumerate(species):
+                others = np.prod(densities[..., species[:q] + species[q + 1 :]], axis=-1)
+                found[..., place, a] += factors[..., f] * others
+        return found * np.asarray(self.places)[:, None]
+
+    def batch_features(
+        self, z: Float64[np.ndarray, "*batch coordinates"]
+    ) -> Float64[np.ndarray, "*batch coordinates"]:
+        """The features at many points."""
+        n = len(self.densities)
+        logs = np.log(np.maximum(z[..., :n], float(self.floor)))
+        return np.concatenate([logs, z[..., n:]], axis=-1)
+
     def features(self, z: Float[AnyArray, " coordinates"]) -> Float[Array, " coordinates"]:
         """What the learned functions see: log densities, not below the floor, and factors."""
         n = len(self.densities)
@@ -136,13 +190,21 @@ class MomentChart(eqx.Module):
         density = probability[..., list(self.densities)]
         if not self.factors:
             return density
-        # NaN, where a law ran away, stays NaN without a warning.
-        logs = np.log(np.maximum(probability[..., list(self.factors)], floor))
-        log_density = np.log(np.maximum(density, floor))
-        padded = np.concatenate([log_density, np.zeros((*density.shape[:-1], 1))], axis=-1)
-        independent = padded[..., np.array(self.density_of)].sum(axis=-1)
-        factors = (logs - independent) @ np.asarray(self.inverse_weights).T
-        return np.concatenate([density, factors], axis=-1)
+        # One logarithm for each factor. NaN, where a law ran away, stays NaN without a warning.
+        species = np.maximum(density, floor)
+        found = np.empty((*density.shape[:-1], len(self.names)))
+        found[..., : density.shape[-1]] = density
+        ratio = np.empty((*density.shape[:-1], len(self.factors)))
+        for f, (place, sites) in enumerate(zip(self.factors, self.density_of, strict=True)):
+            ratio[..., f] = np.maximum(probability[..., place], floor)
+            for a in sites:
+                if a < density.shape[-1]:
+                    ratio[..., f] /= species[..., a]
+        inverse, factors = np.asarray(self.inverse_weights), np.log(ratio)
+        if np.any(inverse != np.eye(len(inverse))):
+            factors = factors @ inverse.T
+        found[..., density.shape[-1] :] = factors
+        return found
 
     def uncorrelated(
         self, densities: Float64[np.ndarray, "*batch densities"], n_sites: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, final
 
 import equinox as eqx
@@ -86,6 +87,18 @@ class SmoothFunction(eqx.Module):
         _, _, inner, offsets, _ = self._parts
         return jnp.tanh(inner.reshape(self.n_units, self.n_inputs) @ x + offsets)
 
+    def arrays(self, parameters: Float64[np.ndarray, " parameters"]) -> list[np.ndarray]:
+        """$L$, $b$, $W_1$, $b_1$ and $W_2$ of some parameters."""
+        ends = np.cumsum(_sizes(self.n_inputs, self.n_outputs, self.n_units))[:-1]
+        linear, constant, inner, offsets, outer = np.split(parameters, ends)
+        return [
+            linear.reshape(self.n_outputs, self.n_inputs),
+            constant,
+            inner.reshape(self.n_units, self.n_inputs),
+            offsets,
+            outer.reshape(self.n_outputs, self.n_units),
+        ]
+
     @property
     def _parts(self) -> list[Array]:
         sizes = _sizes(self.n_inputs, self.n_outputs, self.n_units)
@@ -101,13 +114,14 @@ def _sizes(n_inputs: int, n_outputs: int, n_units: int) -> tuple[int, ...]:
 class MomentLaw(eqx.Module):
     r"""Autonomous differential equations of densities and correlation factors.
 
-    $$\dot\rho_a = c_a + \sum_C M_{aC} P_C(z) + \rho_a s_a f_a(x(z)), \qquad
+    $$\dot\rho_a = c_a + \sum_C (M_{aC} + R_{aC}) P_C(z) + \rho_a s_a f_a(x(z)), \qquad
     \dot g_C = s_C f_C(x(z))$$
 
-    with the known $c$ and $M$, the standardised features $x$ of the coordinates $z = (\rho, g)$,
-    and a learned smooth function $f$. It has no part in the equations of densities that are known
-    completely. Factors that leave the range of the training by more than a standard deviation are
-    pulled back at the rate `pull`, so that no trajectory runs away where nothing is known.
+    with the known $c$ and $M$, learned rates $R$, the standardised features $x$ of the coordinates
+    $z = (\rho, g)$, and a learned smooth function $f$. Neither $R$ nor $f$ has a part in the
+    equations of densities that are known completely. Factors that leave the range of the training
+    by more than a standard deviation are pulled back at the rate `pull`, so that no trajectory
+    runs away where nothing is known.
 
     Attributes
     ----------
@@ -131,6 +145,12 @@ class MomentLaw(eqx.Module):
         Rate of that [1/time].
     function
         The learned function.
+    rate_places
+        Density and moment of each learned rate; the number of moments stands for a constant.
+    rate_scales
+        Units of the learned rates [1/time].
+    rates
+        The learned rates in these units.
     """
 
     chart: Chart
@@ -144,6 +164,9 @@ class MomentLaw(eqx.Module):
     upper: Float[AnyArray, " factors"]
     pull: Float[AnyArray, ""]
     function: SmoothFunction
+    rate_places: tuple[tuple[int, int], ...] = eqx.field(static=True)
+    rate_scales: Float[AnyArray, " rates"]
+    rates: Float[AnyArray, " rates"]
 
     @property
     def _axis_entries(self) -> dict[str, Any]:
@@ -158,8 +181,10 @@ class MomentLaw(eqx.Module):
         features: Float64[np.ndarray, "points coordinates"],
         interval: float,
         function: SmoothFunction,
+        rate_places: Sequence[tuple[int, int]] = (),
+        rate_scales: Float64[np.ndarray, " rates"] | None = None,
     ) -> MomentLaw:
-        """Law whose function is still to be learned, of records an `interval` apart."""
+        """Law whose function and rates are still to be learned, of records an `interval` apart."""
         check_positive("MomentLaw.untrained", "interval", interval)
         width = features.std(axis=0)
         width = np.maximum(np.where(width > 0, width, 1.0), chart.narrowest)
@@ -176,12 +201,37 @@ class MomentLaw(eqx.Module):
             factors.max(axis=0) + 1,
             np.array(1 / interval),
             function,
+            tuple(rate_places),
+            np.ones(len(rate_places)) if rate_scales is None else rate_scales,
+            np.zeros(len(rate_places)),
         )
+
+    @property
+    def parameters(self) -> Float[Array, " parameters"]:
+        """All that is learned: parameters of the function, then the rates."""
+        return jnp.concatenate([jnp.asarray(self.function.parameters), jnp.asarray(self.rates)])
+
+    @property
+    def groups(self) -> np.ndarray:
+        """Number of the array that each parameter belongs to; each has a prior of its own."""
+        own = self.function.groups
+        return np.concatenate([own, np.full(len(self.rate_places), own[-1] + 1)])
+
+    def with_parameters(self, parameters: Float[AnyArray, " parameters"]) -> MomentLaw:
+        """The law with other parameters."""
+        n = self.function.parameters.shape[0]
+        parts = parameters[:n], parameters[n:]
+        return eqx.tree_at(lambda law: (law.function.parameters, law.rates), self, parts)
 
     def velocity(self, z: Float[AnyArray, " coordinates"]) -> Float[Array, " coordinates"]:
         """Time derivatives of the coordinates at one point [1/time]."""
         n = len(self.chart.densities)
-        density = self.matrix @ self.chart.probabilities(z) + self.constant
+        parts = jnp.append(self.chart.probabilities(z), 1.0)
+        density = jnp.column_stack([self.matrix, self.constant]) @ parts
+        if self.rate_places:
+            rows, columns = np.array(self.rate_places).T
+            rates = jnp.asarray(self.rates) * self.rate_scales
+            density = density.at[rows].add(rates * parts[columns])
         x = (self.chart.features(z) - self.centre) / self.width
         learned = self.scales * self.function(x)
         if self.open:

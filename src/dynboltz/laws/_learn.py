@@ -8,29 +8,29 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import equinox as eqx
-import jax
 import numpy as np
 from jaxtyping import Float64
+from threadpoolctl import threadpool_limits
 
 from dynboltz._arguments import check_range, checked
 from dynboltz._numbers import check_finite, check_precision
 from dynboltz._warnings import LearningWarning, warn
 
 from ._charts import Chart
+from ._data import ShootingData
 from ._exact import KnownPart
 from ._law import MomentLaw, SmoothFunction
 from ._learned import LearnedLaw
 from ._noise import estimate_innovations
 from ._training import (
     Member,
-    ShootingData,
     Training,
     begin_training,
     finish,
     horizons,
     train_to,
 )
+from ._trajectories import kernel_law, solve, solve_at, step_counts
 
 N_UNITS = 16
 """Steps of the smooth function. More are not worse, since the evidence turns off what the data do
@@ -80,6 +80,16 @@ class LearningStep(NamedTuple):
             f"({self.step} of {self.total})"
         )
 
+
+COARSER, COARSE_FROM = (4, 3, 2), (16, 8, 4, 2)
+"""Steps of the training that predictions may take at once, and after which part of the time:
+correlations of particles that were placed at random change quickly at first."""
+
+COARSE_ERROR = 0.02
+"""Largest difference that this may make, of residuals whose noise is 1: not to be seen."""
+
+HALVINGS = 10
+"""Most times that the step is halved; a law that then still errs is no smooth one."""
 
 Report = Callable[[LearningStep], None]
 
@@ -157,9 +167,7 @@ def learn_law(
     chosen = learned_records(len(times))
     times, replicas = times[chosen], [moments[:, chosen] for moments in replicas]
     data = _shooting_data(chart, times, replicas, starts)
-    features = np.asarray(
-        jax.vmap(chart.features)(data.coordinates.reshape(-1, data.coordinates.shape[-1]))
-    )
+    features = chart.batch_features(data.coordinates.reshape(-1, data.coordinates.shape[-1]))
     scales = _velocity_scales(chart, known, data)
     interval = float(np.median(np.diff(times)))
     generators = [np.random.default_rng([seed, member]) for member in range(N_MEMBERS)]
@@ -168,9 +176,10 @@ def learn_law(
         function = SmoothFunction.draw(features.shape[1], len(scales), N_UNITS, generators[member])
         return MomentLaw.untrained(chart, known, scales, features, interval, function)
 
-    members, n_steps = _train([begin(member) for member in range(N_MEMBERS)], data, report)
+    members, step = _train([begin(member) for member in range(N_MEMBERS)], data, report)
+    grid = _coarsest_grid([member.law for member in members], data, step)
     return LearnedLaw(
-        tuple(members), np.asarray(times), n_steps, features, len(data.starts), data.n_residuals
+        tuple(members), np.asarray(times), grid, features, len(data.starts), data.n_residuals
     )
 
 
@@ -220,36 +229,41 @@ def _velocity_scales(chart: Chart, known: KnownPart, data: ShootingData) -> np.n
 
 def _train(
     laws: Sequence[MomentLaw], data: ShootingData, report: Report | None
-) -> tuple[list[Member], int]:
-    """The best members, and steps of the integrator that are short enough for them."""
+) -> tuple[list[Member], float]:
+    """The best members, and a step of the integrator that is short enough for them."""
     *before, last = horizons(len(data.times) - 1)
     stop = threading.Event()
     total = len(laws) * len(before) + N_KEPT
     done = itertools.count(1)
 
-    def lengthen(number: int, training: Training, to: Sequence[int], n_steps: int) -> Training:
+    def lengthen(number: int, training: Training, to: Sequence[int], step: float) -> Training:
         for horizon in to:
-            training = train_to(training, data, horizon, n_steps, stop.is_set)
+            training = train_to(training, data, horizon, step, stop.is_set)
             if report is not None:
-                step, error = next(done), float(np.sqrt(training.error))
-                report(LearningStep(step, max(step, total), number + 1, horizon, error))
+                number_done, error = next(done), float(np.sqrt(training.error))
+                report(
+                    LearningStep(number_done, max(number_done, total), number + 1, horizon, error)
+                )
         return training
 
-    # Two at a time: an iteration is one long loop, which keeps one core busy.
-    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+    # Two at a time, with one core each: threads of BLAS would wait for one another.
+    with (
+        threadpool_limits(1, user_api="blas"),
+        concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool,
+    ):
         begun = list(enumerate(map(begin_training, laws)))
-        short = _results(stop, [pool.submit(lengthen, *one, before, 1) for one in begun])
+        step = float(np.median(np.diff(data.times)))
+        short = _results(stop, [pool.submit(lengthen, *one, before, step) for one in begun])
         order = sorted(enumerate(short), key=lambda one: -one[1].log_evidence)[:N_KEPT]
-        n_steps, error = 1, np.inf
-        while error > STEP_ERROR:
-            tasks = [pool.submit(lengthen, *one, [last], n_steps) for one in order]
+        for _ in range(HALVINGS):
+            tasks = [pool.submit(lengthen, *one, [last], step) for one in order]
             order = list(zip((one[0] for one in order), _results(stop, tasks), strict=True))
-            error = max(_step_error(one.law, data, n_steps) for _, one in order)
-            if stop.is_set():
+            error = max(_step_error(one.law, data, step) for _, one in order)
+            if error <= STEP_ERROR or stop.is_set():
                 break
-            n_steps *= 1 if error <= STEP_ERROR else 2
-        members = list(pool.map(lambda one: finish(one[1], data, n_steps), order))
-    return sorted(members, key=lambda member: -member.log_evidence), n_steps
+            step /= 2
+        members = list(pool.map(lambda one: finish(one[1], data, step), order))
+    return sorted(members, key=lambda member: -member.log_evidence), step
 
 
 def _results(
@@ -268,16 +282,41 @@ def _results(
         return [task.result() for task in tasks]
 
 
-def _step_error(law: MomentLaw, data: ShootingData, n_steps: int) -> float:
-    """Root mean square of what half the step changes in the whitened residuals."""
-    coarse, fine = (
-        np.asarray(eqx.filter_vmap(eqx.filter_vmap(law.chart.probabilities))(path))
-        for path in (
-            law.solve(data.starts, data.times, n_steps),
-            law.solve(data.starts, data.times, 2 * n_steps),
+def _coarsest_grid(laws: Sequence[MomentLaw], data: ShootingData, step: float) -> np.ndarray:
+    """Times between which one step each is enough for predictions, from the start to the end."""
+    intervals = np.diff(data.times)
+    counts = step_counts(intervals, step)
+    fine = np.concatenate([[0.0], np.cumsum(np.repeat(intervals / counts, counts))])
+    times, chart = data.times - data.times[0], laws[0].chart
+    arrays = [kernel_law(law) for law in laws]
+    exact = [solve_at(law, data.starts, fine, times) for law in arrays]
+    grids = [
+        np.concatenate(
+            [fine[: len(fine) // part], fine[len(fine) // part : -1 : coarser], fine[-1:]]
         )
-    )
-    change = coarse - fine
-    innovation = change[:, 1:] - np.einsum("kij,skj->ski", data.memory, change[:, :-1])
-    whitened = np.einsum("skij,skj->ski", data.whitening, innovation)
+        for coarser in COARSER
+        for part in COARSE_FROM
+    ]
+    for grid in sorted(grids, key=len):
+        paths = [solve_at(law, data.starts, grid, times) for law in arrays]
+        if all(
+            _difference(chart, data, *pair) <= COARSE_ERROR
+            for pair in zip(paths, exact, strict=True)
+        ):
+            return grid
+    return fine
+
+
+def _step_error(law: MomentLaw, data: ShootingData, step: float) -> float:
+    """What half the step changes in the whitened residuals."""
+    arrays, intervals = kernel_law(law), np.diff(data.times)
+    coarse, fine = (solve(arrays, data.starts, intervals, one)[0] for one in (step, step / 2))
+    return _difference(law.chart, data, coarse, fine)
+
+
+def _difference(chart: MomentChart, data: ShootingData, one: np.ndarray, two: np.ndarray) -> float:
+    """Root mean square of the difference of two paths in the whitened residuals."""
+    change = chart.batch_probabilities(one) - chart.batch_probabilities(two)
+    innovation = change[:, 1:] - (data.memory @ change[:, :-1, :, None])[..., 0]
+    whitened = data.whitening @ innovation[..., None]
     return float(np.sqrt(np.mean(whitened**2))) if np.all(np.isfinite(whitened)) else np.inf

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import functools
 from typing import Any, NamedTuple, final
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float64
-from scipy.spatial import cKDTree
+from jaxtyping import Bool, Float64
 
 from dynboltz._arguments import check_range, checked
 from dynboltz._numbers import check_finite
 
 from ._charts import Chart
+from ._kernels import KernelLaw, nearness_kernel
 from ._law import MomentLaw
 from ._readout import Readout
-from ._training import Member, step_derivatives
+from ._training import Member
+from ._trajectories import changes_at, kernel_law, solve_at
+
+MANY = 100
+"""Starts from which on two halves of them are predicted side by side."""
 
 NEIGHBOURS = 2000
 """Points of the training trajectories that new ones are compared with."""
@@ -53,8 +56,9 @@ class LearnedLaw:
         The laws, that of the largest evidence first.
     times
         Training times [time].
-    n_steps
-        Runge-Kutta steps between two of them.
+    grid
+        Times after the start, from 0, between which predictions take one Runge-Kutta step each and
+        are interpolated; later ones are as far apart as the last two.
     features
         Features of the training trajectories.
     n_starts
@@ -69,14 +73,17 @@ class LearnedLaw:
         self,
         members: tuple[Member, ...],
         times: Float64[np.ndarray, " times"],
-        n_steps: int,
+        grid: Float64[np.ndarray, " _"],
         features: Float64[np.ndarray, "points _"],
         n_starts: int,
         n_residuals: int,
         readout: Readout | None = None,
     ) -> None:
         check_range("LearnedLaw", "n_starts", n_starts, 1)
-        check_range("LearnedLaw", "n_steps", n_steps, 1)
+        if len(grid) < 2 or grid[0] != 0 or not np.all(np.diff(grid) > 0):
+            raise ValueError(
+                f"LearnedLaw: `grid` must hold two increasing times or more, from 0; got {grid}."
+            )
         coordinates = members[0].law.chart.coordinates if members else ()
         if not members or features.shape[1] != len(coordinates) or len(features) % n_starts:
             raise ValueError(
@@ -86,13 +93,11 @@ class LearnedLaw:
             )
         self.members = members
         self.times = times
-        self.n_steps = n_steps
+        self.grid = grid
         self.features = features
         self.n_starts = n_starts
         self.n_residuals = n_residuals
         self.readout = readout
-        self._tree = cKDTree(self._standardised(features))
-        self._radius = self._largest_gap()
 
     @property
     def _axis_entries(self) -> dict[str, Any]:
@@ -124,7 +129,7 @@ class LearnedLaw:
         return LearnedLaw(
             self.members,
             self.times,
-            self.n_steps,
+            self.grid,
             self.features,
             self.n_starts,
             self.n_residuals,
@@ -173,39 +178,64 @@ class LearnedLaw:
         times = self.times if times is None else np.asarray(times, dtype=np.float64)
         if not len(times) or np.any(np.diff(times) <= 0):
             raise ValueError(f"LearnedLaw.predict: `times` must increase, got {times}.")
-        n_steps = self._steps(times)
-        paths = self._paths(starts, times)
+        after = times - times[0]
+        if len(starts) < MANY:
+            return self._predict(starts, after, bands)
+        # Two at a time: one core each.
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            parts = pool.map(
+                lambda some: self._predict(some, after, bands), np.array_split(starts, 2)
+            )
+            return LawPrediction(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def _predict(self, starts: np.ndarray, after: np.ndarray, bands: bool) -> LawPrediction:
+        grid = self._grid_to(after[-1])
+        paths = [solve_at(law, starts, grid, after) for law in self._arrays]
         readout = self.chart if self.readout is None else self.readout
-        moments = np.array([_all_moments(readout, path) for path in paths])
-        error = np.full(moments.shape[1:], np.nan)
+        moments = [readout.batch_moments(path) for path in paths]
+        z, mean = _mean(paths), _mean(moments)
+        error = np.full(mean.shape, np.nan)
         if bands:
-            inside = [
-                _variance(
-                    member.law,
-                    readout,
-                    jnp.asarray(member.factor),
-                    jnp.asarray(starts),
-                    jnp.diff(times),
-                    n_steps,
-                )
-                for member in self.members
-            ]
-            variance = np.mean(inside, axis=0) + moments.var(axis=0)
+            variance = np.var(moments, axis=0) + self._variances(readout, starts, after, paths)
             if self.readout is not None:
-                variance += np.asarray(_readout_variances(self.readout, paths.mean(axis=0)))
+                variance += self.readout.batch_variances(z)
             error = np.sqrt(variance)
-        return LawPrediction(moments.mean(axis=0), error, self.knows(paths.mean(axis=0)))
+        return LawPrediction(mean, error, self.knows(z))
 
     def coordinates(
         self, starts: Float64[np.ndarray, "starts coordinates"], times: Float64[np.ndarray, " _"]
     ) -> Float64[np.ndarray, "starts _ coordinates"]:
         """Coordinates over increasing times, the mean of the laws."""
-        return self._paths(starts, times).mean(axis=0)
+        after = times - times[0]
+        grid = self._grid_to(after[-1])
+        return _mean([solve_at(law, starts, grid, after) for law in self._arrays])
 
-    def _paths(self, starts: np.ndarray, times: np.ndarray) -> np.ndarray:
-        n_steps = self._steps(times)
-        laws = [member.law for member in self.members]
-        return np.array([np.asarray(law.solve(starts, times, n_steps)) for law in laws])
+    def _variances(
+        self,
+        readout: MomentChart | Readout,
+        starts: np.ndarray,
+        after: np.ndarray,
+        paths: list[np.ndarray],
+    ) -> np.ndarray:
+        """Variances of the moments as far as the parameters are uncertain, mean of the members."""
+        grid, total = self._grid_to(after[-1]), 0.0
+        for member, law, path in zip(self.members, self._arrays, paths, strict=True):
+            changes = changes_at(law, np.asarray(member.factor), starts, grid, after)
+            by_coordinates = readout.batch_derivatives(path)
+            parts = [
+                np.sum((rows @ change) ** 2, axis=-1)
+                for rows, change in zip(by_coordinates, changes, strict=True)
+            ]
+            total = total + np.array(parts) / len(self.members)
+        return np.asarray(total)
+
+    def _grid_to(self, end: float) -> np.ndarray:
+        """Times of the integration from the start to the end, as in the training."""
+        last = self.grid[-1] - self.grid[-2]
+        beyond = np.arange(self.grid[-1] + last, end + last, last)
+        grid = np.concatenate([self.grid, beyond])
+        n = max(2, int(np.searchsorted(grid, end * (1 - 1e-9))) + 1)
+        return grid[:n]
 
     def knows(
         self, coordinates: Float64[np.ndarray, "*batch coordinates"]
@@ -215,76 +245,44 @@ class LearnedLaw:
         Nearer than the start that is furthest from all other training starts is to them, in
         standard deviations of the features.
         """
-        flat = coordinates.reshape(-1, coordinates.shape[-1])
-        x = self._standardised(np.asarray(jax.vmap(self.chart.features)(jnp.asarray(flat))))
-        near = self._nearest(x) <= self._radius
-        return near.reshape(coordinates.shape[:-1])
+        shape = coordinates.shape
+        paths = coordinates if len(shape) == 3 else coordinates.reshape(1, -1, shape[-1])
+        found = np.empty(paths.shape[:-1], dtype=bool)
+        x = self._standardised(self.chart.batch_features(paths))
+        nearness_kernel(x, self._seen, self._radius, found)
+        return found.reshape(shape[:-1])
 
-    def _steps(self, times: np.ndarray) -> int:
-        """Steps between two times, no longer than those of the training."""
-        if len(times) == 1:
-            return 1
-        longest = np.max(np.diff(self.times)) / self.n_steps
-        return max(1, int(np.ceil(np.max(np.diff(times)) / longest - 1e-3)))
+    @functools.cached_property
+    def _arrays(self) -> list[KernelLaw]:
+        return [kernel_law(member.law) for member in self.members]
+
+    @functools.cached_property
+    def _seen(self) -> np.ndarray:
+        return np.ascontiguousarray(self._standardised(self.features))
 
     def _standardised(self, features: np.ndarray) -> np.ndarray:
         return (features - np.asarray(self.law.centre)) / np.asarray(self.law.width)
 
-    def _nearest(self, x: np.ndarray) -> np.ndarray:
-        found = np.full(len(x), np.inf)
-        finite = np.all(np.isfinite(x), axis=1)  # where a law runs away, nothing is known
-        found[finite] = self._tree.query(x[finite])[0]
-        return found
-
-    def _largest_gap(self) -> float:
-        x = self._standardised(self.features).reshape(self.n_starts, -1, self.features.shape[1])
+    @functools.cached_property
+    def _radius(self) -> float:
+        """Largest distance of a point of a training trajectory to all those of other starts."""
+        x = self._seen.reshape(self.n_starts, -1, self.features.shape[1])
         if self.n_starts == 1:
             return float(np.linalg.norm(np.diff(x[0], axis=0), axis=1).max())
         thin = x[:, :: max(1, self.n_starts * x.shape[1] // NEIGHBOURS)]
-        gaps = [
-            cKDTree(np.delete(thin, i, axis=0).reshape(-1, x.shape[2])).query(thin[i])[0].max()
-            for i in range(self.n_starts)
-        ]
+        gaps = []
+        for i, own in enumerate(thin):
+            others = np.delete(thin, i, axis=0).reshape(-1, x.shape[2])
+            squares = np.sum(own**2, axis=1)[:, None] + np.sum(others**2, axis=1)
+            nearest = np.min(squares - 2 * own @ others.T, axis=1)
+            gaps.append(np.sqrt(max(nearest.max(), 0.0)))
         return float(np.max(gaps))
 
 
-@eqx.filter_jit
-def _all_moments(readout: MomentChart | Readout, path: Array) -> Array:
-    return jax.vmap(jax.vmap(readout.moments))(path)
-
-
-@eqx.filter_jit
-def _readout_variances(readout: Readout, path: Array) -> Array:
-    return jax.vmap(jax.vmap(readout.variances))(path)
-
-
-@eqx.filter_jit
-def _variance(
-    law: MomentLaw,
-    readout: MomentChart | Readout,
-    factor: Array,
-    starts: Array,
-    intervals: Array,
-    n_steps: int,
-) -> Array:
-    r"""Variances of the moments if the parameters have the covariance $F F^T$.
-
-    Columns of $F$ are carried along the trajectories as perturbations.
-    """
-    by_z, by_parameters = step_derivatives(law, n_steps)
-    by_coordinates = jax.vmap(jax.jacfwd(readout.moments))
-
-    def advance(carry: tuple[Array, Array], interval: Array) -> tuple:
-        z, change = carry
-        change = (
-            jnp.einsum("sij,sjp->sip", by_z(z, interval), change)
-            + by_parameters(z, interval) @ factor
-        )
-        z = jax.vmap(lambda one: law.step(one, interval, n_steps))(z)
-        moments = jnp.einsum("sij,sjp->sip", by_coordinates(z), change)
-        return (z, change), jnp.sum(moments**2, axis=2)
-
-    change = jnp.zeros((*starts.shape, factor.shape[1]))
-    _, variances = jax.lax.scan(advance, (starts, change), intervals)
-    nothing = jnp.zeros((1, starts.shape[0], len(readout.names)))
-    return jnp.concatenate([nothing, variances]).swapaxes(0, 1)
+def _mean(parts: list[np.ndarray]) -> np.ndarray:
+    """Mean without an array of all of them, which would cost more than the sums."""
+    total = parts[0].copy()
+    for part in parts[1:]:
+        total += part
+    total /= len(parts)
+    return total

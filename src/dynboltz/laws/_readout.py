@@ -26,6 +26,9 @@ ITERATIONS = 8
 SIZE = 1.0
 """Standard deviation of the normal prior of each coefficient: factors of e are not surprising."""
 
+SEEN = 3.0
+"""Standard deviations of log densities within which they count as seen."""
+
 
 @final
 @checked
@@ -80,6 +83,75 @@ class Readout(eqx.Module):
         moments = self.moments(z)
         return jnp.zeros_like(moments).at[at].set(moments[at] ** 2 * spread)
 
+    def batch_moments(
+        self, z: Float64[np.ndarray, "*batch coordinates"]
+    ) -> Float64[np.ndarray, "*batch recorded"]:
+        """The moments at many points."""
+        return self.chart.batch_moments(self._all_coordinates(z))
+
+    def batch_variances(
+        self, z: Float64[np.ndarray, "*batch coordinates"]
+    ) -> Float64[np.ndarray, "*batch recorded"]:
+        """The variances at many points."""
+        functions, _ = self._functions(z)
+        moments = self.batch_moments(z)
+        found = np.zeros(moments.shape)
+        for place, factor in zip(self.others, np.asarray(self.factor), strict=True):
+            spread = np.sum((functions @ factor) ** 2, axis=-1)
+            found[..., place] = moments[..., place] ** 2 * spread
+        return found
+
+    def batch_derivatives(
+        self, z: Float64[np.ndarray, "*batch coordinates"]
+    ) -> Float64[np.ndarray, "*batch recorded coordinates"]:
+        """Derivatives of the moments by the followed coordinates, at many points."""
+        n = len(self.law.chart.densities)
+        _, slopes = self._functions(z)
+        rows, own = self._rows()
+        by_followed = np.zeros((*z.shape[:-1], n + len(self.chart.factors), z.shape[-1]))
+        by_followed[..., range(n), range(n)] = 1.0
+        by_followed[..., [n + r for r in rows], [n + c for c in own]] = 1.0
+        read_out = [n + f for f in range(len(self.chart.factors)) if f not in rows]
+        by_followed[..., read_out, :] = np.asarray(self.coefficients) @ slopes
+        return self.chart.batch_derivatives(self._all_coordinates(z)) @ by_followed
+
+    def _rows(self) -> tuple[list[int], list[int]]:
+        """Places of the followed factors among all factors, and among those of the law."""
+        followed = [self.law.chart.names[i] for i in self.law.chart.factors]
+        names = [self.chart.names[i] for i in self.chart.factors]
+        rows = [f for f, name in enumerate(names) if name in followed]
+        return rows, [followed.index(names[f]) for f in rows]
+
+    def _all_coordinates(self, z: np.ndarray) -> np.ndarray:
+        n = len(self.law.chart.densities)
+        rows, own = self._rows()
+        functions, _ = self._functions(z)
+        found = np.empty((*z.shape[:-1], n + len(self.chart.factors)))
+        found[..., :n] = z[..., :n]
+        found[..., [n + r for r in rows]] = z[..., [n + c for c in own]]
+        read_out = [n + f for f in range(len(self.chart.factors)) if f not in rows]
+        found[..., read_out] = functions @ np.asarray(self.coefficients).T
+        return found
+
+    def _functions(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The functions of the features at many points, and their derivatives by coordinates."""
+        law, n = self.law, len(self.law.chart.densities)
+        x = (law.chart.batch_features(z) - np.asarray(law.centre)) / np.asarray(law.width)
+        low = np.concatenate([np.full(n, -SEEN), np.asarray(law.lower)])
+        high = np.concatenate([np.full(n, SEEN), np.asarray(law.upper)])
+        inside = np.clip(x, low, high)
+        _, _, inner, offsets, _ = law.function.arrays(np.asarray(law.function.parameters))
+        steps = np.tanh(inside @ inner.T + offsets)
+        one = np.ones((*z.shape[:-1], 1))
+        rate = np.where(inside == x, 1 / np.asarray(law.width), 0.0)
+        floor = float(law.chart.floor)
+        densities = z[..., :n]
+        rate[..., :n] *= np.where(densities > floor, 1 / np.maximum(densities, floor), 0.0)
+        by_x = np.zeros((*z.shape[:-1], 1 + x.shape[-1] + steps.shape[-1], x.shape[-1]))
+        by_x[..., 1 : 1 + x.shape[-1], :] = np.eye(x.shape[-1])
+        by_x[..., 1 + x.shape[-1] :, :] = (1 - steps**2)[..., None] * inner
+        return np.concatenate([one, inside, steps], axis=-1), by_x * rate[..., None, :]
+
     def moments_with(self, z: Array, coefficients: Array) -> Array:
         """The same with other coefficients."""
         g = coefficients @ _functions(self.law, z)
@@ -91,8 +163,8 @@ class Readout(eqx.Module):
 def _functions(law: MomentLaw, z: Array) -> Array:
     x = (law.chart.features(z) - law.centre) / law.width
     n = len(law.chart.densities)
-    low = jnp.concatenate([jnp.full(n, -3.0), jnp.asarray(law.lower)])
-    high = jnp.concatenate([jnp.full(n, 3.0), jnp.asarray(law.upper)])
+    low = jnp.concatenate([jnp.full(n, -SEEN), jnp.asarray(law.lower)])
+    high = jnp.concatenate([jnp.full(n, SEEN), jnp.asarray(law.upper)])
     x = jnp.clip(x, low, high)
     return jnp.concatenate([jnp.ones(1), x, law.function.steps(x)])
 

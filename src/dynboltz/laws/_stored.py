@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
@@ -28,7 +27,7 @@ def law_dataset(learned: LearnedLaw) -> xr.Dataset:
         {
             "parameters": (
                 ("member", "parameter"),
-                np.array([member.law.function.parameters for member in members]),
+                np.array([member.law.parameters for member in members]),
             ),
             "covariance_factor": (
                 ("member", *columns),
@@ -46,12 +45,14 @@ def law_dataset(learned: LearnedLaw) -> xr.Dataset:
             "upper": ("factor", np.asarray(law.upper)),
             "pull": ((), np.asarray(law.pull)),
             "features": (("point", "coordinate"), learned.features),
+            "grid": ("grid_point", learned.grid),
+            "rate_scale": ("rate", np.asarray(law.rate_scales)),
+            "rate_place": (("rate", "side"), np.array(law.rate_places, int).reshape(-1, 2)),
         },
         coords={"time": ("time", learned.times)},
         attrs={
             "open": list(law.open),
             "n_units": law.function.n_units,
-            "n_steps": learned.n_steps,
             "n_residuals": learned.n_residuals,
         },
     )
@@ -89,8 +90,8 @@ def _load_readout(dataset: xr.Dataset, law: MomentLaw) -> Readout | None:
     return Readout(
         chart,
         law,
-        jnp.asarray(dataset.readout_coefficients.values),
-        jnp.asarray(dataset.readout_factor.values),
+        dataset.readout_coefficients.values,
+        dataset.readout_factor.values,
     )
 
 
@@ -109,8 +110,9 @@ def load_law(dataset: xr.Dataset) -> LearnedLaw:
     known = KnownPart(dataset.matrix.values, dataset.constant.values, is_open)
 
     def law(parameters: np.ndarray) -> MomentLaw:
+        n_rates = dataset.sizes["rate"]
         function = SmoothFunction(
-            jnp.asarray(parameters),
+            parameters[: len(parameters) - n_rates],
             dataset.sizes["coordinate"],
             dataset.sizes["learned"],
             int(attrs["n_units"]),
@@ -127,6 +129,9 @@ def load_law(dataset: xr.Dataset) -> LearnedLaw:
             dataset.upper.values,
             dataset.pull.values,
             function,
+            tuple((int(row), int(column)) for row, column in dataset.rate_place.values),
+            dataset.rate_scale.values,
+            parameters[len(parameters) - n_rates :],
         )
 
     members = tuple(
@@ -142,7 +147,7 @@ def load_law(dataset: xr.Dataset) -> LearnedLaw:
     return LearnedLaw(
         members,
         dataset.time.values,
-        int(attrs["n_steps"]),
+        dataset.grid.values,
         dataset.features.values,
         dataset.sizes["start"],
         int(attrs["n_residuals"]),

@@ -42,7 +42,7 @@ def calls() -> dict[str, Any]:
         "LearnedLaw": call(
             members=learned.members,
             times=TIMES,
-            n_steps=1,
+            grid=TIMES,
             features=points,
             n_starts=2,
             n_residuals=6,
