@@ -31,7 +31,8 @@ def decay(lattice, species=("A",)):
     features = np.random.default_rng(0).uniform(-3, 3, (400, n))
     law = MomentLaw.untrained(chart, known, np.ones(n_learned), features, 0.25, function)
     member = Member(law, np.zeros((len(function.parameters), 1)), 0.0, 1.0, np.ones(2))
-    return FittedModel(LearnedLaw((member,), TIMES, 4, features, 2, 10), lattice, species)
+    grid = np.linspace(0, 2, 33)
+    return FittedModel(LearnedLaw((member,), TIMES, grid, features, 2, 10), lattice, species)
 
 
 @pytest.fixture(scope="module")

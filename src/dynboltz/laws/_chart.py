@@ -128,6 +128,7 @@ class MomentChart(eqx.Module):
         """The moments per visible site at many points."""
         return self.batch_probabilities(z) * np.asarray(self.places)
 
+    @np.errstate(over="ignore", invalid="ignore")  # infinite or NaN where a law runs away
     def batch_probabilities(
         self, z: Float64[np.ndarray, "*batch coordinates"]
     ) -> Float64[np.ndarray, "*batch moments"]:
@@ -149,6 +150,7 @@ class MomentChart(eqx.Module):
                 found[..., place] = product
         return found
 
+    @np.errstate(over="ignore", invalid="ignore")
     def batch_derivatives(
         self, z: Float64[np.ndarray, "*batch coordinates"]
     ) -> Float64[np.ndarray, "*batch moments coordinates"]:

@@ -85,8 +85,11 @@ COARSER, COARSE_FROM = (4, 3, 2), (16, 8, 4, 2)
 """Steps of the training that predictions may take at once, and after which part of the time:
 correlations of particles that were placed at random change quickly at first."""
 
-COARSE_ERROR = 0.02
+COARSE_ERROR = 0.01
 """Largest difference that this may make, of residuals whose noise is 1: not to be seen."""
+
+FEW_STEPS = 60
+"""Steps that cost too little to save any."""
 
 HALVINGS = 10
 """Most times that the step is halved; a law that then still errs is no smooth one."""
@@ -287,6 +290,8 @@ def _coarsest_grid(laws: Sequence[MomentLaw], data: ShootingData, step: float) -
     intervals = np.diff(data.times)
     counts = step_counts(intervals, step)
     fine = np.concatenate([[0.0], np.cumsum(np.repeat(intervals / counts, counts))])
+    if len(fine) <= FEW_STEPS:
+        return fine
     times, chart = data.times - data.times[0], laws[0].chart
     arrays = [kernel_law(law) for law in laws]
     exact = [solve_at(law, data.starts, fine, times) for law in arrays]
@@ -314,6 +319,7 @@ def _step_error(law: MomentLaw, data: ShootingData, step: float) -> float:
     return _difference(law.chart, data, coarse, fine)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # where a law runs away
 def _difference(chart: MomentChart, data: ShootingData, one: np.ndarray, two: np.ndarray) -> float:
     """Root mean square of the difference of two paths in the whitened residuals."""
     change = chart.batch_probabilities(one) - chart.batch_probabilities(two)

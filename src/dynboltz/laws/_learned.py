@@ -188,6 +188,7 @@ class LearnedLaw:
             )
             return LawPrediction(*map(np.concatenate, zip(*parts, strict=True)))
 
+    @np.errstate(over="ignore", invalid="ignore")  # where a law runs away
     def _predict(self, starts: np.ndarray, after: np.ndarray, bands: bool) -> LawPrediction:
         grid = self._grid_to(after[-1])
         paths = [solve_at(law, starts, grid, after) for law in self._arrays]

@@ -73,7 +73,7 @@ class Readout(eqx.Module):
 
     def moments(self, z: Float[AnyArray, " coordinates"]) -> Float[Array, " moments"]:
         """All moments per site at one point of the followed coordinates."""
-        return self.moments_with(z, jnp.asarray(self.coefficients))
+        return self.moments_with(jnp.asarray(z), jnp.asarray(self.coefficients))
 
     def variances(self, z: Float[AnyArray, " coordinates"]) -> Float[Array, " moments"]:
         """Variances of the moments at one point, as far as the coefficients are uncertain."""

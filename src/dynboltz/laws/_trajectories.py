@@ -184,6 +184,7 @@ class CompiledProblem:
             whiten_kernel(jacobian, resets, self.memory, self.whitening[i])
             yield (flat.T @ flat)[np.ix_(order, order)], (flat.T @ errors[i].ravel())[order]
 
+    @np.errstate(over="ignore", invalid="ignore")  # where a law runs away
     def _whitened(self, path: np.ndarray, resets: np.ndarray) -> np.ndarray:
         """Whitened residuals (starts, intervals, moments)."""
         chart, seen = self.law.chart, self.data.probabilities
