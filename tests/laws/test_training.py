@@ -5,6 +5,7 @@ import concurrent.futures
 import jax
 import numpy as np
 import pytest
+from traced import TracedProblem
 
 from dynboltz._warnings import LearningWarning
 from dynboltz.lattices import Lattice, neighbour_moments
@@ -18,9 +19,8 @@ from dynboltz.laws import (
 )
 from dynboltz.laws._data import ShootingData
 from dynboltz.laws._law import SmoothFunction
-from dynboltz.laws._traced import TracedProblem
 from dynboltz.laws._training import horizons
-from dynboltz.laws._trajectories import CompiledProblem
+from dynboltz.laws._trajectories import ShootingProblem
 from dynboltz.reactions import ReactionNetwork
 
 LATTICE = Lattice((200,))
@@ -93,7 +93,7 @@ def problem_of(kind, replicas, part, rate_places=()):
     return kind(law, data, 0.125), parameters
 
 
-@pytest.mark.parametrize("kind", [CompiledProblem, TracedProblem])
+@pytest.mark.parametrize("kind", [ShootingProblem, TracedProblem])
 @pytest.mark.parametrize("horizon", [4, 24])
 @pytest.mark.parametrize(
     ("part", "rate_places"), [(known(), ()), (nothing_known(CHART), ((0, 1), (0, 2)))]
@@ -127,7 +127,7 @@ def test_normal_equations_equal_finite_differences(replicas, kind, horizon, part
 def test_kernels_and_jax_agree(replicas, horizon):
     part, places = nothing_known(CHART), ((0, 1), (0, 2))
     (one, parameters), (two, _) = (
-        problem_of(kind, replicas, part, places) for kind in (CompiledProblem, TracedProblem)
+        problem_of(kind, replicas, part, places) for kind in (ShootingProblem, TracedProblem)
     )
     for compiled, traced in zip(
         one.residuals(parameters, horizon), two.residuals(parameters, horizon), strict=True

@@ -5,12 +5,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from traced import traced_variances
 
 from dynboltz.lattices import Lattice, neighbour_moments, parse_pattern, pattern_term
 from dynboltz.laws import MomentLaw, fit_readout, moment_chart, nothing_known
 from dynboltz.laws._kernels import exponential, hyperbolic_tangent, nearness_kernel
 from dynboltz.laws._law import SmoothFunction
-from dynboltz.laws._traced import traced_variances
 from dynboltz.laws._trajectories import changes_at, kernel_law, solve, solve_at, step_counts
 
 LATTICE = Lattice((100,))

@@ -1,4 +1,4 @@
-"""Compiled twins of laws of moments: trajectories of many starts, and derivatives along them.
+"""Compiled laws of motion: trajectories of many starts, and derivatives along them.
 
 Trajectories are integrated for up to `LANES` starts at once, whose values lie side by side, so that
 everything but logarithms is computed by vector instructions. Derivatives are carried along one
@@ -27,6 +27,7 @@ FAST = {"reassoc", "contract", "arcp", "nsz"}
 class KernelLaw(NamedTuple):
     """Arrays of a `MomentLaw`, its rates added to the known part.
 
+    Without `is_of_moments` the coordinates themselves stand in place of the probabilities.
     `density_of` is filled up with the number of densities; `rows` are the coordinates that the
     outputs of the function belong to, `relative` those that are multiplied by their density;
     `rate_rows`, `rate_columns` and `rate_scales` belong to the learned rates, the last column to
@@ -35,6 +36,7 @@ class KernelLaw(NamedTuple):
 
     matrix: Float64[np.ndarray, "densities moments"]
     constant: Float64[np.ndarray, " densities"]
+    is_of_moments: bool
     weights: Float64[np.ndarray, "factors factors"]
     density_of: Int64[np.ndarray, "factors longest"]
     floor: float
@@ -99,6 +101,9 @@ def _velocities(law, z, x, parts, hidden, value, out):
         for v in range(lanes):
             x[row, v] = (z[row, v] - law.centre[row]) / law.width[row]
             hidden[v] = 0.0
+            parts[row, v] = z[row, v]
+        if not law.is_of_moments:
+            continue
         for k in range(n_factors):
             weight = law.weights[f, k]
             if weight != 0.0:
@@ -296,6 +301,10 @@ def _probabilities(law, z, parts, by_parts):
         by_parts[a, a] = 1.0
     for f in range(n_factors):
         row = n_densities + f
+        if not law.is_of_moments:
+            parts[row] = z[row]
+            by_parts[row, row] = 1.0
+            continue
         value = 0.0
         for k in range(n_factors):
             value += law.weights[f, k] * z[n_densities + k]

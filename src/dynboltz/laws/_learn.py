@@ -320,7 +320,7 @@ def _step_error(law: MomentLaw, data: ShootingData, step: float) -> float:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # where a law runs away
-def _difference(chart: MomentChart, data: ShootingData, one: np.ndarray, two: np.ndarray) -> float:
+def _difference(chart: Chart, data: ShootingData, one: np.ndarray, two: np.ndarray) -> float:
     """Root mean square of the difference of two paths in the whitened residuals."""
     change = chart.batch_probabilities(one) - chart.batch_probabilities(two)
     innovation = change[:, 1:] - (data.memory @ change[:, :-1, :, None])[..., 0]

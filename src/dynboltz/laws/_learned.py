@@ -213,7 +213,7 @@ class LearnedLaw:
 
     def _variances(
         self,
-        readout: MomentChart | Readout,
+        readout: Chart | Readout,
         starts: np.ndarray,
         after: np.ndarray,
         paths: list[np.ndarray],

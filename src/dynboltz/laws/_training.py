@@ -8,11 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from ._chart import MomentChart
 from ._data import ShootingData
 from ._law import MomentLaw
-from ._traced import TracedProblem
-from ._trajectories import CompiledProblem
+from ._trajectories import ShootingProblem
 
 GROWTH = 3
 """Factor between horizons. Longer ones see slower errors, and start where shorter ones ended."""
@@ -115,7 +113,7 @@ def train_to(
     MacKay (1992), Neural Comput. 4, 415; Bock and Plitt (1984), IFAC Proc. 17, 1603 (multiple
     shooting).
     """
-    problem = _problem(training.law, data, longest_step)
+    problem = ShootingProblem(training.law, data, longest_step)
     parameters = np.array(training.law.parameters)
     state = _State(parameters, training.alpha, training.beta)
     is_last = horizon >= len(data.times) - 1
@@ -138,16 +136,8 @@ class _State(NamedTuple):
     beta: float
 
 
-_Problem = CompiledProblem | TracedProblem
-
-
-def _problem(law: MomentLaw, data: ShootingData, longest_step: float) -> _Problem:
-    compiled = isinstance(law.chart, MomentChart)
-    return (CompiledProblem if compiled else TracedProblem)(law, data, longest_step)
-
-
 def _climb(
-    problem: _Problem,
+    problem: ShootingProblem,
     state: _State,
     horizon: int,
     iterations: int,
@@ -182,7 +172,7 @@ def _climb(
     return state, error / problem.n_residuals
 
 
-def _total(problem: _Problem, parameters: np.ndarray, horizon: int) -> float:
+def _total(problem: ShootingProblem, parameters: np.ndarray, horizon: int) -> float:
     """Sum of squared residuals; infinite where a trajectory runs away."""
     _, errors = problem.residuals(parameters, horizon)
     total = float(np.sum(errors**2))
@@ -197,7 +187,7 @@ def _summed(parts: Iterator[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray,
     return gram, slope
 
 
-def _evidence(problem: _Problem, state: _State, gram: np.ndarray, error: float) -> _State:
+def _evidence(problem: ShootingProblem, state: _State, gram: np.ndarray, error: float) -> _State:
     """Precisions and weight of the residuals by MacKay's fixed point."""
     prior = state.alpha[problem.groups]
     variance = np.diag(np.linalg.inv(state.beta * gram + np.diag(prior)))
@@ -211,7 +201,7 @@ def _evidence(problem: _Problem, state: _State, gram: np.ndarray, error: float) 
     return _State(state.parameters, alpha, float(beta))
 
 
-def _log_evidence(problem: _Problem, state: _State, gram: np.ndarray, error: float) -> float:
+def _log_evidence(problem: ShootingProblem, state: _State, gram: np.ndarray, error: float) -> float:
     """Logarithm of the probability of the data, by Laplace's approximation."""
     prior = state.alpha[problem.groups]
     _, log_determinant = np.linalg.slogdet(state.beta * gram + np.diag(prior))
@@ -226,7 +216,7 @@ def _log_evidence(problem: _Problem, state: _State, gram: np.ndarray, error: flo
 
 def finish(training: Training, data: ShootingData, longest_step: float) -> Member:
     """Uncertainty of a trained law, and its errors at starts that are left out."""
-    problem = _problem(training.law, data, longest_step)
+    problem = ShootingProblem(training.law, data, longest_step)
     parameters = np.array(training.law.parameters)
     horizon, n_starts = len(data.times) - 1, problem.n_starts
     grams, slopes = zip(*problem.normal(parameters, horizon), strict=True)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from ._chart import MomentChart
+from ._charts import Chart
 from ._data import ShootingData
 from ._kernels import (
     KernelLaw,
@@ -23,8 +25,13 @@ def kernel_law(
 ) -> KernelLaw:
     """Arrays of a law, or of the same with other parameters, as the kernels take them."""
     chart, function = law.chart, law.function
-    n_densities, n = len(chart.densities), len(chart.names)
-    order = np.array((*chart.densities, *chart.factors))
+    n_densities, n = len(chart.densities), len(chart.coordinates)
+    order = kernel_order(chart)
+    n_factors = n - n_densities
+    if isinstance(chart, MomentChart):
+        weights, density_of = chart.weights, chart.density_of
+    else:
+        weights, density_of = np.zeros((n_factors, n_factors)), np.zeros((n_factors, 0))
     column_of = np.append(np.argsort(order), n)
     rows, columns = np.array(law.rate_places, dtype=np.int64).reshape(-1, 2).T
     own, scales = np.asarray(function.parameters), np.asarray(law.rate_scales)
@@ -36,8 +43,9 @@ def kernel_law(
     return KernelLaw(
         np.ascontiguousarray(known[:, order]),
         np.ascontiguousarray(known[:, n]),
-        np.asarray(chart.weights, dtype=np.float64),
-        np.array(chart.density_of, dtype=np.int64).reshape(len(chart.factors), -1),
+        isinstance(chart, MomentChart),
+        np.asarray(weights, dtype=np.float64),
+        np.array(density_of, dtype=np.int64).reshape(n_factors, -1 if n_factors else 0),
         float(chart.floor),
         np.asarray(law.centre),
         np.asarray(law.width),
@@ -55,6 +63,13 @@ def kernel_law(
         np.ascontiguousarray(column_of[columns]),
         scales,
     )
+
+
+def kernel_order(chart: Chart) -> np.ndarray:
+    """Places of what is compared in the order of the kernels: densities first."""
+    if isinstance(chart, MomentChart):
+        return np.array((*chart.densities, *chart.factors))
+    return np.arange(len(chart.coordinates))
 
 
 def step_counts(intervals: Float64[np.ndarray, " intervals"], longest: float) -> np.ndarray:
@@ -130,16 +145,15 @@ def parameter_order(law: KernelLaw) -> Int64[np.ndarray, " parameters"]:
     return np.concatenate([np.arange(before), before + inner, before + after])
 
 
-class CompiledProblem:
-    """Residuals of a law and their derivatives, by horizon; compiled kernels of moment charts."""
+class ShootingProblem:
+    """Residuals of a law and their derivatives, by horizon."""
 
     def __init__(self, law: MomentLaw, data: ShootingData, longest_step: float) -> None:
         self.law, self.longest_step = law, longest_step
         self.n_starts = len(data.starts)
         self.n_residuals = data.n_residuals * self.n_starts
         self.groups = law.groups
-        order = [*law.chart.densities, *law.chart.factors]  # of the kernels
-        self.order = order
+        order = kernel_order(law.chart)
         self.data = data
         self.intervals = np.diff(data.times)
         self.restarts = np.ascontiguousarray(data.coordinates[:, :-1])

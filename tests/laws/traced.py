@@ -1,7 +1,4 @@
-"""Residuals of any law and their derivatives by JAX, for charts without compiled kernels.
-
-`CompiledProblem` does the same for laws of moments in a tenth of the time.
-"""
+"""Oracle of the compiled kernels: residuals of laws and their derivatives by JAX."""
 
 from __future__ import annotations
 
@@ -14,15 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float64
 
-from ._chart import MomentChart
-from ._data import ShootingData
-from ._law import MomentLaw
-from ._readout import Readout
-from ._trajectories import step_counts
+from dynboltz.laws._chart import MomentChart
+from dynboltz.laws._data import ShootingData
+from dynboltz.laws._law import MomentLaw
+from dynboltz.laws._readout import Readout
+from dynboltz.laws._trajectories import step_counts
 
 
 class TracedProblem:
-    """Residuals of a law and their derivatives, by horizon; twin of `CompiledProblem`."""
+    """Residuals of a law and their derivatives, by horizon; twin of `ShootingProblem`."""
 
     def __init__(self, law: MomentLaw, data: ShootingData, longest_step: float) -> None:
         self.law = law
