@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -15,18 +15,26 @@ from jaxtyping import Float64
 
 from dynboltz import store
 from dynboltz._warnings import collected
+from dynboltz.distributions import LatticeModel
 from dynboltz.evaluation import mean_field_prediction, reaches, squared_error
 from dynboltz.evaluation._squared_errors import N_HALVES
+from dynboltz.laws import LearnedLaw
 from dynboltz.learning import ReducedModel
 from dynboltz.store import StoreError
 
+from ._coefficient_laws import (
+    PredictedByMachine,
+    predict_by_machine,
+    read_coefficient_law,
+    static_fits,
+)
 from ._directory import ResultDirectory
 from ._example_states import example_states
 from ._experiment import BASELINE, Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint, metrics_fingerprint
 from ._fit import HALVES, half_of, initial_states
 from ._fit import KIND as FIT_KIND
-from ._laws import coverage, predict_by_law, read_law
+from ._laws import PredictedByLaw, coverage, predict_by_law, read_law
 from ._lineage import lineage_of_all
 from ._metrics import ByPart, Prediction, Simulated, error_metrics, squares_of
 from ._parts import PARTS, padded
@@ -96,13 +104,24 @@ def evaluate(
         ceilings = experiment.table.evaluation.ceilings
         closures, matchings = experiment.table.evaluation.closures, experiment.matchings
         baseline = [BASELINE] if experiment.has_network else []
-        models = [*experiment.laws, *experiment.plans, *matchings, *baseline, *closures, *ceilings]
+        machines = experiment.coefficient_laws
+        models = [
+            *experiment.laws,
+            *machines,
+            *experiment.plans,
+            *matchings,
+            *baseline,
+            *closures,
+            *ceilings,
+        ]
         for step, name in enumerate(models):
             progress({"stage": "evaluate", "model": name, "step": step, "total": len(models)})
             if name == BASELINE:
                 evaluation.add_baseline()
             elif name in experiment.laws:
                 evaluation.add_law(name)
+            elif name in machines:
+                evaluation.add_coefficient_law(name)
             elif name in matchings:
                 evaluation.add_matching(name, matchings[name])
             elif name in closures:
@@ -214,37 +233,70 @@ class _Evaluation:
         self._seconds[name] = predicted.seconds
         prediction = self._compared(predicted.moments, predicted.halves)
         self._predictions[name] = prediction
-        learned, test = model.learned, self._simulated["test"].ensemble
+        learned = model.learned
         self._facts[name] = {
             "followed": list(learned.chart.names),
-            "parameters": {
-                "coefficients": sum(len(m.law.function.parameters) for m in learned.members)
-            },
-            "learned_until": float(learned.times[-1]),
-            "training_error": learned.training_error,
-            "validation_error": learned.validation_error,
-            "coverage": coverage(
-                predicted.moments["test"], predicted.error["test"], test.mean, test.standard_error
-            ),
-            "known": {part: float(known.mean()) for part, known in predicted.is_known.items()},
+            **_law_facts(learned, predicted, self._simulated["test"]),
             "tried": tried,
         }
+        self._finish_law(name, predicted.error, predicted.is_known, list(learned.chart.names))
+
+    def _finish_law(
+        self,
+        name: str,
+        error: ByPart,
+        is_known: dict[str, np.ndarray],
+        followed: list[str],
+        theta: ByPart | None = None,
+    ) -> None:
+        """Warnings of a law, and its predictions with bands."""
         self._warnings += law_warnings(
             name,
             self._facts[name],
             {part: self._beside_simulations(name, part) for part in PARTS},
         )
-        dataset = self._dataset(name)
         dims = ("part", "initial_condition", "time")
-        dataset = dataset.assign(
-            uncertainty=((*dims, "moment"), padded(predicted.error), {"units": "per site"}),
-            is_known=(dims, padded({p: k.astype(float) for p, k in predicted.is_known.items()})),
+        dataset = self._dataset(name).assign(
+            uncertainty=((*dims, "moment"), padded(error), {"units": "per site"}),
+            is_known=(dims, padded({p: known.astype(float) for p, known in is_known.items()})),
         )
+        if theta is not None:
+            coefficients = list(self._experiment.coefficient_laws[name].model.coefficients)
+            dataset = dataset.assign(theta=((*dims, "coefficient"), padded(theta), {"units": "1"}))
+            dataset = dataset.assign_coords(coefficient=coefficients)
         dataset.attrs |= {
-            "learned_until": float(learned.times[-1]),
-            "followed": list(learned.chart.names),
+            "learned_until": self._facts[name]["learned_until"],
+            "followed": followed,
         }
         self._write(name, dataset)
+
+    def add_coefficient_law(self, name: str) -> None:
+        """A Boltzmann machine with a learned law of its coordinates."""
+        experiment, directory = self._experiment, self._directory
+        learned = read_coefficient_law(experiment, directory, name)
+        with collected():  # `law_warnings` says it by part.
+            predicted = predict_by_machine(experiment, directory, name, learned)
+        self._seconds[name] = predicted.seconds
+        self._predictions[name] = self._compared(predicted.moments, predicted.halves)
+        initial = experiment.coefficient_laws[name].initial
+        self._facts[name] = {
+            "start": "given" if isinstance(initial, dict) else initial,
+            **_law_facts(learned, predicted, self._simulated["test"]),
+        }
+        coordinates = list(learned.chart.coordinates)
+        self._finish_law(name, predicted.error, predicted.is_known, coordinates, predicted.theta)
+
+    def _add_static_fits(
+        self, ceiling: str, model: LatticeModel, reference: Mapping[str, float]
+    ) -> None:
+        """Fits of every snapshot to one half of the replicas, compared with the other."""
+        fits = static_fits(self._experiment, self._directory, model, reference)
+        self._predictions[ceiling] = self._compared(fits.moments, fits.halves)
+        dataset = self._dataset(ceiling)
+        dims = ("part", "initial_condition", "time", "coefficient")
+        coefficients = list(model.coefficients)
+        dataset = dataset.assign(theta=(dims, padded(fits.theta), {"units": "1"}))
+        self._write(ceiling, dataset.assign_coords(coefficient=coefficients))
 
     def add_model(self, name: str) -> None:
         """A learned model."""
@@ -315,6 +367,13 @@ class _Evaluation:
 
     def add_ceiling(self, ceiling: str, name: str) -> None:
         """The static fits of a model."""
+        law = self._experiment.coefficient_laws.get(name)
+        if law is not None:
+            self._add_static_fits(ceiling, law.model, law.reference)
+            return
+        if self._experiment.plans[name].is_solvable:
+            self._add_static_fits(ceiling, self._experiment.plans[name].model, {})
+            return
         experiment, plan = self._experiment, self._experiment.plans[name]
         fits = _read_fits(experiment, self._directory, name)
         n_initial = fits.attrs["n_initial_conditions"]["train"]
@@ -368,7 +427,8 @@ class _Evaluation:
             name: (len(plan.learned_times(times)), remedy(plan))
             for name, plan in self._experiment.plans.items()
         }
-        compared |= {name: (len(times), "") for name in self._experiment.laws}
+        laws = (*self._experiment.laws, *self._experiment.coefficient_laws)
+        compared |= {name: (len(times), "") for name in laws}
         worse = [
             warning
             for name, (n_learned, advice) in compared.items()
@@ -502,6 +562,26 @@ class _Evaluation:
 
     def _write(self, name: str, dataset: xr.Dataset) -> None:
         write_product(dataset, self._directory.prediction(name), self.origin)
+
+
+def _law_facts(
+    learned: LearnedLaw, predicted: PredictedByLaw | PredictedByMachine, test: Simulated
+) -> dict[str, Any]:
+    """What `metrics.json` says of a law beside its errors."""
+    n_parameters = sum(len(member.law.function.parameters) for member in learned.members)
+    return {
+        "parameters": {"coefficients": n_parameters},
+        "learned_until": float(learned.times[-1]),
+        "training_error": learned.training_error,
+        "validation_error": learned.validation_error,
+        "coverage": coverage(
+            predicted.moments["test"],
+            predicted.error["test"],
+            test.ensemble.mean,
+            test.ensemble.standard_error,
+        ),
+        "known": {part: float(known.mean()) for part, known in predicted.is_known.items()},
+    }
 
 
 def _current_metrics(experiment: Experiment, directory: ResultDirectory) -> dict[str, Any] | None:

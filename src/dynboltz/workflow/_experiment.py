@@ -14,6 +14,8 @@ from dynboltz._hints import did_you_mean
 from dynboltz.distributions import LatticeModel, Layer, TransferMatrix
 from dynboltz.dynamics import HermiteGrid
 from dynboltz.lattices import Lattice, Term, neighbour_moments
+from dynboltz.laws import coefficient_chart
+from dynboltz.laws._snapshots import reference_of
 from dynboltz.learning import FitSettings, LearningSettings
 from dynboltz.simulation import AbstractKernel, CollisionKernel, ContinuousTimeKernel
 
@@ -80,11 +82,7 @@ class ReducedModelPlan:
     @functools.cached_property
     def is_solvable(self) -> bool:
         """Whether the model has an exact solution."""
-        try:
-            TransferMatrix(self.model)
-        except ValueError:
-            return False
-        return True
+        return _is_solvable(self.model)
 
     @property
     def exact_settings(self) -> dict[str, str]:
@@ -104,9 +102,7 @@ class ReducedModelPlan:
     @property
     def given_initial(self) -> Float64[np.ndarray, " coefficients"] | None:
         """Coefficients at time 0 if they are given by name."""
-        if not isinstance(self.initial, dict):
-            return None
-        return np.array([self.initial[name] for name in self.model.coefficients])
+        return _given_initial(self)
 
     def learned_times(
         self, times: Float64[np.ndarray, " times"]
@@ -114,6 +110,34 @@ class ReducedModelPlan:
         """The times that the model is learned from."""
         until = self.learning.until
         return times if until is None else times[times <= until * (1 + 1e-9)]
+
+
+@final
+@dataclass(frozen=True)
+class CoefficientLawPlan:
+    """A Boltzmann machine whose law is a smooth function of its coordinates.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    model
+        Terms and layers.
+    initial
+        Coefficients at time 0, as for `ReducedModelPlan`.
+    reference
+        Coefficients that fits of snapshots are pulled to, by name.
+    """
+
+    name: str
+    model: LatticeModel
+    initial: Literal["known", "fitted"] | dict[str, float]
+    reference: dict[str, float]
+
+    @property
+    def given_initial(self) -> Float64[np.ndarray, " coefficients"] | None:
+        """Coefficients at time 0 if they are given by name."""
+        return _given_initial(self)
 
 
 @final
@@ -164,11 +188,20 @@ class Experiment(AbstractExperiment[ExperimentTable]):
 
     @functools.cached_property
     def plans(self) -> dict[str, ReducedModelPlan]:
-        """The reduced models with terms, by name."""
+        """The reduced models with finite elements, by name."""
         return {
             name: self._plan(name, table)
             for name, table in self.table.models.items()
-            if isinstance(table, ModelTable)
+            if isinstance(table, ModelTable) and table.grid is not None
+        }
+
+    @functools.cached_property
+    def coefficient_laws(self) -> dict[str, CoefficientLawPlan]:
+        """The models with terms whose law is a smooth function, by name."""
+        return {
+            name: self._coefficient_law(name, table)
+            for name, table in self.table.models.items()
+            if isinstance(table, ModelTable) and table.grid is None
         }
 
     @functools.cached_property
@@ -185,11 +218,12 @@ class Experiment(AbstractExperiment[ExperimentTable]):
             return None
         field = "initial.model" if table.model is not None else "initial.terms"
         with in_field(self.source, field):
-            if table.model is not None and table.model not in self.plans:
+            with_terms = [name for name in self.table.models if name not in self.laws]
+            if table.model is not None and table.model not in with_terms:
                 raise ValueError(
                     f"there is no model {table.model!r} with terms; there are "
-                    f"{', '.join(self.plans) or 'none'}."
-                    f"{did_you_mean(table.model, self.plans)}"
+                    f"{', '.join(with_terms) or 'none'}."
+                    f"{did_you_mean(table.model, with_terms)}"
                 )
             solution = TransferMatrix(self._generating(table))
         with in_field(self.source, "initial.coefficients"):
@@ -225,11 +259,22 @@ class Experiment(AbstractExperiment[ExperimentTable]):
             if isinstance(table.learning.learning_rate, dict):
                 _check_names("learning_rate", table.learning.learning_rate, model.coefficients)
             learning = LearningSettings(**_given(table.learning))
-        followed = learning.warm_start or name in self.table.evaluation.ceilings.values()
+        sampled_ceiling = name in self.table.evaluation.ceilings.values() and not _is_solvable(
+            model
+        )
+        followed = learning.warm_start or sampled_ceiling
         initial = table.initial
         if initial is None:
             initial = "known" if self._starts_known(model) else "fitted"
         return ReducedModelPlan(name, model, grids, initial, fit, learning, followed)
+
+    def _coefficient_law(self, name: str, table: ModelTable) -> CoefficientLawPlan:
+        lattice = Lattice(self.lattice.shape, table.boundary or self.lattice.boundary)
+        model = self._model(name, table, lattice)
+        initial = table.initial
+        if initial is None:
+            initial = "known" if self._starts_known(model) else "fitted"
+        return CoefficientLawPlan(name, model, initial, dict(table.fit.start or {}))
 
     def _model(self, name: str, table: ModelTable, lattice: Lattice) -> LatticeModel:
         field = dotted(("models", name))
@@ -276,7 +321,9 @@ class Experiment(AbstractExperiment[ExperimentTable]):
                 '"known" needs initial states that are made here, from a distribution or as '
                 'counts at random sites; write "fitted".'
             )
-        if table.model is not None and table.model not in self.plans:
+        if table.model is not None and not isinstance(
+            self.table.models.get(table.model), ModelTable
+        ):
             return f"there is no model {table.model!r} with terms."
         generator = self._generating(table)
         lattice = generator.lattice
@@ -325,6 +372,16 @@ class Experiment(AbstractExperiment[ExperimentTable]):
                     )
             with in_field(self.source, f"{dotted(('models', name))}.learning.velocity_prior"):
                 self._check_velocity_prior(plan)
+        for name, law in self.coefficient_laws.items():
+            field = dotted(("models", name))
+            with in_field(self.source, f"{field}.initial"):
+                self._check_initial(law)
+            with in_field(self.source, f"{field}.grid"):
+                _check_law(law.model)
+            with in_field(self.source, f"{field}.terms"):
+                coefficient_chart(law.model, self.moments)
+            with in_field(self.source, f"{field}.fit.start"):
+                reference_of("fit", law.model, law.reference)
         if isinstance(self.table.initial, CountsInitial):
             with in_field(self.source, "initial.counts"):
                 self._check_counts(self.table.initial)
@@ -366,18 +423,14 @@ class Experiment(AbstractExperiment[ExperimentTable]):
 
     def _check_ceilings(self) -> None:
         for ceiling, name in self.table.evaluation.ceilings.items():
-            if name not in self.plans:
+            with_terms = (*self.plans, *self.coefficient_laws)
+            if name not in with_terms:
                 raise ValueError(
-                    f"{ceiling} names the model {name!r}; there are {', '.join(self.plans)}."
-                    f"{did_you_mean(name, self.plans)}"
+                    f"{ceiling} names the model {name!r}; there are {', '.join(with_terms)}."
+                    f"{did_you_mean(name, with_terms)}"
                 )
-            if ceiling in self.plans:
+            if ceiling in self.table.models:
                 raise ValueError(f"the name {ceiling!r} is taken by a model; use another.")
-            if self.plans[name].is_solvable:
-                raise ValueError(
-                    f"{ceiling} names {name!r}, which has an exact solution; ceilings are for "
-                    "models with sampled moments."
-                )
 
     def _check_references(self, names: Iterable[str]) -> None:
         """Raise unless predictions without learning are possible, and their names free."""
@@ -435,7 +488,7 @@ class Experiment(AbstractExperiment[ExperimentTable]):
         if not isinstance(self.table.initial, CountsInitial):
             raise ValueError('needs initial states with source = "counts".')
 
-    def _check_initial(self, plan: ReducedModelPlan) -> None:
+    def _check_initial(self, plan: ReducedModelPlan | CoefficientLawPlan) -> None:
         if isinstance(plan.initial, dict):
             _check_names("initial", plan.initial, plan.model.coefficients)
             lacking = [name for name in plan.model.coefficients if name not in plan.initial]
@@ -467,6 +520,32 @@ def _check_solvable(model: LatticeModel, moments: str) -> None:
         ) from error
 
 
+def _given_initial(
+    plan: ReducedModelPlan | CoefficientLawPlan,
+) -> Float64[np.ndarray, " coefficients"] | None:
+    if not isinstance(plan.initial, dict):
+        return None
+    return np.array([plan.initial[name] for name in plan.model.coefficients])
+
+
+def _is_solvable(model: LatticeModel) -> bool:
+    try:
+        TransferMatrix(model)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_law(model: LatticeModel) -> None:
+    try:
+        TransferMatrix(model)
+    except ValueError as error:
+        raise ValueError(
+            "is required for models without an exact solution, whose laws are made of finite "
+            f"elements. {error}"
+        ) from error
+
+
 def _given(table: Any) -> dict[str, Any]:
     return table.model_dump(exclude_none=True)
 
@@ -494,6 +573,7 @@ def _check_ranges(ranges: dict[str, list[float]], coefficients: tuple[str, ...])
 
 
 def _grids(table: ModelTable, coefficients: tuple[str, ...]) -> dict[str, HermiteGrid]:
+    assert table.grid is not None
     axes, arguments = table.grid.axes, table.grid.arguments
     if isinstance(arguments, list):
         arguments = dict.fromkeys(coefficients, arguments)

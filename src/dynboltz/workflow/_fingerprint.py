@@ -81,13 +81,22 @@ def model_fingerprint(experiment: Experiment, name: str) -> str:
 def law_fingerprint(experiment: Experiment, name: str) -> str:
     """Of a learned law of moments."""
     parts = [trajectories_fingerprint(experiment, part) for part in PARTS]
-    return fingerprint({"trajectories": parts, "law": name, "learner": LEARNER})
+    content: dict[str, Any] = {"trajectories": parts, "law": name, "learner": LEARNER}
+    if name in experiment.coefficient_laws:
+        plan = experiment.coefficient_laws[name]
+        content |= {
+            "model": _definition(experiment.table.models[name]),
+            "initial": plan.initial,
+            "reference": plan.reference,
+        }
+    return fingerprint(content)
 
 
 def metrics_fingerprint(experiment: Experiment) -> str:
     """Of the errors of all models."""
     models = [model_fingerprint(experiment, name) for name in experiment.plans]
-    models += [law_fingerprint(experiment, name) for name in experiment.laws]
+    laws = (*experiment.laws, *experiment.coefficient_laws)
+    models += [law_fingerprint(experiment, name) for name in laws]
     return fingerprint({"models": models, "evaluation": experiment.table.evaluation.model_dump()})
 
 

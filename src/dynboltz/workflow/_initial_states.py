@@ -8,7 +8,7 @@ from jaxtyping import Float64, UInt8
 from dynboltz.distributions import sample_chain
 from dynboltz.simulation import random_counts
 
-from ._experiment import Experiment, ReducedModelPlan
+from ._experiment import CoefficientLawPlan, Experiment, ReducedModelPlan
 from ._schema import CountsInitial, DistributionInitial
 from ._seeds import Purpose, derive_seed
 
@@ -33,7 +33,7 @@ def initial_coefficients(
 
 
 def known_coefficients(
-    experiment: Experiment, plan: ReducedModelPlan, part: str
+    experiment: Experiment, plan: ReducedModelPlan | CoefficientLawPlan, part: str
 ) -> Float64[np.ndarray, "initial_conditions coefficients"]:
     r"""Coefficients of a model at time 0 that follow from how initial states are made.
 

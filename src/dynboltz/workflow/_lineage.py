@@ -61,5 +61,6 @@ def lineage_of_all(experiment: AnyExperiment, directory: ResultDirectory) -> dic
     """Lineage of what is made from all trajectories, fits and models of an experiment."""
     stores = [directory.trajectories(part) for part in PARTS]
     stores += [of(name) for name in experiment.plans for of in (directory.fit, directory.model)]
-    stores += [directory.law(name) for name in getattr(experiment, "laws", ())]
+    laws = (*getattr(experiment, "laws", ()), *getattr(experiment, "coefficient_laws", ()))
+    stores += [directory.law(name) for name in laws]
     return lineage(experiment, directory, *stores)

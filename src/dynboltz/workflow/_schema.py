@@ -255,16 +255,37 @@ class LawTable(Table):
 
 
 class ModelTable(Table):
-    """A reduced model: energy terms, hidden layers, finite elements and how it is learned."""
+    """A reduced model: energy terms, hidden layers, finite elements and how it is learned.
+
+    Without a table `grid` its law is a smooth function, learned like a law of moments; with one it
+    is made of finite elements, and `learning` says how it is learned.
+    """
 
     family: Literal["boltzmann"] = "boltzmann"
     terms: Annotated[list[str], Field(min_length=1)]
     layers: list[LayerTable] = []
     boundary: Literal["periodic", "closed"] | None = None
     initial: Literal["known", "fitted"] | dict[str, Finite] | None = None
-    grid: GridTable
+    grid: GridTable | None = None
     fit: FitTable = FitTable()
     learning: LearningTable = LearningTable()
+
+    @model_validator(mode="after")
+    def _check_learning(self) -> ModelTable:
+        if self.grid is not None:
+            return self
+        if self.learning.model_fields_set:
+            raise ValueError(
+                "`learning` belongs to finite elements: give a table `grid`, or leave `learning` "
+                "out, and the law of the model is learned by itself"
+            )
+        others = self.fit.model_fields_set - {"start"}
+        if others:
+            raise ValueError(
+                f"`fit.{min(others)}` belongs to models with a table `grid`; without one, only "
+                "`fit.start` may be given, the coefficients that fits are pulled to"
+            )
+        return self
 
 
 def _family(table: Any) -> str:

@@ -24,10 +24,12 @@ from dynboltz.learning import (
 from dynboltz.simulation import ContinuousTimeKernel
 
 from ._checkpoints import StoredCheckpoint
+from ._coefficient_laws import KIND as MACHINE
+from ._coefficient_laws import learn_coefficient_law
 from ._directory import ResultDirectory
 from ._errors import ExperimentError
 from ._experiment import Experiment, ReducedModelPlan
-from ._fingerprint import fit_fingerprint, model_fingerprint
+from ._fingerprint import fit_fingerprint, law_fingerprint, model_fingerprint
 from ._fit import KIND as FIT_KIND
 from ._laws import learn_laws, outdated_laws
 from ._lineage import lineage
@@ -50,9 +52,12 @@ def train(
     fingerprint = partial(model_fingerprint, experiment)
     plans = outdated(experiment.plans, directory.model, KIND, fingerprint)
     laws = outdated_laws(experiment, directory)
-    if not plans and not laws:
+    names = {name: name for name in experiment.coefficient_laws}
+    machines = outdated(names, directory.law, MACHINE, partial(law_fingerprint, experiment))
+    n_outdated = len(plans) + len(laws) + len(machines)
+    if not n_outdated:
         return
-    resumed = len(plans) + len(laws) < len(experiment.table.models)
+    resumed = n_outdated < len(experiment.table.models)
 
     sampled = any(plan.learning.moments != "exact" for plan in plans)
     states = States(open_part(experiment, directory, "train")) if sampled else None
@@ -73,6 +78,9 @@ def train(
         if laws:
             with jax.enable_x64(True):
                 learn_laws(experiment, directory, laws, progress)
+        for name in machines:
+            with jax.enable_x64(True):
+                learn_coefficient_law(experiment, directory, name, progress)
 
 
 def load_model(experiment: Experiment, directory: ResultDirectory, name: str) -> ReducedModel:

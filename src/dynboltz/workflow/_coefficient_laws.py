@@ -1,0 +1,233 @@
+"""Laws of Boltzmann machines of an experiment: snapshots, learning, and what they predict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+
+from dynboltz._warnings import collected
+from dynboltz.distributions import ClampedStatistics, LatticeModel
+from dynboltz.evaluation._squared_errors import N_HALVES
+from dynboltz.laws import (
+    CoefficientChart,
+    LearnedLaw,
+    LearningStep,
+    coefficient_chart,
+    fit_snapshots,
+    law_dataset,
+    learn_law,
+    load_law,
+    nothing_known,
+    predict_coefficients,
+)
+from dynboltz.laws._learn import learned_records
+
+from ._directory import ResultDirectory
+from ._experiment import CoefficientLawPlan, Experiment
+from ._fingerprint import law_fingerprint
+from ._initial_states import known_coefficients
+from ._lineage import lineage
+from ._metrics import ByPart
+from ._parts import PARTS
+from ._progress import Progress
+from ._seeds import Purpose, derive_seed
+from ._simulate import open_part
+from ._states import blocks_ahead, replicas_by_start
+from ._stored import read_current, write_model
+
+KIND = "dynboltz-coefficient-law"
+
+
+def learn_coefficient_law(
+    experiment: Experiment, directory: ResultDirectory, name: str, progress: Progress
+) -> None:
+    """Learn the law of a model, and store it."""
+    plan = experiment.coefficient_laws[name]
+    places = learned_records(len(experiment.times))
+    summaries = _summaries(experiment, directory, plan.model, "train", places)
+    chart = coefficient_chart(
+        plan.model, experiment.moments, n_replicas=min(len(own) for own in summaries)
+    )
+    progress({"stage": "train", "model": f"{name}, snapshots", "step": 0, "total": 1})
+    fitted = fit_snapshots(chart, summaries, reference=plan.reference)
+    progress({"stage": "train", "model": f"{name}, snapshots", "step": 1, "total": 1})
+    coordinates = [one.coordinates for one in fitted]
+    starts = known_coordinates(experiment, plan, chart, "train", len(fitted))
+    if starts is None:
+        starts = np.array([own[:, 0].mean(axis=0) for own in coordinates])
+
+    def report(step: LearningStep) -> None:
+        progress(
+            {
+                "stage": "train",
+                "model": name,
+                "step": step.step,
+                "total": step.total,
+                "unit": "trainings",
+                "error in units of the noise": step.error,
+            }
+        )
+
+    seed = derive_seed(experiment, "train", Purpose.LEARNING, name=name)
+    with collected():  # `law_warnings` says it when the law is evaluated.
+        learned = learn_law(
+            chart,
+            nothing_known(chart),
+            experiment.times[places],
+            coordinates,
+            starts=starts,
+            seed=int(seed.generate_state(1)[0]),
+            report=report,
+        )
+    origin = lineage(experiment, directory, directory.trajectories("train"))
+    own = law_fingerprint(experiment, name)
+    write_model(law_dataset(learned), directory.law(name), KIND, name, own, origin)
+
+
+def read_coefficient_law(
+    experiment: Experiment, directory: ResultDirectory, name: str
+) -> LearnedLaw:
+    """The learned law of a model."""
+    path, own = directory.law(name), law_fingerprint(experiment, name)
+    return load_law(read_current(path, KIND, own, "train"))
+
+
+def known_coordinates(
+    experiment: Experiment,
+    plan: CoefficientLawPlan,
+    chart: CoefficientChart,
+    part: str,
+    n_initial: int,
+) -> Float64[np.ndarray, "initial_conditions coordinates"] | None:
+    """Coordinates of starts that are known or given; `None` if they are to be fitted."""
+    if plan.given_initial is not None:
+        return chart.from_coefficients(np.tile(plan.given_initial, (n_initial, 1)))
+    if plan.initial != "known":
+        return None
+    return chart.from_coefficients(known_coefficients(experiment, plan, part))
+
+
+class PredictedByMachine(NamedTuple):
+    """What the law of a Boltzmann machine predicts of both parts.
+
+    Attributes
+    ----------
+    moments, halves, error
+        As in `PredictedByLaw`.
+    theta
+        Coefficients.
+    is_known
+        Whether training trajectories passed nearby.
+    seconds
+        Time for predictions without bands.
+    """
+
+    moments: ByPart
+    halves: ByPart
+    error: ByPart
+    theta: ByPart
+    is_known: dict[str, np.ndarray]
+    seconds: float
+
+
+def predict_by_machine(
+    experiment: Experiment, directory: ResultDirectory, name: str, learned: LearnedLaw
+) -> PredictedByMachine:
+    """Predict both parts with the law of a model."""
+    plan, chart, times = experiment.coefficient_laws[name], learned.chart, experiment.times
+    assert isinstance(chart, CoefficientChart)
+    starts, halves = {}, {}
+    for part in PARTS:
+        n_initial = len(replicas_by_start(open_part(experiment, directory, part))[0])
+        known = known_coordinates(experiment, plan, chart, part, n_initial)
+        if known is None:
+            summaries = _summaries(experiment, directory, plan.model, part, np.array([0]))
+            known = _fitted_starts(chart, plan, summaries)
+            of_halves = [_fitted_starts(chart, plan, _half(summaries, h)) for h in range(N_HALVES)]
+            halves[part] = np.array([learned.predict(rows, times).moments for rows in of_halves])
+        starts[part] = known
+    # Both parts together: what is compiled depends on the number of starts.
+    joined, ends = np.concatenate(list(starts.values())), [len(starts[PARTS[0]])]
+    begun = time.perf_counter()
+    learned.predict(joined, times)
+    seconds = time.perf_counter() - begun
+    found = learned.predict(joined, times, bands=True)
+    theta = predict_coefficients(learned, joined, times)
+    moments, errors, thetas, known = (
+        dict(zip(PARTS, np.split(values, ends), strict=True))
+        for values in (found.moments, found.error, theta, found.is_known)
+    )
+    return PredictedByMachine(moments, halves, errors, thetas, known, seconds)
+
+
+class StaticFits(NamedTuple):
+    """Moments of the static fits of all snapshots, and of fits to either half of the replicas."""
+
+    moments: ByPart
+    halves: ByPart
+    theta: ByPart
+
+
+def static_fits(
+    experiment: Experiment,
+    directory: ResultDirectory,
+    model: LatticeModel,
+    reference: Mapping[str, float],
+) -> StaticFits:
+    """Fit every snapshot of both parts alone: the best that any law of the model can do."""
+    chart = coefficient_chart(model, experiment.moments)
+    moments, halves, thetas = {}, {}, {}
+    for part in PARTS:
+        everything = np.arange(len(experiment.times))
+        summaries = _summaries(experiment, directory, model, part, everything)
+
+        def moments_of(theta: np.ndarray) -> np.ndarray:
+            return chart.batch_moments(chart.from_coefficients(theta))
+
+        thetas[part] = _fit(chart, reference, summaries)
+        moments[part] = moments_of(thetas[part])
+        halves[part] = np.array(
+            [moments_of(_fit(chart, reference, _half(summaries, h))) for h in range(N_HALVES)]
+        )
+    return StaticFits(moments, halves, thetas)
+
+
+def _fit(
+    chart: CoefficientChart, reference: Mapping[str, float], summaries: list[np.ndarray]
+) -> Float64[np.ndarray, "initial_conditions times coefficients"]:
+    """Coefficients of snapshots: fits to the means over the replicas."""
+    fitted = fit_snapshots(chart, summaries, reference=reference)
+    return np.array([one.theta for one in fitted])
+
+
+def _fitted_starts(
+    chart: CoefficientChart, plan: CoefficientLawPlan, summaries: list[np.ndarray]
+) -> Float64[np.ndarray, "initial_conditions coordinates"]:
+    """Coordinates of snapshots at the first time."""
+    fitted = fit_snapshots(chart, summaries, reference=plan.reference)
+    return np.array([one.coordinates[:, 0].mean(axis=0) for one in fitted])
+
+
+def _half(summaries: list[np.ndarray], half: int) -> list[np.ndarray]:
+    return [own[half::N_HALVES] if len(own) > 1 else own for own in summaries]
+
+
+def _summaries(
+    experiment: Experiment,
+    directory: ResultDirectory,
+    model: LatticeModel,
+    part: str,
+    places: np.ndarray,
+) -> list[Float64[np.ndarray, "_ times features"]]:
+    """Summaries of each replica of each initial condition at some of the times."""
+    clamped, trajectories = ClampedStatistics(model), open_part(experiment, directory, part)
+    found: list[list[np.ndarray]] = [[] for _ in replicas_by_start(trajectories)[0]]
+    for number, _, states in blocks_ahead(trajectories):
+        chosen = np.ascontiguousarray(states[:, places])
+        flat = clamped.summarise(chosen.reshape(-1, chosen.shape[-1]))
+        found[number].append(np.asarray(flat).reshape(*chosen.shape[:2], -1))
+    return [np.concatenate(blocks) for blocks in found]
