@@ -324,9 +324,17 @@ def predict(
             "--density, --state and --starts are for laws of moments; a model with terms starts "
             "from coefficients, --initial."
         )
-    from ._predict import predict_table, write_prediction  # noqa: PLC0415
+    from ._predict import (  # noqa: PLC0415
+        is_coefficient_law,
+        predict_by_law,
+        predict_table,
+        write_prediction,
+    )
 
-    table = predict_table(directory, model, initial, times)
+    if model is not None and is_coefficient_law(directory, model):
+        table = predict_by_law(directory, model, initial, times)
+    else:
+        table = predict_table(directory, model, initial, times)
     if out is None:
         typer.echo(table.to_csv(), nl=False)
     else:

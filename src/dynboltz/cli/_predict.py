@@ -7,7 +7,7 @@ import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import jax
 import numpy as np
@@ -17,8 +17,10 @@ import xarray as xr
 from dynboltz._contents import contents_of
 from dynboltz._hints import did_you_mean
 from dynboltz._warnings import collected
+from dynboltz.distributions import LatticeModel
+from dynboltz.laws import CoefficientChart, LearnedLaw, predict_coefficients
 from dynboltz.learning import ReducedModel
-from dynboltz.store import export_netcdf
+from dynboltz.store import StoreError, export_netcdf, read_dataset
 from dynboltz.store._files import replacing_file
 from dynboltz.workflow import (
     Experiment,
@@ -29,6 +31,8 @@ from dynboltz.workflow import (
     read_model_file,
     short_runs,
 )
+from dynboltz.workflow._coefficient_laws import KIND as MACHINE
+from dynboltz.workflow._coefficient_laws import read_coefficient_law, starting_coordinates
 from dynboltz.workflow._seeds import Purpose
 
 from ._times import parse_times
@@ -118,6 +122,80 @@ def predict_table(
         dict(zip(names, moments.T, strict=True)),
         errors,
     )
+
+
+def is_coefficient_law(source: Path, name: str | None) -> bool:
+    """Whether a model of a result directory moves its coefficients by a smooth law."""
+    if name is None or source.is_file():
+        return False
+    try:
+        read_dataset(source / "laws" / f"{name}.zarr", MACHINE)
+    except StoreError:
+        return False
+    return True
+
+
+class OpenedLaw(NamedTuple):
+    """A Boltzmann machine with a learned law, and the experiment it belongs to."""
+
+    experiment: Experiment
+    model: LatticeModel
+    learned: LearnedLaw
+    start: np.ndarray
+
+
+def open_coefficient_law(source: Path, name: str, initial: str | None) -> OpenedLaw:
+    """Open the law of a model with terms, and coordinates to start from."""
+    results = ResultDirectory(source)
+    experiment = results.load_experiment()
+    assert isinstance(experiment, Experiment)
+    model = experiment.coefficient_laws[name].model
+    with jax.enable_x64(True):
+        learned = read_coefficient_law(experiment, results, name)
+        chart = learned.chart
+        assert isinstance(chart, CoefficientChart)
+        if initial is None:
+            start = starting_coordinates(experiment, results, name, chart, "test")[0][:1]
+        else:
+            start = chart.from_coefficients(_parse_initial(initial, model.coefficients)[None])
+    return OpenedLaw(experiment, model, learned, start)
+
+
+def predict_by_law(source: Path, name: str, initial: str | None, times: str | None) -> Prediction:
+    """Predict with the law of a model with terms."""
+    opened = open_coefficient_law(source, name, initial)
+    chosen = opened.experiment.times
+    if times is not None:
+        chosen = parse_times(times, float(chosen[0]))
+    with jax.enable_x64(True):
+        found = opened.learned.predict(opened.start, chosen, bands=True)
+        theta = predict_coefficients(opened.learned, opened.start, chosen)[0]
+    tell_of_extrapolation(name, opened.learned, chosen, found.is_known[0])
+    names = opened.learned.moments
+    return Prediction(
+        chosen,
+        dict(zip(opened.model.coefficients, theta.T, strict=True)),
+        dict(zip(names, found.moments[0].T, strict=True)),
+        dict(zip(names, found.error[0].T, strict=True)),
+    )
+
+
+def tell_of_extrapolation(
+    name: str, learned: LearnedLaw, times: np.ndarray, is_known: np.ndarray
+) -> None:
+    """Say where a prediction is later than, or far from, all training trajectories."""
+    if times[-1] > learned.times[-1] * (1 + 1e-9):
+        typer.echo(
+            f"Warning: {name} was learned from times up to {learned.times[-1]:g}; what comes later "
+            "is beyond its training.",
+            err=True,
+        )
+    if not is_known.all():
+        typer.echo(
+            f"Warning: {name}: {1 - is_known.mean():.2%} of the prediction is far from all "
+            "training trajectories; the model extrapolates there.",
+            err=True,
+        )
 
 
 def open_model(source: Path, name: str | None) -> ModelFile:

@@ -33,9 +33,17 @@ def is_law(source: Path, name: str | None) -> bool:
     """Whether a model of a result directory, or a file, is a law of moments."""
     if source.is_file():
         return _is_law_file(source)
-    if name is None:
+    path = source / LAWS / f"{name}.zarr"
+    if name is None or not path.is_dir():
         return False
-    return (source / LAWS / f"{name}.zarr").is_dir()
+    from dynboltz._fit import KIND  # noqa: PLC0415
+    from dynboltz.store import StoreError, read_dataset  # noqa: PLC0415
+
+    try:
+        read_dataset(path, KIND)
+    except StoreError:
+        return False
+    return True
 
 
 def _is_law_file(source: Path) -> bool:

@@ -111,6 +111,24 @@ def known_coordinates(
     return chart.from_coefficients(known_coefficients(experiment, plan, part))
 
 
+def starting_coordinates(
+    experiment: Experiment,
+    directory: ResultDirectory,
+    name: str,
+    chart: CoefficientChart,
+    part: str,
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Coordinates of starts, and those of either half of the replicas where starts are fitted."""
+    plan = experiment.coefficient_laws[name]
+    n_initial = len(replicas_by_start(open_part(experiment, directory, part))[0])
+    known = known_coordinates(experiment, plan, chart, part, n_initial)
+    if known is not None:
+        return known, []
+    summaries = _summaries(experiment, directory, plan.model, part, np.array([0]))
+    halves = [_fitted_starts(chart, plan, _half(summaries, h)) for h in range(N_HALVES)]
+    return _fitted_starts(chart, plan, summaries), halves
+
+
 class PredictedByMachine(NamedTuple):
     """What the law of a Boltzmann machine predicts of both parts.
 
@@ -138,18 +156,13 @@ def predict_by_machine(
     experiment: Experiment, directory: ResultDirectory, name: str, learned: LearnedLaw
 ) -> PredictedByMachine:
     """Predict both parts with the law of a model."""
-    plan, chart, times = experiment.coefficient_laws[name], learned.chart, experiment.times
+    chart, times = learned.chart, experiment.times
     assert isinstance(chart, CoefficientChart)
     starts, halves = {}, {}
     for part in PARTS:
-        n_initial = len(replicas_by_start(open_part(experiment, directory, part))[0])
-        known = known_coordinates(experiment, plan, chart, part, n_initial)
-        if known is None:
-            summaries = _summaries(experiment, directory, plan.model, part, np.array([0]))
-            known = _fitted_starts(chart, plan, summaries)
-            of_halves = [_fitted_starts(chart, plan, _half(summaries, h)) for h in range(N_HALVES)]
+        starts[part], of_halves = starting_coordinates(experiment, directory, name, chart, part)
+        if of_halves:
             halves[part] = np.array([learned.predict(rows, times).moments for rows in of_halves])
-        starts[part] = known
     # Both parts together: what is compiled depends on the number of starts.
     joined, ends = np.concatenate(list(starts.values())), [len(starts[PARTS[0]])]
     begun = time.perf_counter()
