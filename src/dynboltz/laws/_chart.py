@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import equinox as eqx
@@ -230,6 +230,17 @@ class MomentChart(eqx.Module):
                 taken[at] = taken.get(at, 0) + 1
             columns.append(value)
         return self.from_moments(np.stack(columns, axis=-1) * np.asarray(self.places))
+
+    def renamed(self, names: Mapping[str, str]) -> tuple[int, ...] | None:
+        """Places of the moments with other names of the species; `None` if one is not followed."""
+        geometry = Geometry(len(self.patterns[0][0][0]))
+        found = []
+        for pattern in self.patterns:
+            other = geometry.canonical((offset, names[label]) for offset, label in pattern)
+            if other not in self.patterns:
+                return None
+            found.append(self.patterns.index(other))
+        return tuple(found)
 
     def _species_place(self, label: str) -> int:
         return [self.patterns[i][0][1] for i in self.densities].index(label)

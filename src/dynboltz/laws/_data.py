@@ -23,6 +23,8 @@ class ShootingData(NamedTuple):
         Means of the probabilities of the patterns.
     memory, whitening
         `Innovations` of the means.
+    n_images
+        So many starts in a row are images of one under symmetries; they are not independent.
     """
 
     times: Float64[np.ndarray, " times"]
@@ -31,6 +33,7 @@ class ShootingData(NamedTuple):
     probabilities: Float64[np.ndarray, "starts times moments"]
     memory: Float64[np.ndarray, "intervals moments moments"]
     whitening: Float64[np.ndarray, "starts intervals moments moments"]
+    n_images: int = 1
 
     @property
     def n_residuals(self) -> int:

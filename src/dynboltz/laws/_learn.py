@@ -16,6 +16,7 @@ from dynboltz._arguments import check_range, checked
 from dynboltz._numbers import check_finite, check_precision
 from dynboltz._warnings import LearningWarning, warn
 
+from ._chart import MomentChart
 from ._charts import Chart
 from ._data import ShootingData
 from ._exact import KnownPart
@@ -43,6 +44,9 @@ says which ones are good."""
 N_KEPT = 2
 """Laws that are followed to the end, those of the largest evidence at the horizon before: their
 mean is better than either."""
+
+MOST_IMAGES = 100
+"""Starts and their images under symmetries; of more starts than that, images tell nothing new."""
 
 MOST_INTERVALS = 150
 """Intervals between records that are learned from. More of them cost time and hold hardly more:
@@ -105,6 +109,7 @@ def learn_law(
     replicas: Sequence[Float64[np.ndarray, "_ times compared"]],
     *,
     starts: Float64[np.ndarray, "initial_conditions coordinates"] | None = None,
+    symmetries: Sequence[tuple[int, ...]] = (),
     seed: int = 1,
     report: Report | None = None,
 ) -> LearnedLaw:
@@ -130,6 +135,10 @@ def learn_law(
     starts
         Coordinates at the first time, where they are known; by default those of the means over the
         replicas.
+    symmetries
+        Permutations of moments that turn trajectories into others that are as likely, such as
+        those of species that a network does not tell apart; a group, the identity first. The law
+        is learned from all images of the data, which count as much as the data alone.
     seed
         Of the random functions that the members begin with.
     report
@@ -170,6 +179,8 @@ def learn_law(
     chosen = learned_records(len(times))
     times, replicas = times[chosen], [moments[:, chosen] for moments in replicas]
     data = _shooting_data(chart, times, replicas, starts)
+    if len(symmetries) > 1 and len(symmetries) * len(replicas) <= MOST_IMAGES:
+        data = _with_images(chart, data, symmetries, replicas)
     features = chart.batch_features(data.coordinates.reshape(-1, data.coordinates.shape[-1]))
     scales = _velocity_scales(chart, known, data)
     interval = float(np.median(np.diff(times)))
@@ -182,7 +193,7 @@ def learn_law(
     members, step = _train([begin(member) for member in range(N_MEMBERS)], data, report)
     grid = _coarsest_grid([member.law for member in members], data, step)
     return LearnedLaw(
-        tuple(members), np.asarray(times), grid, features, len(data.starts), data.n_residuals
+        tuple(members), np.asarray(times), grid, features, len(replicas), data.n_residuals
     )
 
 
@@ -214,6 +225,25 @@ def _shooting_data(
         innovations.memory,
         innovations.whitening,
     )
+
+
+def _with_images(
+    chart: Chart,
+    data: ShootingData,
+    symmetries: Sequence[tuple[int, ...]],
+    replicas: Sequence[np.ndarray],
+) -> ShootingData:
+    """The data and their images, those of one start in a row."""
+    if not isinstance(chart, MomentChart):
+        raise ValueError("learn_law: `symmetries` are for laws of moments; leave them out.")
+    order = [*chart.densities, *chart.factors]
+    starts, moments = [], []
+    for start, own in zip(data.starts, replicas, strict=True):
+        for permutation in symmetries:
+            starts.append(start[[order.index(permutation[i]) for i in order]])
+            moments.append(own[..., list(permutation)])
+    images = _shooting_data(chart, data.times, moments, np.array(starts))
+    return images._replace(n_images=len(symmetries))
 
 
 def _velocity_scales(chart: Chart, known: KnownPart, data: ShootingData) -> np.ndarray:

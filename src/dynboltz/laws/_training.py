@@ -91,9 +91,10 @@ def train_to(
 
     Whitened residuals $e$ of the trajectories have the log likelihood $-\tfrac{\beta}{2} |e|^2$,
     parameters of each array of the function independent normal priors of precision $\alpha$.
-    Both are set to where the evidence of the data is largest (MacKay), with $\beta \le 1$: what
-    a law cannot describe counts as additional noise. Steps are those of Levenberg and Marquardt;
-    derivatives are carried along the trajectories exactly.
+    Both are set to where the evidence of the data is largest (MacKay), with $\beta \le 1$, or
+    $1 / n$ of $n$ images of the data: what a law cannot describe counts as additional noise.
+    Steps are those of Levenberg and Marquardt; derivatives are carried along the trajectories
+    exactly.
 
     Parameters
     ----------
@@ -115,7 +116,7 @@ def train_to(
     """
     problem = ShootingProblem(training.law, data, longest_step)
     parameters = np.array(training.law.parameters)
-    state = _State(parameters, training.alpha, training.beta)
+    state = _State(parameters, training.alpha, min(training.beta, 1 / data.n_images))
     is_last = horizon >= len(data.times) - 1
     state, error = _climb(problem, state, horizon, ITERATIONS * (1 + is_last), stopped)
     gram, _ = _summed(problem.normal(state.parameters, horizon))
@@ -197,7 +198,8 @@ def _evidence(problem: ShootingProblem, state: _State, gram: np.ndarray, error: 
         known = max(mine.sum() - state.alpha[group] * variance[mine].sum(), 1e-2)
         alpha[group] = np.clip(known / np.sum(state.parameters[mine] ** 2), 1e-4, 1e6)
     n_known = len(prior) - np.sum(prior * variance)
-    beta = min(1.0, (problem.n_residuals - n_known) / error)
+    share = 1 / problem.data.n_images
+    beta = min(share, (share * problem.n_residuals - n_known) / error)
     return _State(state.parameters, alpha, float(beta))
 
 
@@ -208,7 +210,7 @@ def _log_evidence(problem: ShootingProblem, state: _State, gram: np.ndarray, err
     return 0.5 * float(
         np.sum(np.log(prior))
         - log_determinant
-        + problem.n_residuals * np.log(state.beta)
+        + problem.n_residuals / problem.data.n_images * np.log(state.beta * problem.data.n_images)
         - state.beta * error
         - np.sum(prior * state.parameters**2)
     )
@@ -218,7 +220,8 @@ def finish(training: Training, data: ShootingData, longest_step: float) -> Membe
     """Uncertainty of a trained law, and its errors at starts that are left out."""
     problem = ShootingProblem(training.law, data, longest_step)
     parameters = np.array(training.law.parameters)
-    horizon, n_starts = len(data.times) - 1, problem.n_starts
+    horizon, n_images = len(data.times) - 1, data.n_images
+    n_starts = problem.n_starts // n_images
     grams, slopes = zip(*problem.normal(parameters, horizon), strict=True)
     prior = training.alpha[problem.groups]
     hessian = training.beta * np.sum(grams, axis=0) + np.diag(prior)
@@ -226,15 +229,17 @@ def finish(training: Training, data: ShootingData, longest_step: float) -> Membe
     n_residuals = problem.n_residuals / n_starts
     for i in range(n_starts):
         # Newton step to the optimum without this start: its part of the slope is taken back.
-        root = _root_of_inverse(hessian - training.beta * grams[i])
-        moved = parameters + root @ (root.T @ (training.beta * slopes[i]))
+        mine = slice(i * n_images, (i + 1) * n_images)
+        gram, slope = np.sum(grams[mine], axis=0), np.sum(slopes[mine], axis=0)
+        root = _root_of_inverse(hessian - training.beta * gram)
+        moved = parameters + root @ (root.T @ (training.beta * slope))
         _, errors = problem.residuals(moved, horizon)
-        validation[i] = float(np.sum(errors[i] ** 2)) / n_residuals
-        expected[i] = np.sum(root * (grams[i] @ root)) / n_residuals
+        validation[i] = float(np.sum(errors[mine] ** 2)) / n_residuals
+        expected[i] = np.sum(root * (gram @ root)) / n_residuals
     validation = np.where(np.isfinite(validation), validation, np.inf)
     # What starts that are left out are off by, beyond the noise, calibrates the covariance: one
     # optimum of several, and a function that is not quite free enough, make Laplace's too small.
-    excess = np.median(validation) - 1 / training.beta
+    excess = np.median(validation) - 1 / (n_images * training.beta)
     widening = np.clip(excess / np.median(expected), 1.0, LARGEST_WIDENING**2)
     return Member(
         training.law,

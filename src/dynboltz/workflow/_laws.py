@@ -28,6 +28,7 @@ from dynboltz.laws import (
     starting_coordinates,
 )
 from dynboltz.moments import Geometry
+from dynboltz.reactions import species_symmetries
 from dynboltz.simulation import ContinuousTimeKernel
 
 from ._directory import ResultDirectory
@@ -272,9 +273,33 @@ def _learn(
     number = int(seed.generate_state(1)[0])
     with collected():  # `law_warnings` says it when the law is evaluated.
         learned = learn_law(
-            chart, known, experiment.times, moments, starts=starts, seed=number, report=report
+            chart,
+            known,
+            experiment.times,
+            moments,
+            starts=starts,
+            symmetries=_symmetries(experiment, chart),
+            seed=number,
+            report=report,
         )
     return learned, starts
+
+
+def _symmetries(experiment: Experiment, chart: MomentChart) -> list[tuple[int, ...]]:
+    """Permutations of the moments that follow from species which the process cannot tell apart."""
+    if not experiment.has_network:
+        return []
+    kernel, network = experiment.kernel, experiment.network
+    rates = kernel.hop_rate if isinstance(kernel, ContinuousTimeKernel) else None
+    found = []
+    for permutation in species_symmetries(network, rates if isinstance(rates, dict) else None):
+        species = network.species
+        names = {species[i]: species[j] for i, j in enumerate(permutation)}
+        renamed = chart.renamed(names)
+        if renamed is None:
+            return []
+        found.append(renamed)
+    return found
 
 
 def _check_replicas(experiment: Experiment, recorded: Recorded, name: str) -> None:
