@@ -6,6 +6,7 @@ import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from dynboltz._hints import did_you_mean
 from dynboltz._text import decode_text
@@ -37,13 +38,18 @@ def check_model(directory: Path, name: str | None) -> None:
 
     What else may be wrong with the directory is left to those who read all of it.
     """
-    try:
-        content = tomllib.loads(decode_text((directory / "experiment.toml").read_bytes()))
-        models = list(content["models"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    if name is not None and name not in models:
+    models = model_tables(directory)
+    if name is not None and models and name not in models:
         raise ValueError(
             f"{directory}: has no model {name!r}; there are {', '.join(models)}."
             f"{did_you_mean(name, models)}"
         )
+
+
+def model_tables(directory: Path) -> dict[str, Any]:
+    """Tables of the models of a result directory by name; none if they cannot be read."""
+    try:
+        content = tomllib.loads(decode_text((directory / "experiment.toml").read_bytes()))
+        return dict(content["models"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}

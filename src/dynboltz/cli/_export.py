@@ -17,7 +17,8 @@ Write a learned model or simulated trajectories as one file.
 
 --model NAME --out FILE.nc: a learned model with its settings. xarray reads it alone; on any machine
 `dynboltz predict FILE.nc` and `dynboltz sample FILE.nc` predict and draw from it, and
-`dynboltz.workflow.read_model_file` opens it in Python, models of particles in a box too.
+`dynboltz.workflow.read_model_file` opens it in Python, models of particles in a box too; a law of
+moments (family = "auto") is opened by `dynboltz.load`.
 
 --trajectories train --out FILE.nc: states and moments of all replicas as NetCDF, or with --replica
 those of one.

@@ -32,6 +32,9 @@ prints equations, weights with standard errors over initial conditions, the shar
 side that the terms miss on held-out initial conditions, the distance from entropic matching, and
 how far solutions of the printed equations stay from those of the model. If much is missed, offer
 more candidates; if terms are said to be collinear, offer fewer.
+
+Of a law of moments (family = "auto") what is known exactly is printed, and where learned functions
+f(...) of all moments enter; these are not made of candidates.
 """
 
 
@@ -60,6 +63,7 @@ def interpret(
         Experiment,
         ResultDirectory,
         check_kinds,
+        law_equations_of,
     )
     from dynboltz.workflow import interpret as interpret_model  # noqa: PLC0415
 
@@ -75,8 +79,14 @@ def interpret(
             "`interpret` is for lattices."
         )
     found: list[Any] = []
+    names = [model] if model is not None else [*experiment.plans, *experiment.laws]
+    laws = {
+        name: law_equations_of(experiment, results, name)
+        for name in names
+        if name in experiment.laws
+    }
     with progress_display(directory) as progress:
-        for name in [model] if model is not None else experiment.plans:
+        for name in (name for name in names if name not in laws):
             found.append(
                 interpret_model(
                     experiment, results, name, kinds=kinds, max_terms=max_terms, progress=progress
@@ -93,7 +103,14 @@ def interpret(
             typer.echo(one.projection.to_text())
             typer.echo(_solutions(one))
     if as_json:
-        typer.echo(json.dumps([one.to_record() for one in found], indent=2, ensure_ascii=False))
+        records = [one.to_record() for one in found]
+        records += [{"model": name, "law": list(lines)} for name, lines in laws.items()]
+        typer.echo(json.dumps(records, indent=2, ensure_ascii=False))
+        return
+    for name, lines in laws.items():
+        typer.echo(f"{'% ' * as_latex}{name}, a law of moments per site; f(...) are learned:")
+        for line in lines:
+            typer.echo(f"{'% ' * as_latex}  {line}")
 
 
 interpret.__doc__ = flowing(HELP)

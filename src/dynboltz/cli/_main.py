@@ -76,9 +76,26 @@ Initial = Annotated[
         "--initial",
         metavar="b.A=0.1,...",
         help="Every coefficient of the model at time 0; by default those of the first test "
-        "initial condition.",
+        "initial condition. Of a law of moments, coefficients of the distribution to start from.",
     ),
 ]
+Density = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--density",
+        metavar="S=0.5,I=0.1",
+        help="Particles per site of each species, placed at random; repeat for more starts. "
+        "For laws of moments.",
+    ),
+]
+State = Annotated[
+    Path | None,
+    typer.Option("--state", help="States that are one start together, .npz or .nc."),
+]
+ONLY_LAWS = (
+    "--density, --state, --starts and --theta are for laws of moments; a model with terms starts "
+    "from coefficients, --initial."
+)
 
 app.command(cls=EquationsCommand)(equations)
 app.command()(doctor)
@@ -215,14 +232,16 @@ def simulate(
 def fit(directory: DirectoryArgument, threads: Threads = None) -> None:
     """Fit coefficients to snapshots of the simulated trajectories."""
     _stage("fit", directory, threads)
-    typer.echo(f"Fits: {directory / 'fits'}")
+    fits = directory / "fits"
+    typer.echo(f"Fits: {fits if fits.is_dir() else 'none are needed'}")
 
 
 @app.command()
 def train(directory: DirectoryArgument, threads: Threads = None) -> None:
-    """Learn the differential equations of the coefficients."""
+    """Learn the differential equations of the coefficients, and laws of moments."""
     _stage("train", directory, threads)
-    typer.echo(f"Models: {directory / 'models'}")
+    folders = [directory / name for name in ("models", "laws")]
+    typer.echo(f"Models: {', '.join(str(folder) for folder in folders if folder.is_dir())}")
 
 
 @app.command()
@@ -263,19 +282,8 @@ def predict(
     directory: SourceArgument,
     model: ModelOfSource = None,
     *,
-    density: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--density",
-            metavar="S=0.5,I=0.1",
-            help="Particles per site of each species, placed at random; repeat for more starts. "
-            "For laws of moments.",
-        ),
-    ] = None,
-    state: Annotated[
-        Path | None,
-        typer.Option("--state", help="States that are one start together, .npz or .nc."),
-    ] = None,
+    density: Density = None,
+    state: State = None,
     starts: Annotated[
         Path | None,
         typer.Option(
@@ -292,6 +300,14 @@ def predict(
             "later); by default all of theirs.",
         ),
     ] = None,
+    theta: Annotated[
+        bool,
+        typer.Option(
+            "--theta",
+            help="Also the coefficients of the distributions with these moments, which are fitted "
+            "at each time. For laws of moments; models with terms always print theirs.",
+        ),
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write a .csv or .nc file instead of a table.")
     ] = None,
@@ -299,31 +315,27 @@ def predict(
 ) -> None:
     """Predict over time from a start of your own.
 
-    A law of moments (`family = "auto"`) starts from densities, states or a table of starts, and
-    predicts moments with bands of 90 %. A model with terms starts from coefficients (--initial) and
-    predicts coefficients and moments: exact ones on chains, others from short runs, with errors.
+    A law of moments (`family = "auto"`) starts from densities, states, a table of starts or
+    coefficients, and predicts moments with bands of 90 %. A model with terms starts from
+    coefficients (--initial) and predicts coefficients and moments: exact ones on chains, others
+    from short runs, with errors.
     Without a start a model with terms starts as the first initial condition of the test set, a law
     as the first one of the training set.
     """
     check_model(directory, model)
     if out is not None:
         check_file(out, (".csv", ".nc"), overwrite=overwrite)
-    from ._predict_law import is_law, law_prediction, write_law_prediction  # noqa: PLC0415
+    from ._predict_law import find_law, law_prediction, write_law_prediction  # noqa: PLC0415
 
-    if is_law(directory, model):
-        if initial is not None:
-            raise ValueError(
-                f"--initial: {model} is a law of moments, which has no coefficients; give "
-                "--density, --state or --starts."
-            )
-        found = law_prediction(directory, model, density or [], state, starts, times)
+    is_law, model = find_law(directory, model)
+    if is_law:
+        found = law_prediction(
+            directory, model, density or [], state, starts, initial, times, theta=theta
+        )
         write_law_prediction(found, out)
         return
-    if density or state is not None or starts is not None:
-        raise ValueError(
-            "--density, --state and --starts are for laws of moments; a model with terms starts "
-            "from coefficients, --initial."
-        )
+    if density or state is not None or starts is not None or theta:
+        raise ValueError(ONLY_LAWS)
     from ._predict import (  # noqa: PLC0415
         is_coefficient_law,
         predict_by_law,
@@ -348,6 +360,8 @@ def sample(
     model: ModelOfSource = None,
     *,
     time: Annotated[float, typer.Option("--time", min=0.0, help="Time of the samples.")],
+    density: Density = None,
+    state: State = None,
     initial: Initial = None,
     out: Annotated[Path, typer.Option("--out", help="File to write, .npz or .nc.")] = Path(
         "samples.npz"
@@ -362,16 +376,38 @@ def sample(
     """Draw lattice states of a model at one time.
 
     Chains are sampled exactly; other lattices by Gibbs sampling from random units, as long as the
-    experiment's `evaluation.long_sweeps`.
+    experiment's `evaluation.long_sweeps`. A law of moments (`family = "auto"`) starts from
+    densities, states or coefficients; its states are drawn from the Boltzmann distribution with
+    the moments that it predicts.
     """
     check_model(directory, model)
     check_file(out, (".npz", ".nc"), overwrite=overwrite)
-    from ._sample import write_samples  # noqa: PLC0415
+    from ._predict_law import find_law  # noqa: PLC0415
 
     _set_threads(threads)
-    write_samples(
-        directory, model, initial=initial, time=time, n_samples=n_samples, seed=seed, out=out
-    )
+    is_law, model = find_law(directory, model)
+    if is_law:
+        from ._sample_law import write_law_samples  # noqa: PLC0415
+
+        write_law_samples(
+            directory,
+            model,
+            density=density or [],
+            state=state,
+            initial=initial,
+            time=time,
+            n_samples=n_samples,
+            seed=seed,
+            out=out,
+        )
+    elif density or state is not None:
+        raise ValueError(ONLY_LAWS)
+    else:
+        from ._sample import write_samples  # noqa: PLC0415
+
+        write_samples(
+            directory, model, initial=initial, time=time, n_samples=n_samples, seed=seed, out=out
+        )
     typer.echo(f"Samples: {out}")
 
 

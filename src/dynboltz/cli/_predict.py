@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, final
@@ -35,11 +34,9 @@ from dynboltz.workflow._coefficient_laws import KIND as MACHINE
 from dynboltz.workflow._coefficient_laws import read_coefficient_law, starting_coordinates
 from dynboltz.workflow._seeds import Purpose
 
-from ._times import parse_times
+from ._times import OUTER_COMMA, parse_times
 
 MODEL_FILES = ("an HDF5 file", "a classic NetCDF file")
-_OUTER_COMMA = re.compile(r",(?![^()]*\))")
-"""A comma that is not one between the coordinates of an offset, as in `A(0,0) A(1,1)`."""
 
 
 @final
@@ -222,8 +219,8 @@ def open_model(source: Path, name: str | None) -> ModelFile:
         raise _of_a_box(source, Path("FILE.nc"))
     if name is None:
         raise ValueError(
-            f"{source}: name a model, one of {', '.join(experiment.plans)}; only the file of a "
-            "model needs no name."
+            f"{source}: name a model, one of {', '.join([*experiment.plans, *experiment.laws])}; "
+            "only the file of a model, and the only one of a directory, need no name."
         )
     with jax.enable_x64(True):
         learned = load_model(experiment, results, name)
@@ -284,7 +281,7 @@ def write_prediction(prediction: Prediction, path: Path) -> None:
 def _parse_initial(text: str, coefficients: tuple[str, ...]) -> np.ndarray:
     """Coefficients in the order of the model, from text as `--initial` takes it."""
     values: dict[str, float] = {}
-    for item in _OUTER_COMMA.split(text):
+    for item in OUTER_COMMA.split(text):
         name, value = _parse_value(item, coefficients)
         if name in values:
             raise ValueError(f"--initial: {name} is given twice.")

@@ -9,7 +9,7 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import typer
@@ -18,7 +18,8 @@ from dynboltz._hints import did_you_mean
 from dynboltz._warnings import collected
 from dynboltz.store._files import replacing_file
 
-from ._times import parse_times
+from ._checks import model_tables
+from ._times import OUTER_COMMA, parse_times
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,21 +30,18 @@ LAWS = "laws"
 """Folder of a result directory that holds its laws."""
 
 
-def is_law(source: Path, name: str | None) -> bool:
-    """Whether a model of a result directory, or a file, is a law of moments."""
-    if source.is_file():
-        return _is_law_file(source)
-    path = source / LAWS / f"{name}.zarr"
-    if name is None or not path.is_dir():
-        return False
-    from dynboltz._fit import KIND  # noqa: PLC0415
-    from dynboltz.store import StoreError, read_dataset  # noqa: PLC0415
+def find_law(source: Path, name: str | None) -> tuple[bool, str | None]:
+    """Whether a model of a result directory, or a file, is a law of moments, and its name.
 
-    try:
-        read_dataset(path, KIND)
-    except StoreError:
-        return False
-    return True
+    The only model of a result directory needs no name.
+    """
+    if source.is_file():
+        return _is_law_file(source), name
+    tables = model_tables(source)
+    if name is None and len(tables) == 1:
+        name = next(iter(tables))
+    table = tables.get(name) if name is not None else None
+    return isinstance(table, dict) and table.get("family") == "auto", name
 
 
 def _is_law_file(source: Path) -> bool:
@@ -63,25 +61,49 @@ def law_prediction(
     density: Sequence[str],
     state: Path | None,
     starts: Path | None,
+    initial: str | None,
     times: str | None,
+    *,
+    theta: bool,
 ) -> xr.Dataset:
-    """Predict with the law of a result directory or a file."""
-    if (len(density) > 0) + (state is not None) + (starts is not None) > 1:
-        raise ValueError("Give one of --density, --state and --starts.")
+    """Predict with the law of a result directory or a file, and fit coefficients if asked for."""
     model = open_law(source, name)
     first = float(model.learned.times[0])
     chosen = None if times is None else parse_times(times, first)
+    start = law_start(model, density, state, starts, initial)
     with collected() as notes:
-        if state is not None:
-            found = model.predict(states=_states(state, model), times=chosen)
-        else:
-            given = _table(starts, model) if starts is not None else _densities(density, model)
-            if given is None:
-                given = _first_start(model)
-            found = model.predict(given, times=chosen)
+        found = model.predict(**start, times=chosen)
+        if theta:
+            fits = model.theta(found)
+            found = found.assign(
+                theta=fits.theta, theta_error=fits.error, is_at_edge=fits.is_at_edge
+            )
     for note in notes:
-        typer.echo(f"Warning: {note.removeprefix('FittedModel.predict: ')}", err=True)
+        typer.echo(f"Warning: {without_function(note)}", err=True)
     return found
+
+
+def without_function(note: str) -> str:
+    """A warning without the name of the method that gave it."""
+    return note.partition(": ")[2] if note.startswith("FittedModel.") else note
+
+
+def law_start(
+    model: FittedModel,
+    density: Sequence[str],
+    state: Path | None,
+    starts: Path | None,
+    initial: str | None,
+) -> dict[str, Any]:
+    """Start as an argument of `FittedModel.predict`; that of the training if none is given."""
+    if (len(density) > 0) + sum(given is not None for given in (state, starts, initial)) > 1:
+        raise ValueError("Give one of --density, --state, --starts and --initial.")
+    if state is not None:
+        return {"states": _states(state, model)}
+    if initial is not None:
+        return {"theta": _coefficients(initial)}
+    given = _table(starts, model) if starts is not None else _densities(density, model)
+    return {"densities": _first_start(model) if given is None else given}
 
 
 def open_law(source: Path, name: str | None) -> FittedModel:
@@ -92,6 +114,8 @@ def open_law(source: Path, name: str | None) -> FittedModel:
     if source.is_file():
         return load(source)
     path = source / LAWS / f"{name}.zarr"
+    if not path.exists():
+        raise ValueError(f"{path}: is not there yet; run `dynboltz train {source}` first.")
     return load_fitted(read_dataset(path, KIND), path)
 
 
@@ -111,7 +135,7 @@ def write_law_prediction(found: xr.Dataset, out: Path | None) -> None:
 
 
 def prediction_csv(found: xr.Dataset) -> str:
-    """Comma-separated columns: start, time, moments and their bands, factors, whether known."""
+    """Comma-separated columns: start, time, moments with bands, factors, coefficients, known."""
     n_starts, n_times = found.sizes["start"], found.sizes["time"]
     columns = {
         "start": np.repeat(np.arange(n_starts), n_times),
@@ -124,6 +148,12 @@ def prediction_csv(found: xr.Dataset) -> str:
         columns[f"high({name})"] = one.high.values.reshape(-1)
     for name in found.pair.values:
         columns[f"g({name})"] = found.g.sel(pair=name).values.reshape(-1)
+    if "theta" in found:
+        for name in found.coefficient.values:
+            one = found.sel(coefficient=name)
+            columns[str(name)] = one.theta.values.reshape(-1)
+            if found.theta_error.values.any():
+                columns[f"error({name})"] = one.theta_error.values.reshape(-1)
     columns["known"] = found.is_known.values.reshape(-1).astype(int)
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(columns)
@@ -170,6 +200,26 @@ def _one_start(text: str, species: Sequence[str]) -> dict[str, float]:
             f"--density: needs a density of each of {', '.join(species)}; {lacking[0]} is missing "
             f"in {text!r}. Write for example {example}."
         )
+    return found
+
+
+def _coefficients(text: str) -> dict[str, float]:
+    """Coefficients by name, from text as `--initial` takes it."""
+    found: dict[str, float] = {}
+    for item in OUTER_COMMA.split(text):
+        label, _, number = item.rpartition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = np.nan
+        if not (label.strip() and np.isfinite(value)):
+            raise ValueError(
+                f"--initial: {item!r} is not NAME=NUMBER with a finite number; write for example "
+                "b.A=-1,J.A.A=0.5."
+            )
+        if label.strip() in found:
+            raise ValueError(f"--initial: {label.strip()} is given twice.")
+        found[label.strip()] = value
     return found
 
 
@@ -228,8 +278,9 @@ def _states(path: Path, model: FittedModel) -> np.ndarray:
 def _first_start(model: FittedModel) -> dict[str, float]:
     """Densities of the first training start."""
     typer.echo(
-        "No start is given; this one has the densities of the first training start. Give --density "
-        f"{','.join(f'{species}=0.1' for species in model.species)}, --state or --starts.",
+        "No start is given; this one has the densities of the first training start. Give "
+        f"--density {','.join(f'{species}=0.1' for species in model.species)}, --state, --starts "
+        "or --initial.",
         err=True,
     )
     first = model.learned.features[0][: len(model.species)]

@@ -1,8 +1,13 @@
-"""Times as the command line takes them."""
+"""Times and lists of values as the command line takes them."""
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
+
+OUTER_COMMA = re.compile(r",(?![^()]*\))")
+"""A comma that is not one between the coordinates of an offset, as in `A(0,0) A(1,1)`."""
 
 
 def parse_times(text: str, first: float) -> np.ndarray:

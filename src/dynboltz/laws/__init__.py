@@ -7,6 +7,7 @@ from ._coefficient_chart import coefficient_chart as coefficient_chart
 from ._coefficients import coefficient_names as coefficient_names
 from ._coefficients import pair_coefficients as pair_coefficients
 from ._coefficients import possible_moments as possible_moments
+from ._equations import law_equations as law_equations
 from ._exact import KnownPart as KnownPart
 from ._exact import known_part as known_part
 from ._exact import nothing_known as nothing_known

@@ -11,11 +11,12 @@ import jax
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz._fit import KIND as LAW_KIND
 from dynboltz.learning import ReducedModel, load_reduced_model
 from dynboltz.store import StoreError, export_netcdf, import_netcdf
 from dynboltz.store._decoding import decoding
 
-from . import _evaluate, _train
+from . import _evaluate, _laws, _train
 from ._directory import ResultDirectory
 from ._experiment import Experiment
 from ._load import AnyExperiment, experiment_from
@@ -70,6 +71,8 @@ def export_model(
 ) -> None:
     """Write a learned model as one NetCDF file, which `read_model_file` and xarray read.
 
+    Laws of moments are read by `dynboltz.load`.
+
     Parameters
     ----------
     experiment, directory
@@ -86,6 +89,9 @@ def export_model(
     StoreError
         If the model is damaged, or the file cannot be written.
     """
+    if isinstance(experiment, Experiment) and name in experiment.laws:
+        export_netcdf(_laws.law_dataset_of(experiment, directory, name), path)
+        return
     if isinstance(experiment, Experiment):
         dataset = _train.read_model(experiment, directory, name)
         initial = _evaluate.initial_of_test(experiment, directory, name)
@@ -115,7 +121,9 @@ def read_model_file(path: Path | str) -> ModelFile | BoxModelFile:
         If the settings in it are not understood, such as those of a later version.
     """
     path = Path(path)
-    dataset = import_netcdf(path, _train.KIND, _box_train.KIND)
+    dataset = import_netcdf(path, _train.KIND, _box_train.KIND, LAW_KIND)
+    if dataset.attrs["kind"] == LAW_KIND:
+        raise StoreError(path, "holds a law of moments; `dynboltz.load` opens it.")
     with decoding(path, "a learned model"):
         settings = tomllib.loads(dataset.attrs["lineage"]["experiment"])
         name, initial = dataset.attrs["name"], dataset.theta_initial.values

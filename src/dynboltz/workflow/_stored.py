@@ -66,8 +66,9 @@ def check_known(experiment: AnyExperiment, directory: ResultDirectory, name: str
         )
     if name not in experiment.plans:
         raise ExperimentError(
-            f"{directory.path}: has no model {name!r}; there are {', '.join(experiment.plans)}."
-            f"{did_you_mean(name, experiment.plans)}"
+            f"{directory.path}: has no model {name!r}; there are "
+            f"{', '.join([*experiment.plans, *laws])}."
+            f"{did_you_mean(name, [*experiment.plans, *laws])}"
         )
 
 

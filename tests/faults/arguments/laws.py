@@ -91,6 +91,7 @@ def calls() -> dict[str, Any]:
             chart=of_machine, summaries=summaries, reference={"J.A.A": 0.0}, seed=1
         ),
         "known_part": call(chart=chart, lattice=LATTICE, network=NETWORK),
+        "law_equations": call(law=law),
         "law_dataset": call(learned=learned),
         "learn_law": call(
             chart=chart,
