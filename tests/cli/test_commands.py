@@ -185,7 +185,7 @@ def test_samples_are_states_that_others_can_read(results, tmp_path, suffix):
         (("--initial", "J.A=0"), "coefficient 'J.A'; it has b.A, J.A.A. Did you mean `J.A.A`"),
         (
             ("--initial", INITIAL, "--times", "1,0"),
-            "must begin at 0, the time of the initial coefficients, and increase",
+            "must begin at 0, the first time of the simulations, and increase",
         ),
         (("--initial", INITIAL, "--times", "0:1"), "start:stop:step"),
         (("--initial", INITIAL, "--out", "p.txt"), "must end in .csv or .nc"),
@@ -352,6 +352,10 @@ def test_a_model_in_a_file_predicts_and_samples_as_in_its_directory(results, tmp
     assert read_npz(drawn).state.shape == (3, 1, 12)
     refused("predict", model, "hidden", message="holds the model 'visible', not 'hidden'")
     refused("predict", results, message="name a model, one of visible")
+    for options in (("--density", "A=0.1"), ("--state", drawn)):
+        refused("predict", model, *options, message="are for laws of moments")
+        refused("sample", model, "--time", 0, *options, message="are for laws of moments")
+    refused("predict", results, "visible", "--theta", message="are for laws of moments")
 
 
 @pytest.mark.parametrize(("options", "message"), [
@@ -580,5 +584,5 @@ def test_times_of_predictions_are_those_of_the_data():
     """Data that begin at 2 are predicted from 2 on, as `sample --time` takes times."""
     np.testing.assert_array_equal(parse_times("2,3", 2.0), [2.0, 3.0])
     np.testing.assert_allclose(parse_times("2:3:0.5", 2.0), [2.0, 2.5, 3.0])
-    with pytest.raises(ValueError, match="must begin at 2, the time of the initial coefficients"):
+    with pytest.raises(ValueError, match="must begin at 2, the first time of the simulations"):
         parse_times("0:2:0.5", 2.0)

@@ -2,17 +2,18 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from dynboltz import workflow
+from dynboltz import load, workflow
 from dynboltz.cli import app
 from dynboltz.lattices import Lattice
 from dynboltz.reactions import ReactionNetwork
 from dynboltz.simulation import ContinuousTimeKernel, random_counts, simulate
-from dynboltz.store import open_trajectories, read_dataset
+from dynboltz.store import StoreError, open_trajectories, read_dataset, read_netcdf, read_npz
 from dynboltz.workflow import ExperimentError, load_experiment
 
 FILE = """
@@ -89,9 +90,7 @@ def test_a_law_is_kept_and_learned_anew_only_for_other_trajectories(results, tmp
 def test_many_starts_come_from_a_table_and_states_from_a_file(results, tmp_path):
     (tmp_path / "starts.csv").write_text("name,A\nlow,0.2\nhigh,0.6\n")
     out = tmp_path / "prediction.csv"
-    found = dynboltz(
-        "predict", results, "auto", "--starts", tmp_path / "starts.csv", "--out", out
-    )
+    found = dynboltz("predict", results, "auto", "--starts", tmp_path / "starts.csv", "--out", out)
     assert found.exit_code == 0, found.output
     rows = np.genfromtxt(out, delimiter=",", names=True)
     assert rows["A"][rows["time"] == 0] == pytest.approx([0.2, 0.6])
@@ -113,7 +112,11 @@ def test_many_starts_come_from_a_table_and_states_from_a_file(results, tmp_path)
         (["--density", "A=0.1", "--starts", "x.csv"], "Give one of --density"),
         (["--starts", "missing.csv"], "cannot be read as a table"),
         (["--state", "states.txt"], "must be a .npz or .nc file"),
-        (["--initial", "b.A=1"], "has no coefficients"),
+        (["--initial", "J.A.A=1"], "b.A is missing"),
+        (["--initial", "b.A"], "is not NAME=NUMBER"),
+        (["--initial", "=1"], "is not NAME=NUMBER"),
+        (["--initial", "b.A=1,b.A=2"], "b.A is given twice"),
+        (["--initial", "b.A=1", "--density", "A=0.1"], "Give one of --density"),
         (["--density", "A=0.1", "--times", "1:2:0.5"], "must begin at 0"),
     ],
 )
@@ -122,6 +125,112 @@ def test_wrong_starts_are_refused(results, options, message):
     assert result.exit_code == 2, result.output
     assert message in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_coefficients_are_starts_and_are_predicted(results):
+    """Independent sites stay independent: the bias is the logit of the density."""
+    found = dynboltz("predict", results, "--initial", "b.A=-1", "--times", "0:1:0.5", "--theta")
+    assert found.exit_code == 0, found.output
+    rows = np.genfromtxt(found.stdout.splitlines(), delimiter=",", names=True)
+    first = 1 / (1 + np.exp(1))
+    exact = 1 / 3 + (first - 1 / 3) * np.exp(-1.5 * rows["time"])
+    # Six digits of the table; the density beside the learned pairs decides the rest.
+    assert rows["bA"][0] == pytest.approx(-1.0, abs=1e-4)
+    assert rows["JAA"][0] == pytest.approx(0.0, abs=1e-4)
+    np.testing.assert_allclose(rows["bA"], np.log(exact / (1 - exact)), atol=0.1)
+
+
+@pytest.mark.parametrize("suffix", ["npz", "nc"])
+def test_laws_draw_states_that_are_starts(results, tmp_path, suffix):
+    out = tmp_path / f"samples.{suffix}"
+    options = ("--density", "A=0.8", "--time", 1.0, "-n", 400)
+    found = dynboltz("sample", results, "auto", *options, "--out", out)
+    assert found.exit_code == 0, found.output
+    read = (read_npz if suffix == "npz" else read_netcdf)(out, boundary="periodic")
+    assert read.state.shape == (400, 1, 60)
+    exact = 1 / 3 + (0.8 - 1 / 3) * np.exp(-1.5)
+    # 24000 sites of variance 1/4 at most: 4.5 standard errors.
+    assert float((read.state > 0).mean()) == pytest.approx(exact, abs=4.5 * 0.5 / np.sqrt(24000))
+    again = dynboltz("predict", results, "auto", "--state", out)
+    assert again.exit_code == 0, again.output
+    starts = dynboltz("sample", results, "--state", out, "--time", 0.4, "--out", tmp_path / "s.nc")
+    assert starts.exit_code == 0, starts.output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--density", "A=2"], "from 0 to 1"),
+        (["--density", "A=0.1", "--initial", "b.A=0"], "Give one of --density"),
+        (["--initial", "b.B=0"], "b.A is missing"),
+    ],
+)
+def test_samples_of_laws_refuse(results, tmp_path, options, message):
+    out = tmp_path / "s.npz"
+    result = dynboltz("sample", results, "auto", "--time", 1, *options, "--out", out)
+    assert (result.exit_code, out.exists()) == (2, False), result.output
+    assert message in result.stderr
+
+
+def test_a_law_in_a_file_predicts_and_samples_as_in_its_directory(results, tmp_path):
+    path = tmp_path / "law.nc"
+    assert dynboltz("export", results, "--model", "auto", "--out", path).exit_code == 0
+    given = ("--density", "A=0.3")
+    in_file = dynboltz("predict", path, *given)
+    assert in_file.exit_code == 0, in_file.output
+    assert in_file.stdout == dynboltz("predict", results, "auto", *given).stdout
+    opened = load(path)
+    assert opened.moments == ("A", "A.A", "A.A.A", "A.A.A.A")
+    for source in (path, results):
+        done = dynboltz(
+            "sample", source, *given, "--time", 1, "-n", 5, "--out", tmp_path / f"{source.stem}.npz"
+        )
+        assert done.exit_code == 0, done.output
+    drawn = [read_npz(tmp_path / f"{source.stem}.npz").state for source in (path, results)]
+    np.testing.assert_array_equal(*drawn)
+    with pytest.raises(StoreError, match=r"a law of moments; `dynboltz.load` opens it"):
+        workflow.read_model_file(path)
+
+
+def test_interpret_prints_what_is_known_of_a_law(results):
+    found = dynboltz("interpret", results)
+    assert "d A/dt = 0.5 - 1.5 A\n" in found.stdout
+    assert "d g(A.A)/dt = f(...)" in found.stdout
+    (record,) = json.loads(dynboltz("interpret", results, "auto", "--json").stdout)
+    assert record["law"][0] == "d A/dt = 0.5 - 1.5 A"
+    latex = dynboltz("interpret", results, "auto", "--latex").stdout
+    assert all(line.startswith("%") for line in latex.splitlines())
+
+
+def test_doctor_repairs_a_law(results, tmp_path):
+    copy = shutil.copytree(results, tmp_path / "out")
+    assert dynboltz("doctor", copy).exit_code == 0
+    chunk = copy / "laws" / "auto.zarr" / "pull" / "c"
+    chunk.write_bytes(chunk.read_bytes() + b"x")
+    found = dynboltz("doctor", copy)
+    assert "laws/auto.zarr: DAMAGED" in found.stdout
+    assert dynboltz("doctor", copy, "--repair").exit_code == 0
+    for command in ("predict", "sample"):
+        out = tmp_path / f"{command}.nc"
+        given = () if command == "predict" else ("--time", 1)
+        refused = dynboltz(command, copy, *given, "--density", "A=0.3", "--out", out)
+        assert (refused.exit_code, out.exists()) == (2, False)
+        assert "is not there yet; run `dynboltz train" in refused.stderr
+
+
+def test_shards_of_an_experiment_without_models_are_merged(results, tmp_path):
+    (tmp_path / "relaxation.toml").write_text(FILE)
+    for i in (1, 2):
+        arguments = ("--shard", f"{i}/2", "--seed", 1, "--out", tmp_path / f"{i}")
+        assert dynboltz("simulate", tmp_path / "relaxation.toml", *arguments).exit_code == 0
+    merged = tmp_path / "merged"
+    done = dynboltz("merge", tmp_path / "1", tmp_path / "2", "--out", merged)
+    assert done.exit_code == 0, done.output
+    fitted = dynboltz("fit", merged)
+    assert "Fits: none are needed" in fitted.stdout
+    name = Path("trajectories", "train.zarr")
+    one, other = (open_trajectories(folder / name) for folder in (merged, results))
+    np.testing.assert_array_equal(one.state.values, other.state.values)
 
 
 def test_given_trajectories_are_learned_from_their_own_starts(tmp_path):
@@ -161,7 +270,8 @@ def test_a_single_replica_is_refused_before_anything_is_learned(tmp_path):
         )
     (tmp_path / "single.toml").write_text(
         'name = "single"\nspecies = ["A"]\n[lattice]\nshape = [20]\n'
-        '[initial]\nsource = "store"\ntrain = "train.npz"\ntest = "test.npz"\ntimes = [0.0, 1.0, 2.0, 3.0]\n'
+        '[initial]\nsource = "store"\ntrain = "train.npz"\ntest = "test.npz"\n'
+        "times = [0.0, 1.0, 2.0, 3.0]\n"
     )
     with pytest.raises(ExperimentError, match="two or more of each"):
         workflow.run(load_experiment(tmp_path / "single.toml"), tmp_path / "out")

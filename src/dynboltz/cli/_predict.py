@@ -220,7 +220,7 @@ def open_model(source: Path, name: str | None) -> ModelFile:
     if name is None:
         raise ValueError(
             f"{source}: name a model, one of {', '.join([*experiment.plans, *experiment.laws])}; "
-            "only the file of a model, and the only one of a directory, need no name."
+            "only the file of a model needs no name."
         )
     with jax.enable_x64(True):
         learned = load_model(experiment, results, name)

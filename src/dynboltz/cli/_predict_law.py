@@ -33,15 +33,15 @@ LAWS = "laws"
 def find_law(source: Path, name: str | None) -> tuple[bool, str | None]:
     """Whether a model of a result directory, or a file, is a law of moments, and its name.
 
-    The only model of a result directory needs no name.
+    A law that is the only model of a result directory needs no name.
     """
     if source.is_file():
         return _is_law_file(source), name
     tables = model_tables(source)
-    if name is None and len(tables) == 1:
-        name = next(iter(tables))
-    table = tables.get(name) if name is not None else None
-    return isinstance(table, dict) and table.get("family") == "auto", name
+    chosen = next(iter(tables), None) if name is None and len(tables) == 1 else name
+    table = {} if chosen is None else tables.get(chosen)
+    is_law = isinstance(table, dict) and table.get("family") == "auto"
+    return is_law, chosen if is_law else name
 
 
 def _is_law_file(source: Path) -> bool:
