@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from scipy.special import expit, logit
 
-from dynboltz import FittedModel
+from dynboltz import FittedModel, fit
 from dynboltz._warnings import ExtrapolationWarning, LearningWarning
 from dynboltz.distributions import LatticeModel, TransferMatrix
 from dynboltz.lattices import Lattice, neighbour_moments
@@ -192,3 +192,39 @@ def test_moments_that_no_distribution_has_are_warned_of():
             "theta", chart, chart_model(chart, lattice, model.species), moments, TIMES[:1], 1
         )
     assert np.isfinite(found.theta).all()
+
+
+def glauber(starts, coupling, n_replicas, n_sites, rng):
+    r"""States of an Ising ring whose spins are drawn anew at rate 1 given their neighbours.
+
+    At 41 times up to 8, two relaxation times $1 / (1 - \tanh 2 K)$; even spins in short steps,
+    then odd ones.
+    """
+    up = rng.random((len(starts) * n_replicas, n_sites)) < np.repeat(starts, n_replicas)[:, None]
+    records, step = [up.astype(np.uint8)], 0.02
+    for _ in range(40):
+        for half in range(20):
+            first = half % 2
+            beside = 2.0 * up[:, 1 - first :: 2] - 1
+            field = coupling * (beside + np.roll(beside, 1 - 2 * first, axis=1))
+            own = up[:, first::2]
+            renewed = rng.random(own.shape) < step
+            drawn = rng.random(own.shape) < expit(2 * field)
+            up[:, first::2] = np.where(renewed, drawn, own)
+        records.append(up.astype(np.uint8))
+    return np.stack(records, axis=1), 0.2 * np.arange(41), np.repeat(range(len(starts)), n_replicas)
+
+
+@pytest.mark.slow
+def test_the_fixed_point_of_glauber_dynamics_is_its_equilibrium():
+    """Detailed balance: exp(K sum s s') of spins s = 2 n - 1 has b = -4 K and J = 4 K."""
+    coupling = 0.5
+    states, times, numbers = glauber(
+        np.linspace(0.05, 0.95, 16), coupling, 40, 500, np.random.default_rng(1)
+    )
+    model = fit(states, times=times, initial_condition=numbers, progress=False)
+    with pytest.warns(ExtrapolationWarning, match="learned up to"):
+        late = model.predict({"A": [0.2, 0.5, 0.8]}, times=np.linspace(0, 80, 401))
+    theta = model.theta(late.isel(time=[-1])).theta.values[:, 0]
+    # Three seeds gave at most 0.2 %.
+    np.testing.assert_allclose(theta, [[-4 * coupling, 4 * coupling]] * 3, rtol=0.02)
