@@ -66,9 +66,8 @@ def check_known(experiment: AnyExperiment, directory: ResultDirectory, name: str
         )
     if name not in experiment.plans:
         raise ExperimentError(
-            f"{directory.path}: has no model {name!r}; there are "
-            f"{', '.join([*experiment.plans, *laws])}."
-            f"{did_you_mean(name, [*experiment.plans, *laws])}"
+            f"{directory.path}: has no model {name!r}; there are {', '.join(experiment.plans)}."
+            f"{did_you_mean(name, experiment.plans)}"
         )
 
 
