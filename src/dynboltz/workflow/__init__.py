@@ -10,7 +10,7 @@ from ._export import export_trajectories as export_trajectories
 from ._interpret import Interpretation as Interpretation
 from ._interpret import check_kinds as check_kinds
 from ._interpret import interpret as interpret
-from ._laws import law_equations_of as law_equations_of
+from ._law_files import law_equations_of as law_equations_of
 from ._load import load_experiment as load_experiment
 from ._merge import merge as merge
 from ._model_file import BoxModelFile as BoxModelFile

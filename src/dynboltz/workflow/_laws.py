@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Float64
 
 from dynboltz._fit import BAND, KIND, FittedModel, fitted_dataset, load_fitted
@@ -23,7 +22,6 @@ from dynboltz.laws import (
     fit_readout,
     followed_terms,
     known_part,
-    law_equations,
     learn_law,
     moment_chart,
     nothing_known,
@@ -99,28 +97,8 @@ def read_law(
     experiment: Experiment, directory: ResultDirectory, name: str
 ) -> tuple[FittedModel, list[dict[str, Any]]]:
     """A learned law, and what was tried for it."""
-    dataset = law_dataset_of(experiment, directory, name)
+    dataset = read_current(directory.law(name), KIND, law_fingerprint(experiment, name), "train")
     return load_fitted(dataset, directory.law(name)), list(dataset.attrs["tried"])
-
-
-def law_equations_of(
-    experiment: Experiment, directory: ResultDirectory, name: str
-) -> tuple[str, ...]:
-    """Equations of a learned law as text, see `dynboltz.laws.law_equations`.
-
-    Raises
-    ------
-    ExperimentError
-        If it is not learned yet, or with other settings.
-    StoreError
-        If it is damaged.
-    """
-    return law_equations(read_law(experiment, directory, name)[0].learned.law)
-
-
-def law_dataset_of(experiment: Experiment, directory: ResultDirectory, name: str) -> xr.Dataset:
-    """Dataset of a learned law, with its lineage, from which `load_fitted` makes it again."""
-    return read_current(directory.law(name), KIND, law_fingerprint(experiment, name), "train")
 
 
 def read_recorded(experiment: Experiment, directory: ResultDirectory, part: str) -> Recorded:

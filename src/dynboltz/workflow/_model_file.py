@@ -16,7 +16,7 @@ from dynboltz.learning import ReducedModel, load_reduced_model
 from dynboltz.store import StoreError, export_netcdf, import_netcdf
 from dynboltz.store._decoding import decoding
 
-from . import _evaluate, _laws, _train
+from . import _evaluate, _law_files, _train
 from ._directory import ResultDirectory
 from ._experiment import Experiment
 from ._load import AnyExperiment, experiment_from
@@ -90,7 +90,7 @@ def export_model(
         If the model is damaged, or the file cannot be written.
     """
     if isinstance(experiment, Experiment) and name in experiment.laws:
-        export_netcdf(_laws.law_dataset_of(experiment, directory, name), path)
+        export_netcdf(_law_files.law_dataset_of(experiment, directory, name), path)
         return
     if isinstance(experiment, Experiment):
         dataset = _train.read_model(experiment, directory, name)
