@@ -38,6 +38,11 @@ def calls() -> dict[str, Any]:
     law, z = learned.law, np.array([0.3, 0.1])
     parts = {name: getattr(chart, name) for name in laws.MomentChart.__dataclass_fields__}
     function, points = law.function, learned.features
+    recorded = neighbour_moments(["A"], 1, max_order=3)
+    with_triples = [np.concatenate([m, m[..., :1] ** 3], axis=-1) for m in replicas(chart)]
+    path = np.array([chart.from_moments(m.mean(axis=0)) for m in replicas(chart)])
+    readout = laws.fit_readout(law, path, recorded, LATTICE, with_triples)
+    first = [m[:, 0] for m in replicas(chart)]
     return {
         "LearnedLaw": call(
             members=learned.members,
@@ -60,7 +65,27 @@ def calls() -> dict[str, Any]:
         "CoefficientChart.moments": call(of_machine, z=z),
         "CoefficientChart.place": call(of_machine, densities=z[None, :1], theta=z[None]),
         "CoefficientChart.probabilities": call(of_machine, z=z),
+        "LearnedLaw.coordinates": call(learned, starts=z[None], times=TIMES),
+        "LearnedLaw.with_readout": call(learned, readout=readout),
+        "Readout": call(
+            chart=readout.chart,
+            law=law,
+            coefficients=readout.coefficients,
+            factor=readout.factor,
+        ),
+        "Readout.batch_derivatives": call(readout, z=z[None]),
+        "Readout.batch_moments": call(readout, z=z[None]),
+        "Readout.batch_variances": call(readout, z=z[None]),
+        "Readout.moments": call(readout, z=z),
+        "Readout.moments_with": call(readout, z=z, coefficients=readout.coefficients),
+        "Readout.variances": call(readout, z=z),
         "MomentChart": call(**parts),
+        "MomentChart.batch_derivatives": call(chart, z=z[None]),
+        "MomentChart.batch_features": call(chart, z=z[None]),
+        "MomentChart.batch_moments": call(chart, z=z[None]),
+        "MomentChart.batch_probabilities": call(chart, z=z[None]),
+        "MomentChart.renamed": call(chart, _kept={"names": {"A": "A"}}),
+        "MomentLaw.with_parameters": call(law, parameters=law.function.parameters),
         "MomentLaw": call(
             **{name: getattr(law, name) for name in laws.MomentLaw.__dataclass_fields__}
         ),
@@ -90,6 +115,12 @@ def calls() -> dict[str, Any]:
         "fit_snapshots": call(
             chart=of_machine, summaries=summaries, reference={"J.A.A": 0.0}, seed=1
         ),
+        "fit_readout": call(
+            law=law, path=path, terms=recorded, lattice=LATTICE, replicas=with_triples
+        ),
+        "followed_terms": call(species=["A"], dim=1, network=NETWORK),
+        "is_random_placement": call(chart=chart, lattice=LATTICE, first=first[0]),
+        "starting_coordinates": call(chart=chart, lattice=LATTICE, first=first),
         "known_part": call(chart=chart, lattice=LATTICE, network=NETWORK),
         "law_equations": call(law=law),
         "law_dataset": call(learned=learned),
