@@ -237,3 +237,24 @@ def test_interrupted_trainings_return_what_they_have(replicas, monkeypatch):
     with pytest.warns(LearningWarning, match="interrupted"):
         law = learn_law(CHART, known(), TIMES, list(moments), starts=starts)
     assert np.all(np.isfinite(law.predict(starts).moments))
+
+
+def test_species_are_born_only_where_replicas_show_it():
+    """Rates without the species are learned where some replica had none before it had some."""
+    rng = np.random.default_rng(0)
+    times = np.linspace(0, 3, 13)
+    n = CHART.places.shape[0]
+    nothing = nothing_known(CHART)
+    grown = 0.3 * (1 - np.exp(-times))
+    never_absent = np.stack([grown + 0.1, (grown + 0.1) ** 2], axis=-1)
+    noise = 1e-3 * rng.normal(size=(5, len(times), n))
+    alive = learn_law(CHART, nothing, times, [never_absent + noise, 1.1 * never_absent + noise])
+    assert alive.law.rate_places == ((0, 0), (0, 1))
+    born = np.stack([grown, grown**2], axis=-1) + noise
+    born[:, 0] = 0.0
+    starts = [born, never_absent + noise]
+    found = learn_law(CHART, nothing, times, starts)
+    assert found.law.rate_places == ((0, 0), (0, 1), (0, 2))
+    # From nothing particles appear at the rate 0.3.
+    path = found.predict(CHART.from_moments(np.zeros((1, n))), times).moments[0]
+    np.testing.assert_allclose(path[:, 0], grown, atol=3e-3)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import diffrax
+from typing import TYPE_CHECKING
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from dynboltz._arguments import check_positive, checked, is_traced
+from dynboltz._lazy import lazy_module
 
 from ._base import AbstractVectorField
 from ._runge_kutta import check_fixed_grid
+
+if TYPE_CHECKING:
+    import diffrax
+else:
+    diffrax = lazy_module("diffrax")
 
 
 @checked

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -13,10 +12,16 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from dynboltz._arguments import check_positive, check_range, checked, is_traced
+from dynboltz._lazy import lazy_module
 
 from ._adaptive import solve_adaptive
 from ._base import AbstractVectorField, OutsideBoxError, outside_limits, outside_message
 from ._runge_kutta import FixedMethod, solve_fixed
+
+if TYPE_CHECKING:
+    import diffrax
+else:
+    diffrax = lazy_module("diffrax")
 
 Method = FixedMethod | diffrax.AbstractSolver
 

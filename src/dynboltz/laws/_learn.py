@@ -183,12 +183,15 @@ def learn_law(
         data = _with_images(chart, data, symmetries, replicas)
     features = chart.batch_features(data.coordinates.reshape(-1, data.coordinates.shape[-1]))
     scales = _velocity_scales(chart, known, data)
+    places, rate_scales = _rates(chart, known, replicas, data)
     interval = float(np.median(np.diff(times)))
     generators = [np.random.default_rng([seed, member]) for member in range(N_MEMBERS)]
 
     def begin(member: int) -> MomentLaw:
         function = SmoothFunction.draw(features.shape[1], len(scales), N_UNITS, generators[member])
-        return MomentLaw.untrained(chart, known, scales, features, interval, function)
+        return MomentLaw.untrained(
+            chart, known, scales, features, interval, function, places, rate_scales
+        )
 
     members, step = _train([begin(member) for member in range(N_MEMBERS)], data, report)
     grid = _coarsest_grid([member.law for member in members], data, step)
@@ -258,6 +261,38 @@ def _velocity_scales(chart: Chart, known: KnownPart, data: ShootingData) -> np.n
     # Quantiles: where moments are rare, single differences are large and mean nothing.
     sizes = np.array([np.quantile(np.abs(part), 0.7) for part in parts])
     return np.where(sizes > 0, sizes, 1.0 / (times[-1] - times[0]))
+
+
+def _rates(
+    chart: Chart, known: KnownPart, replicas: Sequence[np.ndarray], data: ShootingData
+) -> tuple[list[tuple[int, int]], np.ndarray]:
+    """Which rates are learned, and their units.
+
+    Where nothing is known of a density, reactions add terms that are linear in moments with this
+    species, as rates of decay and of collisions are. Terms without it, a birth for example, make
+    particles from nothing: they are possible where a replica without this species had some later.
+    """
+    if not isinstance(chart, MomentChart):
+        return [], np.empty(0)
+    n = len(chart.names)
+    size = np.append(np.sqrt(np.mean(data.probabilities**2, axis=(0, 1))), 1.0)
+    lag = max(1, len(data.times) // 20)
+    z = data.coordinates[..., : len(chart.densities)]
+    velocity = (z[:, lag:] - z[:, :-lag]) / (data.times[lag:] - data.times[:-lag])[:, None]
+    typical = np.sqrt(np.mean(velocity**2, axis=(0, 1)))
+    places = []
+    for a, own in enumerate(chart.densities):
+        if not known.open[a] or np.any(known.matrix[a]) or known.constant[a]:
+            continue
+        species = chart.patterns[own][0][1]
+        is_born = any(
+            np.any((moments[:, :-1, own] == 0) & (moments[:, 1:, own] > 0)) for moments in replicas
+        )
+        for column in range(n + 1):
+            has_it = column < n and species in [label for _, label in chart.patterns[column]]
+            if (has_it or is_born) and size[column] > 0:
+                places.append((a, column))
+    return places, np.array([typical[a] / size[column] for a, column in places])
 
 
 def _train(

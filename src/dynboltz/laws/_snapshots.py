@@ -15,7 +15,6 @@ from dynboltz._arguments import checked
 from dynboltz._numbers import check_finite, check_precision
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import ClampedStatistics, LatticeModel, TransferMatrix, in_batches
-from dynboltz.learning import natural_gradient_fit
 
 from ._coefficient_chart import CoefficientChart
 
@@ -176,6 +175,8 @@ def _fit(
     center: Array,
     precision: Array,
 ) -> Array:
+    from dynboltz.learning import natural_gradient_fit  # noqa: PLC0415 - seconds to import
+
     def fit(summary: Array) -> Array:
         return natural_gradient_fit(solution, clamped, summary, center, precision, STEPS).theta
 

@@ -9,7 +9,6 @@ import xarray as xr
 
 from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import parse_pattern, pattern_text
-from dynboltz.learning._reduced_model import specified_model, specified_terms, to_model, to_terms
 
 from ._chart import MomentChart, chart_of_patterns
 from ._charts import Chart
@@ -31,6 +30,11 @@ def chart_dataset(chart: Chart) -> xr.Dataset:
                 "floor": float(chart.floor),
             },
         )
+    from dynboltz.learning._reduced_model import (  # noqa: PLC0415 - seconds to import, for this only
+        specified_model,
+        specified_terms,
+    )
+
     specification = specified_model(chart.model) | {"moments": specified_terms(chart.terms)}
     return xr.Dataset(
         {}, coordinates, {"model": json.dumps(specification), "floor": float(chart.floor)}
@@ -46,6 +50,11 @@ def load_chart(dataset: xr.Dataset) -> Chart:
             dataset.places.values,
             dataset.attrs["floor"],
         )
+    from dynboltz.learning._reduced_model import (  # noqa: PLC0415 - seconds to import
+        to_model,
+        to_terms,
+    )
+
     specification = json.loads(dataset.attrs["model"])
     model: LatticeModel = to_model(specification)
     return CoefficientChart(

@@ -173,6 +173,7 @@ def _climb(
     return state, error / problem.n_residuals
 
 
+@np.errstate(over="ignore", invalid="ignore")  # where a trajectory runs away
 def _total(problem: ShootingProblem, parameters: np.ndarray, horizon: int) -> float:
     """Sum of squared residuals; infinite where a trajectory runs away."""
     _, errors = problem.residuals(parameters, horizon)
@@ -216,6 +217,7 @@ def _log_evidence(problem: ShootingProblem, state: _State, gram: np.ndarray, err
     )
 
 
+@np.errstate(over="ignore", invalid="ignore")  # where a start that is left out runs away
 def finish(training: Training, data: ShootingData, longest_step: float) -> Member:
     """Uncertainty of a trained law, and its errors at starts that are left out."""
     problem = ShootingProblem(training.law, data, longest_step)

@@ -7,17 +7,22 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
-import sympy
 
 from dynboltz._arguments import checked
+from dynboltz._lazy import lazy_module
 from dynboltz.reactions import ReactionNetwork
 
 from ._abstract_moment import AbstractMoment
 from ._layout import equations_latex, equations_text
 from ._linear_system import LinearSystem
+
+if TYPE_CHECKING:
+    import sympy
+else:
+    sympy = lazy_module("sympy")
 
 M = TypeVar("M", bound=AbstractMoment)
 Row = Mapping[M, Mapping[str, Fraction]]

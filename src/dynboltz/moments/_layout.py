@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import sympy
+from dynboltz._lazy import lazy_module
 
-Equation = tuple[Any, Mapping[Any, sympy.Expr]]
+if TYPE_CHECKING:
+    import sympy
+else:
+    sympy = lazy_module("sympy")
+
+
+Equation = tuple[Any, Mapping[Any, Any]]
 """A moment and the coefficients of its right-hand side."""
 
 

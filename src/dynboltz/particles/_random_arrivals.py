@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float64
-from scipy.spatial import KDTree
 
 from dynboltz._arguments import check_memory, check_range, checked
 from dynboltz._hints import did_you_mean
@@ -90,6 +89,8 @@ def _stay(
     stays = np.ones(len(x), dtype=bool)
     if not len(x):
         return stays
+    from scipy.spatial import KDTree  # noqa: PLC0415 - slow to import, for this only
+
     tree = KDTree(x, boxsize=box.lengths if box.is_periodic else None)
     pairs = tree.query_pairs(distance, output_type="ndarray")
     for earlier, later in pairs[np.argsort(pairs[:, 1])]:
