@@ -67,7 +67,8 @@ def test_fixed_numbers_of_particles_and_none_have_finite_coefficients(ring):
         prediction = ring.predict({"A": [0.5, 0.0, 1.0, 1 / 60]}, times=[0.0, 1.0])
     found = ring.theta(prediction)
     assert np.isfinite(found.theta).all()
-    np.testing.assert_array_equal(found.is_at_edge[:, 0], [False, True, True, True])
+    # Of one particle there are no pairs, and too few are to be expected to say more.
+    np.testing.assert_array_equal(found.is_at_edge[:, 0], [False, True, True, False])
     # Thirty of sixty sites: neighbours are correlated by -1 / 59.
     ratio = (29 * 29 - 0.0) / (30 * 30.0)
     assert float(found.theta[0, 0, 1]) == pytest.approx(np.log(ratio), abs=2e-3)

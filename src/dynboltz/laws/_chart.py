@@ -186,7 +186,11 @@ class MomentChart(eqx.Module):
     def from_moments(
         self, moments: Float64[np.ndarray, "*batch moments"]
     ) -> Float64[np.ndarray, "*batch coordinates"]:
-        """Coordinates of moments; factors of moments below the floor as if at the floor."""
+        """Coordinates of moments.
+
+        Moments below the floor count as at the floor, or as those of independent sites where these
+        are below it.
+        """
         floor = float(self.floor)
         probability = moments / np.asarray(self.places)
         density = probability[..., list(self.densities)]
@@ -198,10 +202,13 @@ class MomentChart(eqx.Module):
         found[..., : density.shape[-1]] = density
         ratio = np.empty((*density.shape[:-1], len(self.factors)))
         for f, (place, sites) in enumerate(zip(self.factors, self.density_of, strict=True)):
-            ratio[..., f] = np.maximum(probability[..., place], floor)
+            independent = np.ones(density.shape[:-1])
             for a in sites:
                 if a < density.shape[-1]:
-                    ratio[..., f] /= species[..., a]
+                    independent *= species[..., a]
+            own = probability[..., place]
+            # Too rare to be seen even if independent: no sign of a correlation.
+            ratio[..., f] = np.maximum(own, np.minimum(floor, independent)) / independent
         inverse, factors = np.asarray(self.inverse_weights), np.log(ratio)
         if np.any(inverse != np.eye(len(inverse))):
             factors = factors @ inverse.T
