@@ -13,7 +13,14 @@ from dynboltz.cli import app
 from dynboltz.lattices import Lattice
 from dynboltz.reactions import ReactionNetwork
 from dynboltz.simulation import ContinuousTimeKernel, random_counts, simulate
-from dynboltz.store import StoreError, open_trajectories, read_dataset, read_netcdf, read_npz
+from dynboltz.store import (
+    StoreError,
+    import_netcdf,
+    open_trajectories,
+    read_dataset,
+    read_netcdf,
+    read_npz,
+)
 from dynboltz.workflow import ExperimentError, load_experiment
 
 FILE = """
@@ -127,7 +134,7 @@ def test_wrong_starts_are_refused(results, options, message):
     assert "Traceback" not in result.output
 
 
-def test_coefficients_are_starts_and_are_predicted(results):
+def test_coefficients_are_starts_and_are_predicted(results, tmp_path):
     """Independent sites stay independent: the bias is the logit of the density."""
     found = dynboltz("predict", results, "--initial", "b.A=-1", "--times", "0:1:0.5", "--theta")
     assert found.exit_code == 0, found.output
@@ -138,6 +145,12 @@ def test_coefficients_are_starts_and_are_predicted(results):
     assert rows["bA"][0] == pytest.approx(-1.0, abs=1e-4)
     assert rows["JAA"][0] == pytest.approx(0.0, abs=1e-4)
     np.testing.assert_allclose(rows["bA"], np.log(exact / (1 - exact)), atol=0.1)
+    given = ("--initial", "b.A=-1", "--times", "0:1:0.5", "--theta")
+    path = tmp_path / "prediction.nc"
+    assert dynboltz("predict", results, *given, "--out", path).exit_code == 0
+    written = import_netcdf(path)
+    np.testing.assert_allclose(written.theta.sel(coefficient="b.A")[0], rows["bA"], rtol=1e-5)
+    assert not written.is_at_edge.any()
 
 
 @pytest.mark.parametrize("suffix", ["npz", "nc"])
@@ -188,6 +201,7 @@ def test_a_law_in_a_file_predicts_and_samples_as_in_its_directory(results, tmp_p
         assert done.exit_code == 0, done.output
     drawn = [read_npz(tmp_path / f"{source.stem}.npz").state for source in (path, results)]
     np.testing.assert_array_equal(*drawn)
+    assert dynboltz("doctor", path).stdout == f"{path.name}: sound\n"
     with pytest.raises(StoreError, match=r"a law of moments; `dynboltz.load` opens it"):
         workflow.read_model_file(path)
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dynboltz._contents import contents_of
+from dynboltz._fit import KIND as LAW_KIND
+from dynboltz._fit import load as load_law
 from dynboltz.store import (
     StoreError,
     Verification,
@@ -195,7 +197,10 @@ def _remove(path: Path) -> None:
 
 def _file_faults(path: Path) -> tuple[str, ...]:
     try:
-        if "kind" in import_netcdf(path).attrs:  # trajectories have none
+        kind = import_netcdf(path).attrs.get("kind")
+        if kind == LAW_KIND:
+            load_law(path)
+        elif kind is not None:  # trajectories have none
             read_model_file(path)
     except (StoreError, ExperimentError) as error:
         return (str(error),)
