@@ -188,7 +188,14 @@ class FittedModel:
     def _chart(self) -> MomentChart:
         """Coordinates of all predicted moments."""
         readout = self.learned.readout
-        return self.learned.chart if readout is None else readout.chart
+        return self._followed_chart if readout is None else readout.chart
+
+    @property
+    def _followed_chart(self) -> MomentChart:
+        """Coordinates of the followed moments."""
+        chart = self.learned.chart
+        assert isinstance(chart, MomentChart)  # laws of coefficients belong to experiments
+        return chart
 
     @property
     def _followed(self) -> list[int]:
@@ -318,7 +325,7 @@ class FittedModel:
         from ._states import chart_model, theta_dataset  # noqa: PLC0415 - see there
 
         where = "FittedModel.theta"
-        chart = self.learned.chart
+        chart = self._followed_chart
         moments, times = _predicted_moments(where, prediction, chart.names)
         model = chart_model(chart, self.lattice, self.species)
         with jax.enable_x64(True):
@@ -390,7 +397,7 @@ class FittedModel:
                 f"{where}: `time` must be at least {first:g}, the first one; got {at}."
             )
         terms = observed_terms(where, self.lattice, self.species, self._terms, moments)
-        chart = self.learned.chart
+        chart = self._followed_chart
         with jax.enable_x64(True):
             starts = self._starts(where, densities, states, theta)
             if theta is not None and at == first:
@@ -426,7 +433,7 @@ class FittedModel:
                 f"{where}: give either `densities`, one for each of {', '.join(self.species)}, or "
                 "`states`, or coefficients `theta`."
             )
-        chart = self.learned.chart
+        chart = self._followed_chart
         if densities is not None:
             return chart.uncorrelated(self._densities(where, densities), self.lattice.n_sites)
         if theta is not None:
@@ -448,7 +455,7 @@ class FittedModel:
         terms = [self._terms[i] for i in self._followed]
         with jax.enable_x64(True):
             found = moments_of_coefficients(where, model, rows, terms, START_SEED)
-        return self.learned.chart.from_moments(found)
+        return self._followed_chart.from_moments(found)
 
     def score(
         self,
@@ -496,7 +503,7 @@ class FittedModel:
                 f"{len(data.moments[single[0]])} replicas; {2 * N_COMPARED} or more are needed, as "
                 "every second one may estimate the start."
             )
-        chart = self.learned.chart
+        chart = self._followed_chart
         first = [moments[:, 0][:, self._followed] for moments in data.moments]
         is_placed = [is_random_placement(chart, self.lattice, moments) for moments in first]
         compared = [
