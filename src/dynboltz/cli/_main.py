@@ -343,7 +343,7 @@ def predict(
         write_prediction,
     )
 
-    if model is not None and is_coefficient_law(directory, model):
+    if is_coefficient_law(directory, model):
         table = predict_by_law(directory, model, initial, times)
     else:
         table = predict_table(directory, model, initial, times)

@@ -17,9 +17,9 @@ from dynboltz._contents import contents_of
 from dynboltz._hints import did_you_mean
 from dynboltz._warnings import collected
 from dynboltz.distributions import LatticeModel
-from dynboltz.laws import CoefficientChart, LearnedLaw, predict_coefficients
+from dynboltz.laws import CoefficientChart, LearnedLaw, load_law, predict_coefficients
 from dynboltz.learning import ReducedModel
-from dynboltz.store import StoreError, export_netcdf, read_dataset
+from dynboltz.store import StoreError, export_netcdf, import_netcdf, read_dataset
 from dynboltz.store._files import replacing_file
 from dynboltz.workflow import (
     Experiment,
@@ -31,7 +31,7 @@ from dynboltz.workflow import (
     short_runs,
 )
 from dynboltz.workflow._coefficient_laws import KIND as MACHINE
-from dynboltz.workflow._coefficient_laws import read_coefficient_law, starting_coordinates
+from dynboltz.workflow._coefficient_laws import starting_coordinates
 from dynboltz.workflow._seeds import Purpose
 
 from ._times import OUTER_COMMA, parse_times
@@ -122,52 +122,62 @@ def predict_table(
 
 
 def is_coefficient_law(source: Path, name: str | None) -> bool:
-    """Whether a model of a result directory moves its coefficients by a smooth law."""
-    if name is None or source.is_file():
-        return False
+    """Whether a model of a result directory, or a file, moves its coefficients by a smooth law."""
     try:
-        read_dataset(source / "laws" / f"{name}.zarr", MACHINE)
+        _law_dataset(source, name)
     except StoreError:
         return False
     return True
 
 
-class OpenedLaw(NamedTuple):
-    """A Boltzmann machine with a learned law, and the experiment it belongs to."""
+def _law_dataset(source: Path, name: str | None) -> xr.Dataset:
+    if source.is_file():
+        return import_netcdf(source, MACHINE)
+    return read_dataset(source / "laws" / f"{name}.zarr", MACHINE)
 
-    experiment: Experiment
+
+class OpenedLaw(NamedTuple):
+    """A Boltzmann machine with a learned law, coordinates to start from, and the times to show."""
+
+    name: str
     model: LatticeModel
     learned: LearnedLaw
     start: np.ndarray
+    times: np.ndarray
 
 
-def open_coefficient_law(source: Path, name: str, initial: str | None) -> OpenedLaw:
-    """Open the law of a model with terms, and coordinates to start from."""
-    results = ResultDirectory(source)
-    experiment = results.load_experiment()
-    assert isinstance(experiment, Experiment)
-    model = experiment.coefficient_laws[name].model
+def open_coefficient_law(source: Path, name: str | None, initial: str | None) -> OpenedLaw:
+    """Open the law of a model with terms."""
     with jax.enable_x64(True):
-        learned = read_coefficient_law(experiment, results, name)
+        dataset = _law_dataset(source, name)
+        learned, own = load_law(dataset), str(dataset.attrs["name"])
         chart = learned.chart
         assert isinstance(chart, CoefficientChart)
-        if initial is None:
-            start = starting_coordinates(experiment, results, name, chart, "test")[0][:1]
+        if initial is not None:
+            start = chart.from_coefficients(_parse_initial(initial, chart.model.coefficients)[None])
+        elif source.is_file():
+            raise ValueError(
+                f"{source}: give --initial, a value for each of "
+                f"{', '.join(chart.model.coefficients)}; a file of a law holds no start."
+            )
         else:
-            start = chart.from_coefficients(_parse_initial(initial, model.coefficients)[None])
-    return OpenedLaw(experiment, model, learned, start)
+            results = ResultDirectory(source)
+            experiment = results.load_experiment()
+            assert isinstance(experiment, Experiment)
+            start = starting_coordinates(experiment, results, own, chart, "test")[0][:1]
+    return OpenedLaw(own, chart.model, learned, start, learned.times)
 
 
-def predict_by_law(source: Path, name: str, initial: str | None, times: str | None) -> Prediction:
+def predict_by_law(
+    source: Path, name: str | None, initial: str | None, times: str | None
+) -> Prediction:
     """Predict with the law of a model with terms."""
     opened = open_coefficient_law(source, name, initial)
-    chosen = opened.experiment.times
-    if times is not None:
-        chosen = parse_times(times, float(chosen[0]))
+    chosen = opened.times if times is None else parse_times(times, float(opened.times[0]))
     with jax.enable_x64(True):
         found = opened.learned.predict(opened.start, chosen, bands=True)
         theta = predict_coefficients(opened.learned, opened.start, chosen)[0]
-    tell_of_extrapolation(name, opened.learned, chosen, found.is_known[0])
+    tell_of_extrapolation(opened.name, opened.learned, chosen, found.is_known[0])
     names = opened.learned.moments
     return Prediction(
         chosen,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
@@ -9,13 +10,22 @@ import numpy as np
 import typer
 
 from dynboltz import store
-from dynboltz.lattices import TermCounter
+from dynboltz.distributions import LatticeModel, TransferMatrix, sample_chain
+from dynboltz.lattices import Term, TermCounter
+from dynboltz.laws import CoefficientChart, predict_coefficients
 from dynboltz.sampling import GibbsSampler, draw_states
 from dynboltz.store._files import replacing_file
 from dynboltz.workflow import Experiment
 from dynboltz.workflow._seeds import Purpose, derive_seed
 
-from ._predict import open_model, predict_theta, starting_coefficients
+from ._predict import (
+    is_coefficient_law,
+    open_coefficient_law,
+    open_model,
+    predict_theta,
+    starting_coefficients,
+    tell_of_extrapolation,
+)
 
 
 def write_samples(
@@ -32,6 +42,9 @@ def write_samples(
 
     The name of the file ends in `.npz` or `.nc`.
     """
+    if is_coefficient_law(source, name):
+        _write_law_samples(source, name, initial, time, n_samples, seed, out)
+        return
     opened = open_model(source, name)
     experiment, learned, name = opened.experiment, opened.learned, opened.name
     first = float(experiment.times[0])
@@ -48,19 +61,59 @@ def write_samples(
             states = np.asarray(learned.sample(theta, n_samples, seed=own))
     else:
         states = _gibbs_samples(experiment, name, theta, n_samples, own)
-    state = states.reshape(n_samples, 1, *experiment.lattice.shape)
-    species, lattice = experiment.network.species, experiment.lattice
+    _write(states, time, opened.learned.model, experiment.moments, name, seed, out)
+
+
+def _write_law_samples(
+    source: Path,
+    name: str | None,
+    initial: str | None,
+    time: float,
+    n_samples: int,
+    seed: int,
+    out: Path,
+) -> None:
+    """Samples of a Boltzmann machine whose coefficients move by a smooth law."""
+    opened = open_coefficient_law(source, name, initial)
+    first = float(opened.times[0])
+    if time < first:
+        raise ValueError(
+            f"`--time`: must not be before the first time of the model, {first:g}, got {time:g}."
+        )
+    times = np.array([first] if time == first else [first, time])
+    with jax.enable_x64(True):
+        found = opened.learned.predict(opened.start, times)
+        theta = predict_coefficients(opened.learned, opened.start, times)[0, -1]
+        states = sample_chain(TransferMatrix(opened.model), theta, n_samples, seed=seed)
+    tell_of_extrapolation(opened.name, opened.learned, times, found.is_known[0])
+    chart = opened.learned.chart
+    assert isinstance(chart, CoefficientChart)
+    _write(np.asarray(states), time, opened.model, chart.terms, opened.name, seed, out)
+
+
+def _write(
+    states: np.ndarray,
+    time: float,
+    model: LatticeModel,
+    terms: Sequence[Term],
+    name: str,
+    seed: int,
+    out: Path,
+) -> None:
+    """Write visible states with the moments of each."""
+    lattice, species = model.lattice, model.species[0]
+    state = states.reshape(len(states), 1, *lattice.shape)
     if out.suffix == ".npz":
         with replacing_file(out) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, state=state, time=[time], species=list(species))
         return
-    counts = _moments(experiment, state)
+    counts = TermCounter(lattice, [species], terms).count(state.reshape(1, -1, lattice.n_sites))
     dataset = store.trajectories_dataset(
         state,
-        counts,
+        counts[:, None] / lattice.n_sites,
         np.array([time]),
-        [term.name for term in experiment.moments],
-        np.zeros(n_samples, dtype=np.int64),
+        [term.name for term in terms],
+        np.zeros(len(states), dtype=np.int64),
         attrs={
             "species": list(species),
             "boundary": lattice.boundary,
@@ -98,10 +151,3 @@ def _gibbs_samples(
 def _steps(time_step: float, first: float, time: float) -> list[float]:
     """Times on the way, no further apart than the records the model was trained on."""
     return list(np.linspace(first, time, max(1, round((time - first) / time_step)) + 1))
-
-
-def _moments(experiment: Experiment, state: np.ndarray) -> np.ndarray:
-    lattice = experiment.lattice
-    counter = TermCounter(lattice, [experiment.network.species], experiment.moments)
-    counts = counter.count(state.reshape(1, -1, lattice.n_sites)) / lattice.n_sites
-    return counts[:, None]

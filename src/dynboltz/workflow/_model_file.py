@@ -17,9 +17,12 @@ from dynboltz.store import StoreError, export_netcdf, import_netcdf
 from dynboltz.store._decoding import decoding
 
 from . import _evaluate, _law_files, _train
+from ._coefficient_laws import KIND as MACHINE
 from ._directory import ResultDirectory
 from ._experiment import Experiment
+from ._fingerprint import law_fingerprint
 from ._load import AnyExperiment, experiment_from
+from ._stored import read_current
 from .continuous import _fit as _box_fit
 from .continuous import _train as _box_train
 from .continuous._experiment import BoxExperiment
@@ -71,7 +74,8 @@ def export_model(
 ) -> None:
     """Write a learned model as one NetCDF file, which `read_model_file` and xarray read.
 
-    Laws of moments are read by `dynboltz.load`.
+    Laws of moments are read by `dynboltz.load`, those of models with terms by
+    `dynboltz.laws.load_law`.
 
     Parameters
     ----------
@@ -91,6 +95,10 @@ def export_model(
     """
     if isinstance(experiment, Experiment) and name in experiment.laws:
         export_netcdf(_law_files.law_dataset_of(experiment, directory, name), path)
+        return
+    if isinstance(experiment, Experiment) and name in experiment.coefficient_laws:
+        own = law_fingerprint(experiment, name)
+        export_netcdf(read_current(directory.law(name), MACHINE, own, "train"), path)
         return
     if isinstance(experiment, Experiment):
         dataset = _train.read_model(experiment, directory, name)
