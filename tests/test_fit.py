@@ -144,7 +144,7 @@ def test_predictions_are_drawn(model):
         ({"densities": {"A": 1.2}}, "from 0 to 1"),
         ({"densities": {"A": np.nan}}, "must be finite"),
         ({"densities": {"A": 0.2}, "times": [1.0, 0.5]}, "must increase"),
-        ({"states": np.zeros((2, 7), dtype=np.uint8)}, "must have shape"),
+        ({"states": np.zeros((2, 7), dtype=np.uint8)}, "must have the axes replica and"),
     ],
 )
 def test_predictions_refuse(model, arguments, match):
@@ -156,7 +156,7 @@ def test_fits_refuse(training):
     states, times, numbers, _ = training
     with pytest.raises(ValueError, match="`times` and `initial_condition` are needed"):
         dynboltz.fit(states)
-    with pytest.raises(ValueError, match="must have shape"):
+    with pytest.raises(ValueError, match="must have the axes replica, time"):
         dynboltz.fit(states[:, :4], times=times, initial_condition=numbers)
     with pytest.raises(ValueError, match="two or more are needed"):
         dynboltz.fit(states[:1], times=times, initial_condition=[0])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import jax
 import numpy as np
@@ -19,8 +19,6 @@ from dynboltz._warnings import ExtrapolationWarning, LearningWarning, warn
 from dynboltz.lattices import (
     Lattice,
     Term,
-    TermCounter,
-    check_states,
     pattern_images,
     pattern_term,
 )
@@ -40,6 +38,8 @@ from dynboltz.laws import (
 from dynboltz.reactions import ReactionNetwork
 from dynboltz.store import StoreError, export_netcdf, import_netcdf
 
+from ._ensemble import check_seen, count, ensemble, states_of_one_time
+
 KIND = "dynboltz-law"
 """Kind of the files of fitted models."""
 
@@ -58,23 +58,13 @@ POOR_TRAINING, POOR_VALIDATION = 1.5, 2.0
 and pairs are enough lie between 0.9 and 1.2."""
 
 
-class _Ensemble(NamedTuple):
-    """Trajectories, as a model sees them: moments per site of the replicas of each start."""
-
-    lattice: Lattice
-    species: tuple[str, ...]
-    terms: tuple[Term, ...]
-    times: Float64[np.ndarray, " times"]
-    moments: list[Float64[np.ndarray, "_ times moments"]]
-
-
 @checked
 def fit(
-    states: xr.Dataset | Shaped[AnyArray, "replicas times ..."],
+    states: xr.Dataset | xr.DataArray | Shaped[AnyArray, "..."],
     network: ReactionNetwork | str | None = None,
     *,
-    times: Shaped[AnyArray, " times"] | None = None,
-    initial_condition: Shaped[AnyArray, " replicas"] | None = None,
+    times: Shaped[AnyArray, " _"] | None = None,
+    initial_condition: Any = None,
     species: Sequence[str] | None = None,
     lattice: Lattice | None = None,
     seed: int = 1,
@@ -86,20 +76,27 @@ def fit(
     for the densities is kept exactly; the rest is learned, without settings, with its uncertainty
     (see `dynboltz.laws`). The model predicts from starts that were never simulated.
 
+    Errors are given in units of the noise of the means over replicas; 0.9 to 1.2 is as good as data
+    allow. A larger *training* error means that densities and pairs do not describe the process:
+    check that replicas of one start begin alike, the rates, the boundary and the lattice. A larger
+    *validation* error alone asks for more starts, in between and around those to predict from.
+
     Parameters
     ----------
     states
         States of shape (replicas, times, sites along each of one to three axes), or (replicas,
         times, sites) of a `lattice`, 0 for an empty site and `i + 1` for species `i`; or a dataset
-        of trajectories that dynboltz simulated or read, which holds all that follows.
+        of trajectories that dynboltz simulated or read, which holds all that follows; or an array
+        of xarray with the axes `replica` and `time`.
     network
         The reactions with their rates, or their text; left out where they are not known. Of
         reactions with collision probabilities nothing is taken as known.
     times
-        Times of the records [time].
+        Times of the records [time]. Trajectories begin at the first one: only differences to it
+        count, in predictions as well.
     initial_condition
-        Number of the start of each replica. Replicas that begin alike have the same number; their
-        scatter says how large the noise is.
+        Number or name of the start of each replica. Replicas that begin alike have the same one;
+        their scatter says how large the noise is.
     species
         Names of the species; by default those of the network, or A, B, ...
     lattice
@@ -118,20 +115,22 @@ def fit(
     Raises
     ------
     TypeError, ValueError
-        If states, times and starts do not fit each other, a start has one replica only, or JAX
-        computes in single precision.
+        If states, times and starts do not fit each other, a start has one replica only or copies of
+        one, a species occurs nowhere, or JAX computes in single precision.
     """
     where = "fit"
     is_collision = isinstance(states, xr.Dataset) and states.attrs.get("kernel") == "collision"
     reactions = _network(states, network)
     exact = None if is_collision else reactions
-    data = _ensemble(
+    data = ensemble(
         where,
         (states, times, initial_condition),
-        _species(states, species, reactions),
+        species,
+        reactions,
         lattice,
         lambda species, dim: followed_terms(species, dim, exact),
     )
+    check_seen(where, data)
     n_replicas = min(len(moments) for moments in data.moments)
     chart = moment_chart(data.terms, data.lattice, n_replicas=n_replicas)
     known = nothing_known(chart) if exact is None else known_part(chart, data.lattice, exact)
@@ -214,7 +213,7 @@ class FittedModel:
         self,
         densities: Mapping[str, Any] | None = None,
         *,
-        states: Shaped[AnyArray, "replicas ..."] | None = None,
+        states: Shaped[AnyArray, "_ ..."] | None = None,
         theta: Mapping[str, Any] | None = None,
         times: Shaped[AnyArray, " times"] | None = None,
         bands: bool = True,
@@ -228,14 +227,15 @@ class FittedModel:
             each of several starts; particles are placed at random.
         states
             States that are one start together, in place of densities: shape (replicas, sites along
-            each axis).
+            each axis), or one state without the axis of replicas.
         theta
             Coefficients of a Boltzmann distribution that states are drawn from, in place of
             densities: a number or one for each of several starts, by names such as `b.A` and
             `J.A.B` (`LatticeModel.from_names`), the bias of each species among them. Its moments
             are exact on chains and sampled elsewhere.
         times
-            Increasing times [time]; by default those of the training.
+            Increasing times [time], the first one that of the start; by default those of the
+            training.
         bands
             Whether to compute how uncertain the law is.
 
@@ -270,12 +270,17 @@ class FittedModel:
         coordinates = chart.from_moments(found.moments)
         n_densities = len(chart.densities)
         pairs = [chart.names[i] for i in chart.factors]
+        # Expectations lie between none and all places, whatever a normal error says.
+        most = np.asarray(chart.places)
+        low, high = (
+            np.clip(found.moments + sign * BAND * found.error, 0.0, most) for sign in (-1, 1)
+        )
         prediction = xr.Dataset(
             {
                 "moment_mean": (("start", "time", "moment"), found.moments, {"units": "1/site"}),
                 "error": (("start", "time", "moment"), found.error, {"units": "1/site"}),
-                "low": (("start", "time", "moment"), found.moments - BAND * found.error),
-                "high": (("start", "time", "moment"), found.moments + BAND * found.error),
+                "low": (("start", "time", "moment"), np.minimum(low, found.moments)),
+                "high": (("start", "time", "moment"), np.maximum(high, found.moments)),
                 "g": (("start", "time", "pair"), coordinates[..., n_densities:]),
                 "is_known": (("start", "time"), found.is_known),
             },
@@ -335,7 +340,7 @@ class FittedModel:
         self,
         densities: Mapping[str, Any] | None = None,
         *,
-        states: Shaped[AnyArray, "replicas ..."] | None = None,
+        states: Shaped[AnyArray, "_ ..."] | None = None,
         theta: Mapping[str, Any] | None = None,
         time: float | None = None,
         n_samples: int = 100,
@@ -438,9 +443,8 @@ class FittedModel:
             return chart.uncorrelated(self._densities(where, densities), self.lattice.n_sites)
         if theta is not None:
             return self._starts_of_coefficients(where, theta)
-        moments = _count(
-            where, np.asarray(states)[:, None], self.lattice, self.species, self._terms
-        )
+        array = states_of_one_time(where, states, self.lattice)
+        moments = count(where, array[:, None], self.lattice, self.species, self._terms)
         return starting_coordinates(chart, self.lattice, [moments[:, 0][:, self._followed]])
 
     def _starts_of_coefficients(
@@ -459,10 +463,10 @@ class FittedModel:
 
     def score(
         self,
-        states: xr.Dataset | Shaped[AnyArray, "replicas times ..."],
+        states: xr.Dataset | xr.DataArray | Shaped[AnyArray, "..."],
         *,
-        times: Shaped[AnyArray, " times"] | None = None,
-        initial_condition: Shaped[AnyArray, " replicas"] | None = None,
+        times: Shaped[AnyArray, " _"] | None = None,
+        initial_condition: Any = None,
     ) -> xr.Dataset:
         """Compare predictions with trajectories that the model was not shown.
 
@@ -489,10 +493,11 @@ class FittedModel:
             replicas.
         """
         where = "FittedModel.score"
-        data = _ensemble(
+        data = ensemble(
             where,
             (states, times, initial_condition),
             self.species,
+            None,
             self.lattice,
             lambda *_: self._terms,
         )
@@ -510,10 +515,14 @@ class FittedModel:
             moments if placed else moments[1::2]
             for moments, placed in zip(data.moments, is_placed, strict=True)
         ]
-        starts = starting_coordinates(
-            chart,
-            self.lattice,
-            [own if placed else own[::2] for own, placed in zip(first, is_placed, strict=True)],
+        densities = list(chart.densities)
+        starts = np.array(
+            [
+                chart.uncorrelated(own[0, densities], self.lattice.n_sites)
+                if placed
+                else chart.from_moments(own[::2].mean(axis=0))
+                for own, placed in zip(first, is_placed, strict=True)
+            ]
         )
         found = self.learned.predict(starts, data.times, bands=True)
         means = np.array([moments.mean(axis=0) for moments in compared])
@@ -554,24 +563,10 @@ class FittedModel:
         ax
             The axes.
         """
-        import matplotlib.pyplot as plt  # noqa: PLC0415 - a second to import, for this only
+        from dynboltz.plot import plot_law_prediction  # noqa: PLC0415 - a second to import
 
-        ax = plt.subplots()[1] if ax is None else ax
-        names = list(moments or [self.moments[i] for i in self.learned.chart.densities])
-        for number, name in enumerate(names):
-            one = prediction.sel(moment=name)
-            for start in range(prediction.sizes["start"]):
-                own = one.isel(start=start)
-                known = own.is_known.values
-                colour, label = f"C{number}", name if start == 0 else None
-                value = own.moment_mean.values
-                ax.plot(own.time, np.where(known, value, np.nan), color=colour, label=label)
-                ax.plot(own.time, np.where(known, np.nan, value), color=colour, ls="--")
-                if np.isfinite(own.error.values).all():
-                    ax.fill_between(own.time, own.low, own.high, color=colour, alpha=0.2, lw=0)
-        ax.set(xlabel="time", ylabel="moment per site")
-        ax.legend()
-        return ax
+        shown = moments or [self.moments[i] for i in self.learned.chart.densities]
+        return plot_law_prediction(prediction, list(shown), ax=ax)
 
     def save(self, path: Path | str) -> None:
         """Write the model as one NetCDF file, from which `dynboltz.load` reads it.
@@ -593,9 +588,15 @@ class FittedModel:
                 f"{where}: `densities` must hold one density for each of "
                 f"{', '.join(self.species)}; got {what}.{hint}"
             )
-        columns = np.broadcast_arrays(
-            *(np.atleast_1d(np.asarray(densities[name], dtype=float)) for name in self.species)
-        )
+        try:
+            columns = np.broadcast_arrays(
+                *(np.atleast_1d(np.asarray(densities[name], dtype=float)) for name in self.species)
+            )
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{where}: `densities` must hold numbers, one for each species or lists of the "
+                f"same length; got {dict(densities)}."
+            ) from error
         found = np.stack(columns, axis=-1)
         check_finite(where, "`densities`", found, ("start", "species"))
         if found.ndim != 2 or np.any(found < 0) or np.any(found.sum(axis=-1) > 1 + 1e-9):
@@ -702,88 +703,10 @@ def _warn_of_poor_fit(where: str, training: float, validation: float) -> None:
 
 
 def _network(
-    states: xr.Dataset | AnyArray, network: ReactionNetwork | str | None
+    states: xr.Dataset | xr.DataArray | AnyArray, network: ReactionNetwork | str | None
 ) -> ReactionNetwork | None:
     """The reactions, those of a dataset unless they are given."""
     if network is None and isinstance(states, xr.Dataset):
         text, names = states.attrs.get("network"), states.attrs.get("species")
         return ReactionNetwork.parse(text, names) if text else None
     return ReactionNetwork.parse(network) if isinstance(network, str) else network
-
-
-def _species(
-    states: xr.Dataset | AnyArray,
-    species: Sequence[str] | None,
-    network: ReactionNetwork | None,
-) -> tuple[str, ...]:
-    """Names of the species: as given, of the dataset, of the reactions, or A, B, ..."""
-    if species is not None:
-        return tuple(species)
-    if isinstance(states, xr.Dataset) and "species" in states.attrs:
-        return tuple(states.attrs["species"])
-    if network is not None:
-        return network.species
-    array = states.state.values if isinstance(states, xr.Dataset) else np.asarray(states)
-    n_species = int(array.max()) if array.size else 1
-    return tuple(chr(ord("A") + i) for i in range(max(1, min(n_species, 26))))
-
-
-def _ensemble(
-    where: str,
-    given: tuple[xr.Dataset | AnyArray, AnyArray | None, AnyArray | None],
-    species: tuple[str, ...],
-    lattice: Lattice | None,
-    followed: Callable[[tuple[str, ...], int], tuple[Term, ...]],
-) -> _Ensemble:
-    """Count moments of states, start by start."""
-    states, times, initial_condition = given
-    if isinstance(states, xr.Dataset):
-        missing = [name for name in ("state", "time", "initial_condition") if name not in states]
-        if missing:
-            raise ValueError(
-                f"{where}: the dataset has no `{missing[0]}`; trajectories have `state(replica, "
-                "time, x[, y, z])`, `time` and `initial_condition(replica)`."
-            )
-        axes = ("replica", "time", *(a for a in ("x", "y", "z") if a in states.state.dims))
-        times, initial_condition = states.time.values, states.initial_condition.values
-        array = states.state.transpose(*axes).values
-        boundary = states.attrs.get("boundary", "periodic")
-        lattice = lattice or Lattice(tuple(array.shape[2:]), boundary)
-    else:
-        array = np.asarray(states)
-    if times is None or initial_condition is None:
-        raise ValueError(
-            f"{where}: `times` and `initial_condition` are needed beside an array of states: one "
-            "time for each record, and one number for each replica."
-        )
-    times, starts = np.asarray(times, dtype=np.float64), np.asarray(initial_condition)
-    if not 3 <= array.ndim <= 5 or array.shape[:2] != (len(starts), len(times)):
-        raise ValueError(
-            f"{where}: `states` must have the axes replica, time and one to three of the lattice, "
-            f"here {len(starts)} replicas (of `initial_condition`) and {len(times)} times; got "
-            f"shape {array.shape}."
-        )
-    lattice = lattice or Lattice(tuple(array.shape[2:]))
-    if array.shape[2:] not in (lattice.shape, (lattice.n_sites,)):
-        raise ValueError(
-            f"{where}: `states` must have the axes replica, time and {lattice.shape} of {lattice}, "
-            f"or all {lattice.n_sites} sites on one axis; got shape {array.shape}."
-        )
-    terms = followed(species, lattice.dim)
-    moments = _count(where, array, lattice, species, terms)
-    numbers = np.unique(starts)
-    return _Ensemble(lattice, species, terms, times, [moments[starts == n] for n in numbers])
-
-
-def _count(
-    where: str,
-    states: np.ndarray,
-    lattice: Lattice,
-    species: tuple[str, ...],
-    terms: Sequence[Term],
-) -> Float64[np.ndarray, "replicas times moments"]:
-    """Moments per site of states (replicas, times, sites along each axis)."""
-    flat = states.reshape(*states.shape[:2], -1)
-    flat = check_states(where, flat, species, ("replicas", "times", lattice.n_sites))
-    counts = TermCounter(lattice, [species], terms).count(flat.reshape(1, -1, lattice.n_sites))
-    return counts.reshape(*flat.shape[:2], -1) / lattice.n_sites

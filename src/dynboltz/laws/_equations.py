@@ -17,14 +17,14 @@ def law_equations(law: MomentLaw) -> tuple[str, ...]:
     the density. Moments are per site, as in predictions.
     """
     chart = law.chart
-    places = np.asarray(chart.places)
+    places, linear = np.asarray(chart.places), law.linear_part()
     lines = []
     for row, place in enumerate(chart.densities):
         name = chart.names[place]
-        terms = [(float(law.constant[row]), "")]
+        terms = [(float(linear[row, -1]), "")]
         terms += [
             (float(value), moment)
-            for value, moment in zip(np.asarray(law.matrix)[row] / places, chart.names, strict=True)
+            for value, moment in zip(linear[row, :-1] / places, chart.names, strict=True)
         ]
         text = _sum(terms)
         if row in law.open:

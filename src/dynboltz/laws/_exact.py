@@ -38,11 +38,6 @@ class KnownPart(NamedTuple):
     constant: Float64[np.ndarray, " densities"]
     open: tuple[bool, ...]
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is known."""
-        return not (np.any(self.matrix) or np.any(self.constant)) and all(self.open)
-
 
 @checked
 def nothing_known(chart: Chart) -> KnownPart:

@@ -223,6 +223,16 @@ class MomentLaw(eqx.Module):
         parts = parameters[:n], parameters[n:]
         return eqx.tree_at(lambda law: (law.function.parameters, law.rates), self, parts)
 
+    def linear_part(
+        self, rates: Float64[np.ndarray, " rates"] | None = None
+    ) -> Float64[np.ndarray, "densities _"]:
+        """$M + R$ and, in the last column, $c$ with its rates; of other rates if given."""
+        found = np.column_stack([np.asarray(self.matrix), np.asarray(self.constant)])
+        rates = np.asarray(self.rates) if rates is None else rates
+        rows, columns = np.array(self.rate_places, dtype=np.int64).reshape(-1, 2).T
+        np.add.at(found, (rows, columns), np.asarray(self.rate_scales) * rates)
+        return found
+
     def velocity(self, z: Float[AnyArray, " coordinates"]) -> Float[Array, " coordinates"]:
         """Time derivatives of the coordinates at one point [1/time]."""
         n = len(self.chart.densities)

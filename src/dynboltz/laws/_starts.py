@@ -69,7 +69,7 @@ def is_random_placement(
     densities = first[:, list(chart.densities)]
     if len(first) < 2 or np.ptp(densities, axis=0).max() > 0:
         return False
-    expected = chart.moments(chart.uncorrelated(densities[0], lattice.n_sites))
+    expected = chart.batch_moments(chart.uncorrelated(densities[0], lattice.n_sites))
     error = first.std(axis=0, ddof=1) / np.sqrt(len(first))
     away = np.abs(first.mean(axis=0) - np.asarray(expected))
     # Pairs that no replica has at its start have no scatter either: one in all is no surprise.

@@ -247,7 +247,8 @@ def finish(training: Training, data: ShootingData, longest_step: float) -> Membe
         training.law,
         np.sqrt(widening) * _root_of_inverse(hessian),
         training.log_evidence,
-        training.error,
+        # Of whole trajectories, also where the training was interrupted before.
+        _total(problem, parameters, horizon) / problem.n_residuals,
         validation,
     )
 

@@ -37,8 +37,7 @@ def kernel_law(
     own, scales = np.asarray(function.parameters), np.asarray(law.rate_scales)
     rates = np.asarray(law.rates) if parameters is None else parameters[len(own) :]
     own = own if parameters is None else parameters[: len(own)]
-    known = np.column_stack([np.asarray(law.matrix), np.asarray(law.constant)])
-    np.add.at(known, (rows, columns), scales * rates)
+    known = law.linear_part(rates)
     linear, offset, inner, inner_offset, outer = function.arrays(own)
     return KernelLaw(
         np.ascontiguousarray(known[:, order]),

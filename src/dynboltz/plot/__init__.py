@@ -22,6 +22,7 @@ from ._field import plot_vertices as plot_vertices
 from ._files import save_figure as save_figure
 from ._history import plot_histories as plot_histories
 from ._history import plot_history as plot_history
+from ._law_prediction import plot_law_prediction as plot_law_prediction
 from ._learned_path import plot_independent_biases as plot_independent_biases
 from ._learned_path import plot_learned_path as plot_learned_path
 from ._learned_path import plot_means as plot_means
