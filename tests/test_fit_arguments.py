@@ -164,7 +164,7 @@ def test_plots_name_what_they_lack(model):
     prediction = model.predict({"A": [0.2, 0.7]})
     axes = model.plot(prediction.isel(start=0), ["A", "A.A"])
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["A", "A.A"]
-    with pytest.raises(ValueError, match="must be among A, A.A, got 'AA'"):
+    with pytest.raises(ValueError, match=r"must be among A, A\.A, got 'AA'"):
         model.plot(prediction, ["AA"])
     with pytest.raises(ValueError, match="an axis is missing"):
         model.plot(prediction.isel(time=0))

@@ -38,7 +38,7 @@ class _Labelled(NamedTuple):
     states: np.ndarray
     times: AnyArray | None
     starts: Any
-    boundary: str
+    boundary: Any
 
 
 def ensemble(
@@ -172,7 +172,7 @@ def _labelled(where: str, given: tuple[Given, AnyArray | None, Any]) -> _Labelle
     if starts is None and "initial_condition" in names:
         starts = states["initial_condition"].values
     sites = [axis for axis in array.dims if axis not in ("replica", "time")]
-    boundary = str(states.attrs.get("boundary", "periodic"))
+    boundary = states.attrs.get("boundary", "periodic")
     return _Labelled(array.transpose("replica", "time", *sites).values, times, starts, boundary)
 
 

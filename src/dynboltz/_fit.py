@@ -60,7 +60,7 @@ and pairs are enough lie between 0.9 and 1.2."""
 
 @checked
 def fit(
-    states: xr.Dataset | xr.DataArray | Shaped[AnyArray, "..."],
+    states: xr.Dataset | xr.DataArray | Shaped[AnyArray, ...],
     network: ReactionNetwork | str | None = None,
     *,
     times: Shaped[AnyArray, " _"] | None = None,
@@ -443,7 +443,7 @@ class FittedModel:
             return chart.uncorrelated(self._densities(where, densities), self.lattice.n_sites)
         if theta is not None:
             return self._starts_of_coefficients(where, theta)
-        array = states_of_one_time(where, states, self.lattice)
+        array = states_of_one_time(where, np.asarray(states), self.lattice)
         moments = count(where, array[:, None], self.lattice, self.species, self._terms)
         return starting_coordinates(chart, self.lattice, [moments[:, 0][:, self._followed]])
 
@@ -463,7 +463,7 @@ class FittedModel:
 
     def score(
         self,
-        states: xr.Dataset | xr.DataArray | Shaped[AnyArray, "..."],
+        states: xr.Dataset | xr.DataArray | Shaped[AnyArray, ...],
         *,
         times: Shaped[AnyArray, " _"] | None = None,
         initial_condition: Any = None,
