@@ -19,7 +19,7 @@ from dynboltz.reactions._reaction import check_name
 MOST_ONE_HOT = 6
 """Longest axis of states, beside longer ones, that may count species instead of sites."""
 
-Given = xr.Dataset | xr.DataArray | Shaped[AnyArray, "..."]
+Given = xr.Dataset | xr.DataArray | Shaped[AnyArray, " ..."]
 
 
 class Ensemble(NamedTuple):

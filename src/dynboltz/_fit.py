@@ -60,7 +60,7 @@ and pairs are enough lie between 0.9 and 1.2."""
 
 @checked
 def fit(
-    states: xr.Dataset | xr.DataArray | Shaped[AnyArray, ...],
+    states: xr.Dataset | xr.DataArray | Shaped[AnyArray, " ..."],
     network: ReactionNetwork | str | None = None,
     *,
     times: Shaped[AnyArray, " _"] | None = None,
@@ -463,7 +463,7 @@ class FittedModel:
 
     def score(
         self,
-        states: xr.Dataset | xr.DataArray | Shaped[AnyArray, ...],
+        states: xr.Dataset | xr.DataArray | Shaped[AnyArray, " ..."],
         *,
         times: Shaped[AnyArray, " _"] | None = None,
         initial_condition: Any = None,
