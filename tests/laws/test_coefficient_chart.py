@@ -109,8 +109,8 @@ def test_replicas_scatter_as_fits_to_data_that_lean_towards_them(monkeypatch):
     )
     np.testing.assert_allclose(found.coordinates[:, 0, 0], (states > 0).mean(axis=1), atol=1e-12)
     # The prior of the fit, as total precision over 720 sites.
-    prior = np.array([0.0, 1.0, 0.13**-2, 0.04**-2]) / 720 + 1e-9
-    center, mean, share = np.array([0.0, 0.0, 1.0, -1.0]), summaries.mean(axis=0), 1e-3
+    prior = np.array([0.0, 1.0, 0.14**-2, 0.14**-2]) / 720 + 1e-9
+    center, mean, share = np.array([0.0, 0.0, -1.0, 0.0]), summaries.mean(axis=0), 1e-3
 
     @jax.jit
     @jax.vmap

@@ -7,6 +7,8 @@ from ._coefficient_chart import coefficient_chart as coefficient_chart
 from ._coefficients import coefficient_names as coefficient_names
 from ._coefficients import pair_coefficients as pair_coefficients
 from ._coefficients import possible_moments as possible_moments
+from ._emulate import emulate as emulate
+from ._emulator import Emulator as Emulator
 from ._equations import law_equations as law_equations
 from ._exact import KnownPart as KnownPart
 from ._exact import known_part as known_part
@@ -19,6 +21,7 @@ from ._learned import LearnedLaw as LearnedLaw
 from ._predicted_coefficients import predict_coefficients as predict_coefficients
 from ._readout import Readout as Readout
 from ._readout import fit_readout as fit_readout
+from ._sampled_snapshots import fit_snapshots_sampled as fit_snapshots_sampled
 from ._snapshots import FittedSnapshots as FittedSnapshots
 from ._snapshots import fit_snapshots as fit_snapshots
 from ._starts import followed_terms as followed_terms

@@ -19,6 +19,8 @@ from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel, TransferMatrix, in_batches
 from dynboltz.lattices import Factor, Term
 
+from ._emulator import Emulator
+
 LONGEST_STEP = 2.0
 """Of a bias in one step of Newton's method: from independent sites, the first may be far too long
 where sites are strongly coupled."""
@@ -46,8 +48,8 @@ class CoefficientChart(eqx.Module):
     only, however fast correlations do; in the coefficients themselves the loss of correlations
     moves all biases, and errors of that motion add up as errors of densities.
 
-    Moments are exact, on chains whose hidden units are independent of each other given the visible
-    ones.
+    Moments are exact on chains whose hidden units are independent of each other given the visible
+    ones. Elsewhere they need an `Emulator` (`emulate`); laws are learned without one.
 
     Attributes
     ----------
@@ -57,11 +59,14 @@ class CoefficientChart(eqx.Module):
         Moments that are predicted.
     floor
         Density below which a species counts as absent.
+    emulator
+        Biases and moments as functions of the coordinates, if they are not exact.
     """
 
     model: LatticeModel = eqx.field(static=True)
     terms: tuple[Term, ...] = eqx.field(static=True)
     floor: Float[AnyArray, ""]
+    emulator: Emulator | None = None
 
     @property
     def _axis_entries(self) -> dict[str, Any]:
@@ -156,12 +161,15 @@ class CoefficientChart(eqx.Module):
         Raises
         ------
         ValueError
-            If the model has no exact solution, see `TransferMatrix`.
+            If there is neither an emulator nor an exact solution.
         """
         z, n = jnp.asarray(z), len(self.densities)
         density = jnp.maximum(z[:n], self.floor)
         others = self._spread(z)
-        biases = _solve(_solution(self.model, ()), self.biases, density, others)
+        if self.emulator is not None:
+            biases = self.emulator.biases(jnp.concatenate([density, z[n:]]))
+        else:
+            biases = _solve(_solution(self.model, ()), self.biases, density, others)
         return others.at[jnp.asarray(self.biases)].set(biases)
 
     def moments(self, z: Float[AnyArray, " coordinates"]) -> Float[Array, " moments"]:
@@ -170,8 +178,12 @@ class CoefficientChart(eqx.Module):
         Raises
         ------
         ValueError
-            If the model has no exact solution, see `TransferMatrix`.
+            If there is neither an emulator nor an exact solution.
         """
+        if self.emulator is not None:
+            z, n = jnp.asarray(z), len(self.densities)
+            inside = jnp.concatenate([jnp.maximum(z[:n], self.floor), z[n:]])
+            return self.emulator.moments(inside)
         theta = self.coefficients(z)
         unobserved = jnp.zeros(len(self.terms), theta.dtype)
         solution = _solution(self.model, self.terms)
@@ -288,7 +300,8 @@ def _solution(model: LatticeModel, terms: tuple[Term, ...]) -> TransferMatrix:
         return TransferMatrix(model.with_terms(renamed))
     except ValueError as error:
         raise ValueError(
-            f"CoefficientChart: the moments of this model have no exact solution. {error}"
+            "CoefficientChart: the moments of this model have no exact solution; fit them to "
+            f"chains with `emulate`. {error}"
         ) from error
 
 

@@ -42,4 +42,6 @@ def predict_coefficients(
         )
     check_finite(where, "`starts`", starts, ("start", "coordinate"))
     times = learned.times if times is None else times
+    if not len(times) or np.any(np.diff(times) <= 0):
+        raise ValueError(f"{where}: `times` must increase, got {times}.")
     return chart.batch_coefficients(learned.coordinates(starts, times))

@@ -18,17 +18,16 @@ from dynboltz.distributions import ClampedStatistics, LatticeModel, TransferMatr
 
 from ._coefficient_chart import CoefficientChart
 
-REFERENCE = {"coupling": 0.0, "weight": 1.0, "deep weight": 0.5, "hidden bias": -1.0}
-"""Coefficients that fits of hidden units are pulled to. With the same distribution there are others
-with weights of the other sign, or with larger weights and rarer hidden units: all snapshots must
-choose the same, or coefficients would jump between them. Units that are occupied now and then
-and feel their neighbours can express most."""
+REFERENCE = {"coupling": 0.0, "weight": -1.0, "deep weight": 0.5, "hidden bias": 0.0}
+"""Coefficients that fits are pulled to. With the same distribution there are others with weights of
+the other sign, or with larger weights and rarer hidden units: all snapshots must choose the same,
+or coefficients would jump between them. Units that are as often empty as not can express most;
+those that particles empty do not condense in space, as units do that particles fill."""
 
-SPREAD = {"coupling": 1.0, "weight": 0.13, "deep weight": 0.04, "hidden bias": 0.04}
-"""Standard deviations of that pull, for the replicas of a snapshot together. The distributions
-of the data fix one number for each weight to visible units or less; the others stay where they
-are put. Couplings of visible units are pulled to 0, as little as matters where a pair was never
-seen."""
+SPREAD = {"coupling": 1.0, "weight": 0.14, "deep weight": 0.04, "hidden bias": 0.14}
+"""Standard deviations of that pull, for the replicas of a snapshot together. The data know some
+combinations of the coefficients of hidden units much better and others not at all. Couplings of
+visible units are pulled to 0, as little as matters where a pair was never seen."""
 
 STEPS = 100
 """Most steps of the fit of a snapshot."""
@@ -78,7 +77,7 @@ def fit_snapshots(
         For each start, summaries of each replica over time (`ClampedStatistics.summarise`).
     reference
         Coefficients that fits are pulled to, by name, where they are not the usual ones: 0 for
-        couplings of visible units, 1 for weights to them, 0.5 for weights between hidden units, -1
+        couplings of visible units, -1 for weights to them, 0.5 for weights between hidden units, 0
         for hidden biases.
     seed
         Of the scatter along directions that the data do not know.

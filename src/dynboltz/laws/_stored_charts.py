@@ -13,6 +13,7 @@ from dynboltz.lattices import parse_pattern, pattern_text
 from ._chart import MomentChart, chart_of_patterns
 from ._charts import Chart
 from ._coefficient_chart import CoefficientChart
+from ._emulator import Emulator
 
 
 def chart_dataset(chart: Chart) -> xr.Dataset:
@@ -36,9 +37,21 @@ def chart_dataset(chart: Chart) -> xr.Dataset:
     )
 
     specification = specified_model(chart.model) | {"moments": specified_terms(chart.terms)}
-    return xr.Dataset(
-        {}, coordinates, {"model": json.dumps(specification), "floor": float(chart.floor)}
-    )
+    attrs = {"model": json.dumps(specification), "floor": float(chart.floor)}
+    if chart.emulator is None:
+        return xr.Dataset({}, coordinates, attrs)
+    dims = {
+        "places": ("moment",),
+        "centre": ("coordinate",),
+        "width": ("coordinate",),
+        "points": ("emulated_point", "coordinate"),
+        "affine": ("function", "part"),
+        "weights": ("function", "emulated_point", "part"),
+        "lengths": ("function",),
+    }
+    emulator = chart.emulator
+    arrays = {f"emulator_{k}": (own, np.asarray(getattr(emulator, k))) for k, own in dims.items()}
+    return xr.Dataset(arrays, coordinates, attrs | {"density_of": json.dumps(emulator.density_of)})
 
 
 def load_chart(dataset: xr.Dataset) -> Chart:
@@ -57,6 +70,14 @@ def load_chart(dataset: xr.Dataset) -> Chart:
 
     specification = json.loads(dataset.attrs["model"])
     model: LatticeModel = to_model(specification)
-    return CoefficientChart(
-        model, to_terms(specification["moments"]), np.array(dataset.attrs["floor"])
-    )
+    terms, floor = to_terms(specification["moments"]), np.array(dataset.attrs["floor"])
+    return CoefficientChart(model, terms, floor, _load_emulator(dataset, len(model.species[0])))
+
+
+def _load_emulator(dataset: xr.Dataset, n_densities: int) -> Emulator | None:
+    if "density_of" not in dataset.attrs:
+        return None
+    names = ("places", "centre", "width", "points", "affine", "weights", "lengths")
+    density_of = tuple(map(tuple, json.loads(dataset.attrs["density_of"])))
+    arrays = [dataset[f"emulator_{name}"].values for name in names]
+    return Emulator(n_densities, density_of, *arrays)

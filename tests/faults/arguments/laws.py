@@ -35,9 +35,14 @@ def calls() -> dict[str, Any]:
     summaries = [r[..., :2] for r in replicas(chart)]
     fitted = [one.coordinates for one in laws.fit_snapshots(of_machine, summaries)]
     machine_law = laws.learn_law(of_machine, laws.nothing_known(of_machine), TIMES, fitted)
+    states = np.random.default_rng(2).integers(0, 2, size=(8, 4, 50)).astype(np.uint8)
+    points = np.array([[0.2, 0.1], [0.0, 0.2]])
+    visible = states.swapaxes(0, 1)[:2]
+    emulated = laws.emulate(of_machine, points, visible, n_samples=2)
+    emulator = emulated.emulator
     law, z = learned.law, np.array([0.3, 0.1])
     parts = {name: getattr(chart, name) for name in laws.MomentChart.__dataclass_fields__}
-    function, points = law.function, learned.features
+    function, features = law.function, learned.features
     recorded = neighbour_moments(["A"], 1, max_order=3)
     with_triples = [np.concatenate([m, m[..., :1] ** 3], axis=-1) for m in replicas(chart)]
     path = np.array([chart.from_moments(m.mean(axis=0)) for m in replicas(chart)])
@@ -48,11 +53,13 @@ def calls() -> dict[str, Any]:
             members=learned.members,
             times=TIMES,
             grid=TIMES,
-            features=points,
+            features=features,
             n_starts=2,
             n_residuals=6,
         ),
-        "CoefficientChart": call(model=machine, terms=tuple(terms), floor=np.array(1e-3)),
+        "CoefficientChart": call(
+            model=machine, terms=tuple(terms), floor=np.array(1e-3), emulator=emulator
+        ),
         "CoefficientChart.batch_coefficients": call(of_machine, z=z[None]),
         "CoefficientChart.batch_derivatives": call(of_machine, z=z[None]),
         "CoefficientChart.batch_features": call(of_machine, z=z[None]),
@@ -93,7 +100,7 @@ def calls() -> dict[str, Any]:
             chart=chart,
             known=known,
             scales=np.ones(1),
-            features=points,
+            features=features,
             interval=0.3,
             function=function,
         ),
@@ -111,7 +118,30 @@ def calls() -> dict[str, Any]:
         "coefficient_names": call(chart=chart),
         "pair_coefficients": call(chart=chart, moments=z[None] * [1.0, 0.5]),
         "possible_moments": call(chart=chart, moments=z[None] * [1.0, 0.5]),
+        "Emulator": call(
+            **{name: getattr(emulator, name) for name in laws.Emulator.__dataclass_fields__}
+        ),
+        "Emulator.biases": call(emulator, z=z),
+        "Emulator.moments": call(emulator, z=z),
         "coefficient_chart": call(model=machine, terms=terms, n_replicas=3),
+        "emulate": call(
+            chart=of_machine,
+            theta=points,
+            visible=visible,
+            counted_on=LATTICE,
+            n_samples=2,
+            seed=1,
+            _waits="n_samples",
+        ),
+        "fit_snapshots_sampled": call(
+            chart=of_machine,
+            states=[states],
+            reference={"J.A.A": 0.0},
+            strength={"J.A.A": 0.1},
+            n_chains=2,
+            seed=1,
+            _waits="n_chains",
+        ),
         "fit_snapshots": call(
             chart=of_machine, summaries=summaries, reference={"J.A.A": 0.0}, seed=1
         ),
