@@ -381,6 +381,7 @@ class Experiment(AbstractExperiment[ExperimentTable]):
             with in_field(self.source, f"{field}.terms"):
                 coefficient_chart(law.model, self.moments)
             with in_field(self.source, f"{field}.fit.start"):
+                _check_names("start", law.reference, law.model.coefficients)
                 reference_of("fit", law.model, law.reference)
         if isinstance(self.table.initial, CountsInitial):
             with in_field(self.source, "initial.counts"):
