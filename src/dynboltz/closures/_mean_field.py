@@ -32,12 +32,12 @@ OFF_GRID = 1e-6
 def mean_field(
     network: ReactionNetwork,
     lattice: Lattice,
-    initial_densities: Float64[np.ndarray, " species"],
+    initial_densities: Float64[np.ndarray, "*starts species"],
     times: Float64[np.ndarray, " times"],
     *,
     kernel: Kernel,
     dt: float | None = None,
-) -> Float64[np.ndarray, "times species"]:
+) -> Float64[np.ndarray, "*starts times species"]:
     r"""Densities if the sites of the lattice were independent and alike.
 
     With the density $c_\alpha$ of each species per site, $\rho = \sum_\alpha c_\alpha$, and the
@@ -62,7 +62,8 @@ def mean_field(
     lattice
         The lattice; its neighbours and bonds enter, nothing else.
     initial_densities
-        Densities at time 0 [particles per site], in the order of `network.species`.
+        Densities at time 0 [particles per site], in the order of `network.species`, of one start
+        or of several.
     times
         Times of the result [time], not negative and in order; for the collision kernel whole
         numbers of steps.
@@ -98,9 +99,12 @@ def mean_field(
     per_pair = _bonds_per_site(lattice) if dt is None else _mobile_fraction(lattice)
     local_kinetics = _Kinetics.of(network, local, lattice, per_pair)
     pair_kinetics = _Kinetics.of(network, pairs, lattice, per_pair)
+    starts = initial_densities.reshape(-1, len(network.species))
     if dt is None:
-        return _flow(initial_densities, times, local_kinetics, pair_kinetics)
-    return _steps(initial_densities, _whole_steps(times, dt), dt, local_kinetics, pair_kinetics)
+        found = np.array([_flow(one, times, local_kinetics, pair_kinetics) for one in starts])
+    else:
+        found = _steps(starts, _whole_steps(times, dt), dt, local_kinetics, pair_kinetics)
+    return found.reshape(*initial_densities.shape[:-1], len(times), len(network.species))
 
 
 @checked
@@ -214,13 +218,13 @@ class _Kinetics:
         )
 
     def velocity(
-        self, densities: Float64[np.ndarray, " species"]
-    ) -> Float64[np.ndarray, " species"]:
-        occupied = densities.sum()
-        amounts = np.concatenate([densities, [1 - occupied, 1.0]])
-        room = 1 - self.crowd_shares @ occupied**self.crowds
-        events = self.constants * amounts[self.first] * amounts[self.second]
-        return self.changes @ np.where(self.needs_room, room * events, events)
+        self, densities: Float64[np.ndarray, "*starts species"]
+    ) -> Float64[np.ndarray, "*starts species"]:
+        occupied = densities.sum(axis=-1, keepdims=True)
+        amounts = np.concatenate([densities, 1 - occupied, np.ones_like(occupied)], axis=-1)
+        room = 1 - (occupied**self.crowds) @ self.crowd_shares
+        events = self.constants * amounts[..., self.first] * amounts[..., self.second]
+        return np.where(self.needs_room, room[..., None] * events, events) @ self.changes.T
 
 
 def _amounts(reaction: Reaction, species: tuple[str, ...]) -> tuple[int, int]:
@@ -265,20 +269,39 @@ def _flow(
 
 
 def _steps(
-    initial: Float64[np.ndarray, " species"],
+    initial: Float64[np.ndarray, "starts species"],
     recorded: Int64[np.ndarray, " times"],
     dt: float,
     local: _Kinetics,
     pairs: _Kinetics,
-) -> Float64[np.ndarray, "times species"]:
+) -> Float64[np.ndarray, "starts times species"]:
     """Densities after `recorded` numbers of steps of the collision kernel."""
     if not local.constants.size:
-        return _flow(initial, recorded.astype(np.float64), pairs)
+        return np.array([_flow(one, recorded.astype(np.float64), pairs) for one in initial])
     densities = [initial]
     for _ in range(recorded.max(initial=0)):
-        reacted = _flow(densities[-1], np.array([dt]), local)[-1]
-        densities.append(_flow(reacted, np.array([1.0]), pairs)[-1])
-    return np.array(densities)[recorded]
+        densities.append(_short_flow(_short_flow(densities[-1], dt, local), 1.0, pairs))
+    return np.array(densities)[recorded].swapaxes(0, 1)
+
+
+def _short_flow(
+    densities: Float64[np.ndarray, "starts species"], duration: float, kinetics: _Kinetics
+) -> Float64[np.ndarray, "starts species"]:
+    """Densities after a time in which they hardly change, of all starts together."""
+    if not kinetics.constants.size:
+        return densities
+    solution = solve_ivp(
+        lambda _, flat: kinetics.velocity(flat.reshape(densities.shape)).reshape(-1),
+        (0.0, duration),
+        densities.reshape(-1),
+        method="DOP853",  # few long steps of high order
+        t_eval=[duration],
+        rtol=RELATIVE_TOLERANCE,
+        atol=ABSOLUTE_TOLERANCE,
+    )
+    if not solution.success:
+        raise RuntimeError(f"mean_field: the integration failed: {solution.message}")
+    return solution.y[:, -1].reshape(densities.shape)
 
 
 def _whole_steps(times: Float64[np.ndarray, " times"], dt: float) -> Int64[np.ndarray, " times"]:
@@ -311,14 +334,16 @@ def _check_kernel(network: ReactionNetwork, kernel: Kernel, dt: float | None) ->
             )
 
 
-def _check_densities(densities: Float64[np.ndarray, " species"], network: ReactionNetwork) -> None:
-    if densities.shape != (len(network.species),):
+def _check_densities(
+    densities: Float64[np.ndarray, "*starts species"], network: ReactionNetwork
+) -> None:
+    if densities.shape[-1:] != (len(network.species),):
         raise ValueError(
             f"mean_field: `initial_densities` must have one entry for each of the species "
             f"{', '.join(network.species)}, got shape {densities.shape}."
         )
     # Densities that are counts over sites add up to 1 within rounding on a full lattice.
-    if not (np.all(densities >= 0) and densities.sum() <= 1 + ABSOLUTE_TOLERANCE):
+    if not np.all((densities >= 0) & (densities.sum(-1, keepdims=True) <= 1 + ABSOLUTE_TOLERANCE)):
         raise ValueError(
             "mean_field: `initial_densities` must be particles per site, not negative and at most "
             f"1 together, got {densities}."

@@ -48,15 +48,14 @@ def mean_field_prediction(
         As `dynboltz.closures.mean_field`.
     """
     collides = isinstance(kernel, CollisionKernel)
-    predictions = []
-    for densities in initial_densities:
-        course = mean_field(
-            network,
-            lattice,
-            densities,
-            times,
-            kernel="collision" if collides else "continuous-time",
-            dt=kernel.time_step if collides else None,
-        )
-        predictions.append(mean_field_moments(course, terms, lattice, network.species))
-    return np.array(predictions)
+    courses = mean_field(
+        network,
+        lattice,
+        initial_densities,
+        times,
+        kernel="collision" if collides else "continuous-time",
+        dt=kernel.time_step if collides else None,
+    )
+    return np.array(
+        [mean_field_moments(course, terms, lattice, network.species) for course in courses]
+    )
