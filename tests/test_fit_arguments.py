@@ -1,5 +1,6 @@
 """What users give to `dynboltz.fit` and its models: other forms of the same, and mistakes."""
 
+import concurrent.futures
 import warnings
 
 import jax
@@ -170,3 +171,24 @@ def test_plots_name_what_they_lack(model):
         model.plot(prediction.isel(time=0))
     with pytest.raises(ValueError, match="`low` is missing"):
         model.plot(prediction.drop_vars("low"))
+
+
+def test_interrupted_fits_say_how_poor_they_are(monkeypatch):
+    interrupts = [KeyboardInterrupt]
+    result = concurrent.futures.Future.result
+
+    def interrupted(future, timeout=None):
+        if interrupts:
+            raise interrupts.pop()
+        return result(future, timeout)
+
+    climb = "dynboltz.laws._training._climb"
+    # No iteration at all: laws are what they began as.
+    monkeypatch.setattr(climb, lambda _problem, state, *_: (state, 1.0))
+    monkeypatch.setattr(concurrent.futures.Future, "result", interrupted)
+    with (
+        pytest.warns(LearningWarning, match="interrupted"),
+        pytest.warns(LearningWarning, match="times the noise even on the training"),
+    ):
+        found = fitted()
+    assert found.learned.training_error > 1.5
