@@ -252,9 +252,11 @@ def test_species_are_born_only_where_replicas_show_it():
     assert alive.law.rate_places == ((0, 0), (0, 1))
     born = np.stack([grown, grown**2], axis=-1) + noise
     born[:, 0] = 0.0
-    starts = [born, never_absent + noise]
-    found = learn_law(CHART, nothing, times, starts)
+    later = [0.3 + start * np.exp(-times) for start in (-0.2, -0.1, 0.1, 0.3)]
+    others = [np.stack([one, one**2], axis=-1) + noise for one in later]
+    found = learn_law(CHART, nothing, times, [born, *others])
     assert found.law.rate_places == ((0, 0), (0, 1), (0, 2))
-    # From nothing particles appear at the rate 0.3.
+    # From nothing particles appear at the rate 0.3. One start of five replicas shows it; without
+    # births the error would be 0.28.
     path = found.predict(CHART.from_moments(np.zeros((1, n))), times).moments[0]
-    np.testing.assert_allclose(path[:, 0], grown, atol=3e-3)
+    np.testing.assert_allclose(path[:, 0], grown, atol=0.01)

@@ -18,6 +18,8 @@ from dynboltz.lattices import Lattice, Pattern, Term
 from dynboltz.moments import Geometry, Moment
 from dynboltz.moments._lattice_equations import n_places
 
+from ._kernels import log_ratios_kernel, probabilities_kernel
+
 
 @final
 @checked
@@ -126,29 +128,19 @@ class MomentChart(eqx.Module):
         self, z: Float64[np.ndarray, "*batch coordinates"]
     ) -> Float64[np.ndarray, "*batch moments"]:
         """The moments per visible site at many points."""
-        return self.batch_probabilities(z) * np.asarray(self.places)
+        found = self.batch_probabilities(z)
+        found *= np.asarray(self.places)
+        return found
 
-    @np.errstate(over="ignore", invalid="ignore")  # infinite or NaN where a law runs away
     def batch_probabilities(
         self, z: Float64[np.ndarray, "*batch coordinates"]
     ) -> Float64[np.ndarray, "*batch moments"]:
         """The probabilities at many points."""
-        n, weights = len(self.densities), np.asarray(self.weights)
-        found = np.empty(z.shape)
-        for a, place in enumerate(self.densities):
-            found[..., place] = z[..., a]
-        if self.factors:
-            logs = z[..., n:]
-            if np.any(weights != np.eye(len(weights))):
-                logs = logs @ weights.T
-            parts = np.exp(logs)
-            for f, (place, sites) in enumerate(zip(self.factors, self.density_of, strict=True)):
-                product = parts[..., f]
-                for a in sites:
-                    if a < n:
-                        product *= z[..., a]
-                found[..., place] = product
-        return found
+        flat = np.ascontiguousarray(z, dtype=np.float64).reshape(-1, z.shape[-1])
+        found = np.empty(flat.shape)
+        weights = np.ascontiguousarray(self.weights, dtype=np.float64)
+        probabilities_kernel(weights, self._sites, self._order, flat, found)
+        return found.reshape(z.shape)
 
     @np.errstate(over="ignore", invalid="ignore")
     def batch_derivatives(
@@ -191,29 +183,24 @@ class MomentChart(eqx.Module):
         Moments below the floor count as at the floor, or as those of independent sites where these
         are below it.
         """
-        floor = float(self.floor)
-        probability = moments / np.asarray(self.places)
-        density = probability[..., list(self.densities)]
-        if not self.factors:
-            return density
-        # One logarithm for each factor. NaN, where a law ran away, stays NaN without a warning.
-        species = np.maximum(density, floor)
-        found = np.empty((*density.shape[:-1], len(self.names)))
-        found[..., : density.shape[-1]] = density
-        ratio = np.empty((*density.shape[:-1], len(self.factors)))
-        for f, (place, sites) in enumerate(zip(self.factors, self.density_of, strict=True)):
-            independent = np.ones(density.shape[:-1])
-            for a in sites:
-                if a < density.shape[-1]:
-                    independent *= species[..., a]
-            own = probability[..., place]
-            # Too rare to be seen even if independent: no sign of a correlation.
-            ratio[..., f] = np.maximum(own, np.minimum(floor, independent)) / independent
-        inverse, factors = np.asarray(self.inverse_weights), np.log(ratio)
+        probability = (moments / np.asarray(self.places)).reshape(-1, len(self.names))
+        found = np.empty(probability.shape)
+        log_ratios_kernel(
+            self._sites, self._order, float(self.floor), np.ascontiguousarray(probability), found
+        )
+        inverse, n = np.asarray(self.inverse_weights), len(self.densities)
         if np.any(inverse != np.eye(len(inverse))):
-            factors = factors @ inverse.T
-        found[..., density.shape[-1] :] = factors
-        return found
+            found[:, n:] = found[:, n:] @ inverse.T
+        return found.reshape(moments.shape)
+
+    @property
+    def _order(self) -> np.ndarray:
+        return np.array((*self.densities, *self.factors), dtype=np.int64)
+
+    @property
+    def _sites(self) -> np.ndarray:
+        shape = (len(self.factors), len(self.density_of[0]) if self.factors else 0)
+        return np.array(self.density_of, dtype=np.int64).reshape(shape)
 
     def uncorrelated(
         self, densities: Float64[np.ndarray, "*batch densities"], n_sites: int

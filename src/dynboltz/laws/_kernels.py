@@ -540,6 +540,8 @@ def nearness_kernel(paths, points, radius, found):
                     square = _square(x, points[p], n)
                     if square < least:
                         least, last = square, p
+                        if least <= radius * radius:
+                            break
             found[s, t] = least <= radius * radius
             bound = math.sqrt(least)
             if not found[s, t] and math.isinf(bound):
@@ -553,3 +555,44 @@ def _square(one, other, n):
     for i in range(n):
         total += (one[i] - other[i]) * (one[i] - other[i])
     return total
+
+
+@compiled(fastmath=FAST, error_model="numpy")
+@no_type_check
+def probabilities_kernel(weights, density_of, places, z, found):
+    """Probabilities (points, moments) of coordinates; `places` are those of the moments."""
+    n_factors = weights.shape[0]
+    n_densities = z.shape[1] - n_factors
+    for i in range(z.shape[0]):
+        for a in range(n_densities):
+            found[i, places[a]] = z[i, a]
+        for f in range(n_factors):
+            value = 0.0
+            for k in range(n_factors):
+                value += weights[f, k] * z[i, n_densities + k]
+            value = exponential(value)
+            for q in range(density_of.shape[1]):
+                if density_of[f, q] < n_densities:
+                    value *= z[i, density_of[f, q]]
+            found[i, places[n_densities + f]] = value
+
+
+@compiled(fastmath=FAST, error_model="numpy")
+@no_type_check
+def log_ratios_kernel(density_of, places, floor, probabilities, found):
+    """Densities, and logarithms of probabilities over those of independent sites."""
+    n_factors = density_of.shape[0]
+    n_densities = probabilities.shape[1] - n_factors
+    for i in range(probabilities.shape[0]):
+        for a in range(n_densities):
+            found[i, a] = probabilities[i, places[a]]
+        for f in range(n_factors):
+            independent = 1.0
+            for q in range(density_of.shape[1]):
+                a = density_of[f, q]
+                if a < n_densities:
+                    density = probabilities[i, places[a]]
+                    independent *= floor if density < floor else density
+            own, least = probabilities[i, places[n_densities + f]], min(floor, independent)
+            # Too rare to be seen even if independent: no sign of a correlation.
+            found[i, n_densities + f] = math.log((least if own < least else own) / independent)

@@ -262,7 +262,9 @@ class LearnedLaw:
         return np.ascontiguousarray(self._standardised(self.features))
 
     def _standardised(self, features: np.ndarray) -> np.ndarray:
-        return (features - np.asarray(self.law.centre)) / np.asarray(self.law.width)
+        found = features - np.asarray(self.law.centre)
+        found /= np.asarray(self.law.width)
+        return found
 
     @functools.cached_property
     def _radius(self) -> float:
