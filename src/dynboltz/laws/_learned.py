@@ -262,9 +262,7 @@ class LearnedLaw:
         return np.ascontiguousarray(self._standardised(self.features))
 
     def _standardised(self, features: np.ndarray) -> np.ndarray:
-        found = features - np.asarray(self.law.centre)
-        found /= np.asarray(self.law.width)
-        return found
+        return (features - np.asarray(self.law.centre)) / np.asarray(self.law.width)
 
     @functools.cached_property
     def _radius(self) -> float:
