@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float64
 from dynboltz._arguments import check_range, checked
 from dynboltz._numbers import check_finite
 
+from ._chart import MomentChart
 from ._charts import Chart
 from ._kernels import KernelLaw, nearness_kernel
 from ._law import MomentLaw
@@ -179,7 +180,8 @@ class LearnedLaw:
         if not len(times) or np.any(np.diff(times) <= 0):
             raise ValueError(f"LearnedLaw.predict: `times` must increase, got {times}.")
         after = times - times[0]
-        if len(starts) < MANY:
+        # JAX, which solves for moments of Boltzmann machines, has threads of its own.
+        if len(starts) < MANY or not isinstance(self.chart, MomentChart):
             return self._predict(starts, after, bands)
         # Two at a time: one core each.
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
