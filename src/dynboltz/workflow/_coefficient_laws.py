@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
+from scipy.interpolate import CubicSpline
 
 from dynboltz._warnings import collected
 from dynboltz.distributions import ClampedStatistics, LatticeModel
@@ -40,6 +41,11 @@ from ._states import blocks_ahead, replicas_by_start
 from ._stored import read_current, write_model
 
 KIND = "dynboltz-coefficient-law"
+
+FIRST_TIMES, LATER_TIMES = 16, 32
+"""Times at which moments are computed, and interpolated between: those of a Boltzmann machine take
+a fifth of a millisecond each, and its coefficients change smoothly once the first hops have erased
+the correlations of the start."""
 
 
 def learn_coefficient_law(
@@ -156,25 +162,41 @@ def predict_by_machine(
     experiment: Experiment, directory: ResultDirectory, name: str, learned: LearnedLaw
 ) -> PredictedByMachine:
     """Predict both parts with the law of a model."""
-    chart, times = learned.chart, experiment.times
+    chart, times, some = learned.chart, experiment.times, _some(experiment.times)
     assert isinstance(chart, CoefficientChart)
     starts, halves = {}, {}
     for part in PARTS:
         starts[part], of_halves = starting_coordinates(experiment, directory, name, chart, part)
         if of_halves:
-            halves[part] = np.array([learned.predict(rows, times).moments for rows in of_halves])
+            halves[part] = np.array(
+                [_at_all(some, learned.predict(r, some).moments, times) for r in of_halves]
+            )
     # Both parts together: what is compiled depends on the number of starts.
     joined, ends = np.concatenate(list(starts.values())), [len(starts[PARTS[0]])]
     begun = time.perf_counter()
-    learned.predict(joined, times)
+    learned.predict(joined, some)
     seconds = time.perf_counter() - begun
-    found = learned.predict(joined, times, bands=True)
-    theta = predict_coefficients(learned, joined, times)
-    moments, errors, thetas, known = (
-        dict(zip(PARTS, np.split(values, ends), strict=True))
-        for values in (found.moments, found.error, theta, found.is_known)
+    found = learned.predict(joined, some, bands=True)
+    theta = predict_coefficients(learned, joined, some)
+    moments, errors, thetas = (
+        dict(zip(PARTS, np.split(_at_all(some, values, times), ends), strict=True))
+        for values in (found.moments, found.error, theta)
     )
-    return PredictedByMachine(moments, halves, errors, thetas, known, seconds)
+    known = learned.knows(learned.coordinates(joined, times))
+    is_known = dict(zip(PARTS, np.split(known, ends), strict=True))
+    return PredictedByMachine(moments, halves, errors, thetas, is_known, seconds)
+
+
+def _some(times: Float64[np.ndarray, " times"]) -> Float64[np.ndarray, " some"]:
+    """All times at first, when coefficients change fast, then as many as a smooth curve needs."""
+    stride = max(1, -(-(len(times) - FIRST_TIMES) // LATER_TIMES))
+    later = np.arange(len(times) - 1, FIRST_TIMES - 1, -stride)[::-1]
+    return times[np.concatenate([np.arange(min(FIRST_TIMES, len(times))), later])]
+
+
+def _at_all(some: np.ndarray, values: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Values (initial condition, time, ...) at all times, by cubic splines between some."""
+    return values if len(some) == len(times) else CubicSpline(some, values, axis=1)(times)
 
 
 class StaticFits(NamedTuple):
