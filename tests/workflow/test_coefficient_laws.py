@@ -118,9 +118,52 @@ def test_what_a_law_cannot_have_is_refused(tmp_path, change, message):
         load_experiment(tmp_path / "decay.toml", overrides=[change])
 
 
-def test_a_plane_asks_for_finite_elements(tmp_path):
-    text = FILE.replace("[80]", "[9, 9]").split("[initial]")[0]
-    text += '[initial]\nsource = "counts"\ncounts = { A = 9 }\n'
-    (tmp_path / "plane.toml").write_text(text + '[models.visible]\nterms = ["b.A", "J.A.A"]\n')
-    with pytest.raises(ExperimentError, match="is required for models without an exact solution"):
+PLANE = """
+name = "plane"
+network = "A -> 0 ; k = 1.0"
+
+[lattice]
+shape = [8, 8]
+
+[kernel]
+kind = "continuous-time"
+hop_rate = 0.0
+interval = 0.25
+n_steps = 4
+
+[initial]
+source = "counts"
+counts = { A = [15, 50] }
+train = 3
+test = 2
+replicas = 20
+
+[models.hidden]
+terms = ["b.A", "W.A.X", "b.X"]
+layers = [{ species = ["X"], stencil = [[0, 0], [0, 1], [1, 0], [1, 1]] }]
+"""
+
+
+def test_a_plane_learns_from_chains(tmp_path):
+    (tmp_path / "plane.toml").write_text(PLANE)
+    out = tmp_path / "out"
+    result = dynboltz("run", tmp_path / "plane.toml", "--seed", 1, "--out", out)
+    assert result.exit_code == 0, (result.output, result.exception)
+    metrics = json.loads((out / "metrics.json").read_text())
+    floor = np.array(metrics["noise_floor"]["time_mean"])
+    errors = np.array(metrics["models"]["hidden"]["rmse_time_mean"])
+    assert np.all(np.isfinite(errors))
+    assert errors[0] < 3 * floor[0]
+    drawn = dynboltz("sample", out, "hidden", "--time", 0.5, "-n", 50, "--out", tmp_path / "s.npz")
+    assert drawn.exit_code == 0, drawn.output
+    assert np.load(tmp_path / "s.npz")["state"].shape == (50, 1, 8, 8)
+    start = "b.A=0.2,W.A.X=-0.5,b.X=0.3"
+    found = dynboltz("predict", out, "hidden", "--initial", start, "--times", "0:0.5:0.25")
+    assert found.exit_code == 0, found.output
+
+
+def test_static_fits_of_planes_are_not_compared(tmp_path):
+    text = PLANE + '[evaluation]\nceilings = { ceiling = "hidden" }\n'
+    (tmp_path / "plane.toml").write_text(text)
+    with pytest.raises(ExperimentError, match="whose static fits are not compared"):
         load_experiment(tmp_path / "plane.toml")

@@ -19,6 +19,7 @@ from dynboltz._warnings import collected
 from dynboltz.distributions import LatticeModel
 from dynboltz.laws import CoefficientChart, LearnedLaw, load_law, predict_coefficients
 from dynboltz.learning import ReducedModel
+from dynboltz.sampling import GibbsSampler, draw_states
 from dynboltz.store import StoreError, export_netcdf, import_netcdf, read_dataset
 from dynboltz.store._files import replacing_file
 from dynboltz.workflow import (
@@ -35,6 +36,9 @@ from dynboltz.workflow._coefficient_laws import starting_coordinates
 from dynboltz.workflow._seeds import Purpose
 
 from ._times import OUTER_COMMA, parse_times
+
+CHAINS, SWEEPS = 64, 500
+"""That say which densities given coefficients have, where there is no exact solution."""
 
 MODEL_FILES = ("an HDF5 file", "a classic NetCDF file")
 
@@ -154,7 +158,7 @@ def open_coefficient_law(source: Path, name: str | None, initial: str | None) ->
         chart = learned.chart
         assert isinstance(chart, CoefficientChart)
         if initial is not None:
-            start = chart.from_coefficients(_parse_initial(initial, chart.model.coefficients)[None])
+            start = _coordinates(chart, _parse_initial(initial, chart.model.coefficients))
         elif source.is_file():
             raise ValueError(
                 f"{source}: give --initial, a value for each of "
@@ -166,6 +170,23 @@ def open_coefficient_law(source: Path, name: str | None, initial: str | None) ->
             assert isinstance(experiment, Experiment)
             start = starting_coordinates(experiment, results, own, chart, "test")[0][:1]
     return OpenedLaw(own, chart.model, learned, start, learned.times)
+
+
+def _coordinates(chart: CoefficientChart, theta: np.ndarray) -> np.ndarray:
+    """Coordinates of coefficients; densities from chains where there is no exact solution."""
+    if chart.emulator is None:
+        return chart.from_coefficients(theta[None])
+    states, estimate = draw_states(
+        GibbsSampler(chart.model), theta, CHAINS, n_sweeps=SWEEPS, seed=np.random.SeedSequence(0)
+    )
+    if not estimate.converged:
+        typer.echo(
+            f"Warning: --initial: chains of {SWEEPS} sweeps have not converged: "
+            f"{estimate.diagnosis}. The densities of the start are uncertain.",
+            err=True,
+        )
+    labels = np.arange(len(chart.densities)) + 1
+    return chart.place(np.array([[(states == label).mean() for label in labels]]), theta[None])
 
 
 def predict_by_law(

@@ -15,7 +15,6 @@ from dynboltz.lattices import Term, TermCounter
 from dynboltz.laws import CoefficientChart, predict_coefficients
 from dynboltz.sampling import GibbsSampler, draw_states
 from dynboltz.store._files import replacing_file
-from dynboltz.workflow import Experiment
 from dynboltz.workflow._seeds import Purpose, derive_seed
 
 from ._predict import (
@@ -26,6 +25,9 @@ from ._predict import (
     starting_coefficients,
     tell_of_extrapolation,
 )
+
+LONG_SWEEPS = 500
+"""Of chains that draw states of laws without an exact solution, as `evaluation.long_sweeps`."""
 
 
 def write_samples(
@@ -60,7 +62,8 @@ def write_samples(
         with jax.enable_x64(True):
             states = np.asarray(learned.sample(theta, n_samples, seed=own))
     else:
-        states = _gibbs_samples(experiment, name, theta, n_samples, own)
+        model, n_sweeps = experiment.plans[name].model, experiment.table.evaluation.long_sweeps
+        states = _gibbs_samples(model, theta, n_samples, n_sweeps, own)
     _write(states, time, opened.learned.model, experiment.moments, name, seed, out)
 
 
@@ -81,13 +84,17 @@ def _write_law_samples(
             f"`--time`: must not be before the first time of the model, {first:g}, got {time:g}."
         )
     times = np.array([first] if time == first else [first, time])
+    chart = opened.learned.chart
+    assert isinstance(chart, CoefficientChart)
     with jax.enable_x64(True):
         found = opened.learned.predict(opened.start, times)
         theta = predict_coefficients(opened.learned, opened.start, times)[0, -1]
-        states = sample_chain(TransferMatrix(opened.model), theta, n_samples, seed=seed)
+        if chart.emulator is None:
+            states = sample_chain(TransferMatrix(opened.model), theta, n_samples, seed=seed)
+    if chart.emulator is not None:
+        own = np.random.SeedSequence(seed)
+        states = _gibbs_samples(opened.model, theta, n_samples, LONG_SWEEPS, own)
     tell_of_extrapolation(opened.name, opened.learned, times, found.is_known[0])
-    chart = opened.learned.chart
-    assert isinstance(chart, CoefficientChart)
     _write(np.asarray(states), time, opened.model, chart.terms, opened.name, seed, out)
 
 
@@ -126,14 +133,13 @@ def _write(
 
 
 def _gibbs_samples(
-    experiment: Experiment,
-    name: str,
+    model: LatticeModel,
     theta: np.ndarray,
     n_samples: int,
+    n_sweeps: int,
     seed: np.random.SeedSequence,
 ) -> np.ndarray:
     """States of independent chains; says so if chains have not converged by then."""
-    model, n_sweeps = experiment.plans[name].model, experiment.table.evaluation.long_sweeps
     states, estimate = draw_states(
         GibbsSampler(model), theta, n_samples, n_sweeps=n_sweeps, seed=seed
     )

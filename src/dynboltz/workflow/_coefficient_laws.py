@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, UInt8
 from scipy.interpolate import CubicSpline
 
 from dynboltz._warnings import collected
@@ -18,7 +18,9 @@ from dynboltz.laws import (
     LearnedLaw,
     LearningStep,
     coefficient_chart,
+    emulate,
     fit_snapshots,
+    fit_snapshots_sampled,
     law_dataset,
     learn_law,
     load_law,
@@ -42,6 +44,10 @@ from ._stored import read_current, write_model
 
 KIND = "dynboltz-coefficient-law"
 
+MOST_POINTS, MOST_CHAINS = 60, 32
+"""Snapshots at which chains are sampled for the moments of models without an exact solution, and
+chains of each."""
+
 FIRST_TIMES, LATER_TIMES = 16, 32
 """Times at which moments are computed, and interpolated between: those of a Boltzmann machine take
 a fifth of a millisecond each, and its coefficients change smoothly once the first hops have erased
@@ -54,15 +60,12 @@ def learn_coefficient_law(
     """Learn the law of a model, and store it."""
     plan = experiment.coefficient_laws[name]
     places = learned_records(len(experiment.times))
-    summaries = _summaries(experiment, directory, plan.model, "train", places)
-    chart = coefficient_chart(
-        plan.model, experiment.moments, n_replicas=min(len(own) for own in summaries)
-    )
     progress({"stage": "train", "model": f"{name}, snapshots", "step": 0, "total": 1})
-    fitted = fit_snapshots(chart, summaries, reference=plan.reference)
+    seed = derive_seed(experiment, "train", Purpose.LEARNING, name=name)
+    number = int(seed.generate_state(1)[0])
+    chart, coordinates = _learning_data(experiment, directory, plan, places, number)
     progress({"stage": "train", "model": f"{name}, snapshots", "step": 1, "total": 1})
-    coordinates = [one.coordinates for one in fitted]
-    starts = known_coordinates(experiment, plan, chart, "train", len(fitted))
+    starts = known_coordinates(experiment, directory, plan, chart, "train")
     if starts is None:
         starts = np.array([own[:, 0].mean(axis=0) for own in coordinates])
 
@@ -78,7 +81,6 @@ def learn_coefficient_law(
             }
         )
 
-    seed = derive_seed(experiment, "train", Purpose.LEARNING, name=name)
     with collected():  # `law_warnings` says it when the law is evaluated.
         learned = learn_law(
             chart,
@@ -86,7 +88,7 @@ def learn_coefficient_law(
             experiment.times[places],
             coordinates,
             starts=starts,
-            seed=int(seed.generate_state(1)[0]),
+            seed=number,
             report=report,
         )
     origin = lineage(experiment, directory, directory.trajectories("train"))
@@ -102,19 +104,63 @@ def read_coefficient_law(
     return load_law(read_current(path, KIND, own, "train"))
 
 
+def _learning_data(
+    experiment: Experiment,
+    directory: ResultDirectory,
+    plan: CoefficientLawPlan,
+    places: np.ndarray,
+    seed: int,
+) -> tuple[CoefficientChart, list[np.ndarray]]:
+    """Coordinates, and those of each replica of each training start at the learned times."""
+    if plan.is_solvable:
+        summaries = _summaries(experiment, directory, plan.model, "train", places)
+        n_replicas = min(len(own) for own in summaries)
+        chart = coefficient_chart(plan.model, experiment.moments, n_replicas=n_replicas)
+        fitted = fit_snapshots(chart, summaries, reference=plan.reference)
+        return chart, [one.coordinates for one in fitted]
+    states = _states(experiment, directory, "train", places)
+    n_replicas = min(len(own) for own in states)
+    chart = coefficient_chart(plan.model, experiment.moments, n_replicas=n_replicas)
+    fitted = fit_snapshots_sampled(chart, states, reference=plan.reference, seed=seed)
+    # Moments are functions fitted to chains at some of the snapshots, the first ones among them.
+    each = max(2, MOST_POINTS // len(states))
+    chosen = np.unique(np.linspace(0, len(places) - 1, each).round().astype(int))
+    theta = np.concatenate([one.theta[chosen] for one in fitted])
+    visible = np.concatenate(
+        [_as_many(own[:, chosen].swapaxes(0, 1), MOST_CHAINS) for own in states]
+    )
+    same = plan.model.lattice == experiment.lattice
+    counted_on = None if same else experiment.lattice
+    chart = emulate(chart, theta, visible, counted_on=counted_on, seed=seed)
+    return chart, [one.coordinates for one in fitted]
+
+
+def _as_many(states: np.ndarray, n_chains: int) -> np.ndarray:
+    """States (time, chain, site) of so many chains, replicas in turn."""
+    return states[:, np.arange(n_chains) % states.shape[1]]
+
+
 def known_coordinates(
     experiment: Experiment,
+    directory: ResultDirectory,
     plan: CoefficientLawPlan,
     chart: CoefficientChart,
     part: str,
-    n_initial: int,
 ) -> Float64[np.ndarray, "initial_conditions coordinates"] | None:
     """Coordinates of starts that are known or given; `None` if they are to be fitted."""
-    if plan.given_initial is not None:
-        return chart.from_coefficients(np.tile(plan.given_initial, (n_initial, 1)))
-    if plan.initial != "known":
+    if plan.initial == "fitted":
         return None
-    return chart.from_coefficients(known_coefficients(experiment, plan, part))
+    if plan.given_initial is None:
+        theta = known_coefficients(experiment, plan, part)
+    else:
+        n_initial = len(replicas_by_start(open_part(experiment, directory, part))[0])
+        theta = np.tile(plan.given_initial, (n_initial, 1))
+    if plan.is_solvable:
+        return chart.from_coefficients(theta)
+    states = _states(experiment, directory, part, np.array([0]))
+    labels = np.arange(len(experiment.network.species)) + 1
+    densities = np.array([[(own == label).mean() for label in labels] for own in states])
+    return chart.place(densities, theta)
 
 
 def starting_coordinates(
@@ -126,13 +172,20 @@ def starting_coordinates(
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Coordinates of starts, and those of either half of the replicas where starts are fitted."""
     plan = experiment.coefficient_laws[name]
-    n_initial = len(replicas_by_start(open_part(experiment, directory, part))[0])
-    known = known_coordinates(experiment, plan, chart, part, n_initial)
+    known = known_coordinates(experiment, directory, plan, chart, part)
     if known is not None:
         return known, []
-    summaries = _summaries(experiment, directory, plan.model, part, np.array([0]))
-    halves = [_fitted_starts(chart, plan, _half(summaries, h)) for h in range(N_HALVES)]
-    return _fitted_starts(chart, plan, summaries), halves
+    first = np.array([0])
+    if plan.is_solvable:
+        data, fit = _summaries(experiment, directory, plan.model, part, first), fit_snapshots
+    else:
+        data, fit = _states(experiment, directory, part, first), fit_snapshots_sampled
+
+    def coordinates(some: list[np.ndarray]) -> np.ndarray:
+        fitted = fit(chart, some, reference=plan.reference)
+        return np.array([one.coordinates[:, 0].mean(axis=0) for one in fitted])
+
+    return coordinates(data), [coordinates(_half(data, half)) for half in range(N_HALVES)]
 
 
 class PredictedByMachine(NamedTuple):
@@ -239,14 +292,6 @@ def _fit(
     return np.array([one.theta for one in fitted])
 
 
-def _fitted_starts(
-    chart: CoefficientChart, plan: CoefficientLawPlan, summaries: list[np.ndarray]
-) -> Float64[np.ndarray, "initial_conditions coordinates"]:
-    """Coordinates of snapshots at the first time."""
-    fitted = fit_snapshots(chart, summaries, reference=plan.reference)
-    return np.array([one.coordinates[:, 0].mean(axis=0) for one in fitted])
-
-
 def _half(summaries: list[np.ndarray], half: int) -> list[np.ndarray]:
     return [own[half::N_HALVES] if len(own) > 1 else own for own in summaries]
 
@@ -265,4 +310,15 @@ def _summaries(
         chosen = np.ascontiguousarray(states[:, places])
         flat = clamped.summarise(chosen.reshape(-1, chosen.shape[-1]))
         found[number].append(np.asarray(flat).reshape(*chosen.shape[:2], -1))
+    return [np.concatenate(blocks) for blocks in found]
+
+
+def _states(
+    experiment: Experiment, directory: ResultDirectory, part: str, places: np.ndarray
+) -> list[UInt8[np.ndarray, "_ times sites"]]:
+    """States of each replica of each initial condition at some of the times."""
+    trajectories = open_part(experiment, directory, part)
+    found: list[list[np.ndarray]] = [[] for _ in replicas_by_start(trajectories)[0]]
+    for number, _, states in blocks_ahead(trajectories):
+        found[number].append(states[:, places])
     return [np.concatenate(blocks) for blocks in found]

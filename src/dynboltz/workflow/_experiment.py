@@ -139,6 +139,11 @@ class CoefficientLawPlan:
         """Coefficients at time 0 if they are given by name."""
         return _given_initial(self)
 
+    @functools.cached_property
+    def is_solvable(self) -> bool:
+        """Whether the model has an exact solution."""
+        return _is_solvable(self.model)
+
 
 @final
 @dataclass(frozen=True)
@@ -376,8 +381,6 @@ class Experiment(AbstractExperiment[ExperimentTable]):
             field = dotted(("models", name))
             with in_field(self.source, f"{field}.initial"):
                 self._check_initial(law)
-            with in_field(self.source, f"{field}.grid"):
-                _check_law(law.model)
             with in_field(self.source, f"{field}.terms"):
                 coefficient_chart(law.model, self.moments)
             with in_field(self.source, f"{field}.fit.start"):
@@ -429,6 +432,11 @@ class Experiment(AbstractExperiment[ExperimentTable]):
                 raise ValueError(
                     f"{ceiling} names the model {name!r}; there are {', '.join(with_terms)}."
                     f"{did_you_mean(name, with_terms)}"
+                )
+            if name in self.coefficient_laws and not self.coefficient_laws[name].is_solvable:
+                raise ValueError(
+                    f"{ceiling} names {name!r}, a model without a table `grid` and without an "
+                    "exact solution, whose static fits are not compared; leave it out."
                 )
             if ceiling in self.table.models:
                 raise ValueError(f"the name {ceiling!r} is taken by a model; use another.")
@@ -535,16 +543,6 @@ def _is_solvable(model: LatticeModel) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _check_law(model: LatticeModel) -> None:
-    try:
-        TransferMatrix(model)
-    except ValueError as error:
-        raise ValueError(
-            "is required for models without an exact solution, whose laws are made of finite "
-            f"elements. {error}"
-        ) from error
 
 
 def _given(table: Any) -> dict[str, Any]:
