@@ -48,7 +48,7 @@ mean is better than either."""
 MOST_IMAGES = 100
 """Starts and their images under symmetries; of more starts than that, images tell nothing new."""
 
-MOST_INTERVALS = 150
+MOST_INTERVALS = 100
 """Intervals between records that are learned from. More of them cost time and hold hardly more:
 the noise of neighbouring records is nearly the same."""
 

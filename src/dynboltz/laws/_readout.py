@@ -261,7 +261,7 @@ def _fit(
     prior = jnp.eye(functions.shape[1]) / SIZE**2
 
     def iterate(state: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
-        coefficients, _ = state
+        coefficients = state[0]
         moments = jax.vmap(lambda z: readout.moments_with(z, coefficients))(points)[:, at]
 
         def one(row: Array, value: Array, seen: Array, noise: Array) -> tuple[Array, Array]:
@@ -274,7 +274,7 @@ def _fit(
         new, grams = jax.vmap(one)(coefficients, moments.T, target.T, scale.T)
         return (new, grams), None
 
-    start = readout.coefficients, jnp.broadcast_to(prior, readout.factor.shape)
+    start = jnp.asarray(readout.coefficients), jnp.broadcast_to(prior, readout.factor.shape)
     (coefficients, grams), _ = jax.lax.scan(iterate, start, length=ITERATIONS)
     roots = jnp.linalg.cholesky(grams)
     return coefficients, jnp.swapaxes(jnp.linalg.inv(roots), 1, 2)

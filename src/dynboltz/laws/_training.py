@@ -28,8 +28,9 @@ LARGEST_WIDENING = 3.0
 SMALLEST_EIGENVALUE = 1e-14
 """Of a matrix, relative to the largest one, below which it is rounding error."""
 
-ITERATIONS = 15
-"""Iterations at each horizon, and twice as many at the last one."""
+ITERATIONS, LAST_ITERATIONS = 8, 30
+"""Most iterations at each horizon, and at the last one. Short horizons only have to bring a law
+near enough for the next one."""
 
 
 class Member(NamedTuple):
@@ -118,7 +119,8 @@ def train_to(
     parameters = np.array(training.law.parameters)
     state = _State(parameters, training.alpha, min(training.beta, 1 / data.n_images))
     is_last = horizon >= len(data.times) - 1
-    state, error = _climb(problem, state, horizon, ITERATIONS * (1 + is_last), stopped)
+    most = LAST_ITERATIONS if is_last else ITERATIONS
+    state, error = _climb(problem, state, horizon, most, stopped)
     gram, _ = _summed(problem.normal(state.parameters, horizon))
     return Training(
         training.law.with_parameters(state.parameters),

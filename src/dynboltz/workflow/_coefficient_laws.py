@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, UInt8
-from scipy.interpolate import CubicSpline
 
 from dynboltz._warnings import collected
 from dynboltz.distributions import ClampedStatistics, LatticeModel
@@ -35,10 +34,11 @@ from ._fingerprint import law_fingerprint
 from ._initial_states import known_coefficients
 from ._lineage import lineage
 from ._metrics import ByPart
-from ._parts import PARTS
+from ._parts import PARTS, by_part
 from ._progress import Progress
 from ._seeds import Purpose, derive_seed
 from ._simulate import open_part
+from ._some_times import at_all_times, some_times
 from ._states import blocks_ahead, replicas_by_start
 from ._stored import read_current, write_model
 
@@ -47,11 +47,6 @@ KIND = "dynboltz-coefficient-law"
 MOST_POINTS, MOST_CHAINS = 60, 32
 """Snapshots at which chains are sampled for the moments of models without an exact solution, and
 chains of each."""
-
-FIRST_TIMES, LATER_TIMES = 16, 32
-"""Times at which moments are computed, and interpolated between: those of a Boltzmann machine take
-a fifth of a millisecond each, and its coefficients change smoothly once the first hops have erased
-the correlations of the start."""
 
 
 def learn_coefficient_law(
@@ -215,14 +210,14 @@ def predict_by_machine(
     experiment: Experiment, directory: ResultDirectory, name: str, learned: LearnedLaw
 ) -> PredictedByMachine:
     """Predict both parts with the law of a model."""
-    chart, times, some = learned.chart, experiment.times, _some(experiment.times)
+    chart, times, some = learned.chart, experiment.times, some_times(experiment.times)
     assert isinstance(chart, CoefficientChart)
     starts, halves = {}, {}
     for part in PARTS:
         starts[part], of_halves = starting_coordinates(experiment, directory, name, chart, part)
         if of_halves:
             halves[part] = np.array(
-                [_at_all(some, learned.predict(r, some).moments, times) for r in of_halves]
+                [at_all_times(some, learned.predict(r, some).moments, times) for r in of_halves]
             )
     # Both parts together: what is compiled depends on the number of starts.
     joined, ends = np.concatenate(list(starts.values())), [len(starts[PARTS[0]])]
@@ -232,24 +227,11 @@ def predict_by_machine(
     found = learned.predict(joined, some, bands=True)
     theta = predict_coefficients(learned, joined, some)
     moments, errors, thetas = (
-        dict(zip(PARTS, np.split(_at_all(some, values, times), ends), strict=True))
+        by_part(at_all_times(some, values, times), ends)
         for values in (found.moments, found.error, theta)
     )
-    known = learned.knows(learned.coordinates(joined, times))
-    is_known = dict(zip(PARTS, np.split(known, ends), strict=True))
+    is_known = by_part(learned.knows(learned.coordinates(joined, times)), ends)
     return PredictedByMachine(moments, halves, errors, thetas, is_known, seconds)
-
-
-def _some(times: Float64[np.ndarray, " times"]) -> Float64[np.ndarray, " some"]:
-    """All times at first, when coefficients change fast, then as many as a smooth curve needs."""
-    stride = max(1, -(-(len(times) - FIRST_TIMES) // LATER_TIMES))
-    later = np.arange(len(times) - 1, FIRST_TIMES - 1, -stride)[::-1]
-    return times[np.concatenate([np.arange(min(FIRST_TIMES, len(times))), later])]
-
-
-def _at_all(some: np.ndarray, values: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Values (initial condition, time, ...) at all times, by cubic splines between some."""
-    return values if len(some) == len(times) else CubicSpline(some, values, axis=1)(times)
 
 
 class StaticFits(NamedTuple):

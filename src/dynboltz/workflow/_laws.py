@@ -38,11 +38,12 @@ from ._fingerprint import law_fingerprint
 from ._initial_states import initial_coefficients, initial_counts
 from ._lineage import lineage
 from ._metrics import ByPart
-from ._parts import PARTS
+from ._parts import PARTS, by_part
 from ._progress import Progress
 from ._schema import CountsInitial
 from ._seeds import Purpose, derive_seed
 from ._simulate import open_part
+from ._some_times import at_all_times, some_times
 from ._states import blocks_ahead
 from ._stored import outdated, read_current, write_model
 
@@ -350,6 +351,7 @@ def predict_by_law(
     names = [term.name for term in experiment.moments]
     shown = [learned.moments.index(name) for name in names]
     chart, lattice = learned.chart, experiment.lattice
+    assert isinstance(chart, MomentChart)
     starts, halves = {}, {}
     for part in PARTS:
         found = known_starts(experiment, chart, part)
@@ -368,20 +370,15 @@ def predict_by_law(
                 [learned.predict(rows, times).moments[..., shown] for rows in of_halves]
             )
         starts[part] = found
-    # Both parts together: what is compiled depends on the number of starts.
     joined, ends = np.concatenate(list(starts.values())), [len(starts[PARTS[0]])]
     begun = time.perf_counter()
-    learned.predict(joined, times)
+    everywhere = learned.predict(joined, times)
     seconds = time.perf_counter() - begun
-    predicted = learned.predict(joined, times, bands=True)
-    moments, errors, known = (
-        dict(zip(PARTS, np.split(values, ends), strict=True))
-        for values in (
-            predicted.moments[..., shown],
-            predicted.error[..., shown],
-            predicted.is_known,
-        )
-    )
+    moments = by_part(everywhere.moments[..., shown], ends)
+    known = by_part(everywhere.is_known, ends)
+    some = some_times(times)
+    error = learned.predict(joined, some, bands=True).error[..., shown]
+    errors = by_part(at_all_times(some, error, times), ends)
     return PredictedByLaw(moments, halves, errors, known, seconds)
 
 

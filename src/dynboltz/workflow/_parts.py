@@ -18,3 +18,9 @@ def padded(
     for row, values in zip(joined, parts.values(), strict=True):
         row[: len(values)] = values
     return joined
+
+
+def by_part(values: np.ndarray, ends: list[int]) -> dict[str, np.ndarray]:
+    """Take the parts apart again, which follow one another; `ends` are the first rows of others."""
+    names: tuple[str, ...] = PARTS
+    return dict(zip(names, np.split(values, ends), strict=True))
