@@ -16,9 +16,15 @@ from dynboltz.workflow._toml import toml_text
 @pytest.mark.parametrize("preset", [None, "quick", "paper"])
 def test_the_shipped_experiment_loads(preset):
     experiment = load_experiment("annihilation", preset=preset)
-    assert experiment.plans["visible"].model.coefficients == ("b.A", "J.A.A", "K.A.A.A")
-    cell = (0.5, 0.5, 0.05) if preset == "paper" else (1.0, 1.0, 1.0)
-    assert experiment.plans["hidden"].grids["b.X"].cell == cell
+    assert experiment.laws == ("auto",)
+    if preset == "paper":  # finite elements and Algorithm 1
+        assert experiment.plans["visible"].model.coefficients == ("b.A", "J.A.A", "K.A.A.A")
+        assert experiment.plans["hidden"].model.coefficients == ("b.A", "W.A.X", "b.X")
+        assert experiment.plans["hidden"].grids["b.X"].cell == (0.5, 0.5, 0.05)
+        assert not experiment.coefficient_laws
+    else:
+        assert not experiment.plans
+        assert set(experiment.coefficient_laws) == {"visible", "hidden"}
     assert experiment.lattice.shape == ((200,) if preset == "quick" else (1000,))
     assert len(experiment.times) == (41 if preset == "quick" else 201)
 

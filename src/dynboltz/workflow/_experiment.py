@@ -226,7 +226,7 @@ class Experiment(AbstractExperiment[ExperimentTable]):
             with_terms = [name for name in self.table.models if name not in self.laws]
             if table.model is not None and table.model not in with_terms:
                 raise ValueError(
-                    f"there is no model {table.model!r} with terms; there are "
+                    f"there is no model {table.model!r}; there are "
                     f"{', '.join(with_terms) or 'none'}."
                     f"{did_you_mean(table.model, with_terms)}"
                 )
