@@ -28,7 +28,7 @@ LARGEST_WIDENING = 3.0
 SMALLEST_EIGENVALUE = 1e-14
 """Of a matrix, relative to the largest one, below which it is rounding error."""
 
-ITERATIONS, LAST_ITERATIONS = 8, 30
+ITERATIONS, LAST_ITERATIONS = 15, 30
 """Most iterations at each horizon, and at the last one. Short horizons only have to bring a law
 near enough for the next one."""
 
