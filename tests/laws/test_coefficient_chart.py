@@ -212,3 +212,16 @@ def test_what_cannot_be_is_refused(learned):
     law = learn_law(of_moments, nothing_known(of_moments), TIMES[:4], moments)
     with pytest.raises(ValueError, match="must be a law of a Boltzmann machine"):
         predict_coefficients(law, np.array([[0.3, 0.1]]))
+
+
+def test_biases_are_found_where_sites_of_two_species_are_strongly_coupled():
+    model = LatticeModel.from_names(
+        Lattice((300,), "periodic"), ["A", "B"], ["b.A", "b.B", "J.A.A", "J.A.B", "J.B.B"]
+    )
+    chart = coefficient_chart(model, neighbour_moments(("A", "B"), 1, 2), n_replicas=40)
+    rng = np.random.default_rng(0)
+    low, high = np.array([[0.05, 0.01, -1, -2, -1], [0.6, 0.35, 3, 2, 3]])
+    z = rng.uniform(low, high, (50, 5))
+    theta = chart.batch_coefficients(z)
+    densities = TransferMatrix(model).batch_moments(theta)[:, :2]
+    np.testing.assert_allclose(densities, z[:, :2], rtol=1e-9)

@@ -160,10 +160,7 @@ def open_coefficient_law(source: Path, name: str | None, initial: str | None) ->
         if initial is not None:
             start = _coordinates(chart, _parse_initial(initial, chart.model.coefficients))
         elif source.is_file():
-            raise ValueError(
-                f"{source}: give --initial, a value for each of "
-                f"{', '.join(chart.model.coefficients)}; a file of a law holds no start."
-            )
+            start = dataset.start.values[None]  # that of the first test initial condition
         else:
             results = ResultDirectory(source)
             experiment = results.load_experiment()

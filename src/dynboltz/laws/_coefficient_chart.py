@@ -32,8 +32,11 @@ NARROWEST = 0.1
 """Width of a coefficient that functions resolve: where all snapshots have nearly the same one,
 differences are noise of their fits, and make none between distributions."""
 
-PRECISION = 1e-13
+PRECISION = 1e-12
 """Relative error of densities at which Newton's method ends."""
+
+ROUNDING, TRACE = 1e-14, 1e-14
+"""Of heights of the function that is minimised, and added to its curvature."""
 
 
 @final
@@ -310,10 +313,12 @@ def _solve(
 ) -> Array:
     r"""Biases at given densities and other coefficients, by Newton's method.
 
-    $\ln Z$ is convex in the biases, so that there is one solution. The last step is differentiated
-    alone: it has the derivatives of the solution.
+    $\ln Z - \rho \cdot b$ is convex in the biases, so that there is one minimum, which damped steps
+    reach also where sites are strongly coupled and plain ones run away. The last step, an undamped
+    one, is differentiated alone: it has the derivatives of the solution.
     """
     at = jnp.asarray(places)
+    known, fixed = jax.lax.stop_gradient((density, theta))
 
     def densities(biases: Array, theta: Array) -> Array:
         return jax.grad(solution.free_energy)(theta.at[at].set(biases))[at]
@@ -322,17 +327,31 @@ def _solve(
         slope = jax.lax.stop_gradient(jax.jacfwd(densities)(biases, theta))
         return jnp.linalg.solve(slope, density - densities(biases, theta))
 
-    known, fixed = jax.lax.stop_gradient((density, theta))
+    def height(biases: Array) -> Array:
+        return solution.free_energy(fixed.at[at].set(biases)) - known @ biases
 
-    def step(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        biases, _, count = state
-        length = jnp.clip(change(biases, known, fixed), -LONGEST_STEP, LONGEST_STEP)
-        return biases + length, jnp.max(jnp.abs(length)), count + 1
+    def step(state: tuple[Array, ...]) -> tuple[Array, ...]:
+        biases, value, slope, damping, count = state
+        curvature = jax.jacfwd(jax.grad(height))(biases)
+        damped = curvature + jnp.diag(damping * jnp.diag(curvature) + TRACE)
+        move = -jnp.linalg.solve(damped, slope)
+        move *= jnp.minimum(1.0, LONGEST_STEP / jnp.maximum(jnp.max(jnp.abs(move)), TRACE))
+        new_value, new_slope = jax.value_and_grad(height)(biases + move)
+        # Near the minimum, heights differ by rounding errors only.
+        better = new_value <= value + ROUNDING
+        return (
+            jnp.where(better, biases + move, biases),
+            jnp.where(better, new_value, value),
+            jnp.where(better, new_slope, slope),
+            jnp.where(better, damping / 10, damping * 10),
+            count + 1,
+        )
 
-    def go_on(state: tuple[Array, Array, Array]) -> Array:
-        return (state[1] > PRECISION) & (state[2] < MOST_STEPS)
+    def go_on(state: tuple[Array, ...]) -> Array:
+        return (jnp.max(jnp.abs(state[2]) / known) > PRECISION) & (state[4] < MOST_STEPS)
 
     empty = jnp.maximum(1 - jnp.sum(known), PRECISION)
-    first = jnp.log(known / empty), jnp.asarray(jnp.inf), jnp.asarray(0)
-    found = jax.lax.stop_gradient(jax.lax.while_loop(go_on, step, first)[0])
+    first = jnp.log(known / empty)
+    begun = (first, *jax.value_and_grad(height)(first), jnp.asarray(1e-3), jnp.asarray(0))
+    found = jax.lax.stop_gradient(jax.lax.while_loop(go_on, step, begun)[0])
     return found + change(found, density, theta)

@@ -203,6 +203,10 @@ class LearnedLaw:
             if self.readout is not None:
                 variance += self.readout.batch_variances(z)
             error = np.sqrt(variance)
+        if isinstance(readout, MomentChart | Readout):
+            chart = readout if isinstance(readout, MomentChart) else readout.chart
+            # Far from all training a law may leave what is possible.
+            mean = np.clip(mean, 0.0, np.asarray(chart.places))
         return LawPrediction(mean, error, self.knows(z))
 
     def coordinates(

@@ -84,12 +84,16 @@ def law_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
                 {
                     "name": name.replace("_", " ") + ("" if chosen else ", not chosen"),
                     "moments": ", ".join(one["moments"]),
-                    "training": f"{one['training_error']:.2f}",
-                    "validation": f"{one['validation_error']:.2f}",
+                    "training": _in_noise(one["training_error"]),
+                    "validation": _in_noise(one["validation_error"]),
                     "coverage": "" if covered is None else f"{covered:.1%}",
                 }
             )
     return rows
+
+
+def _in_noise(error: float | None) -> str:
+    return "infinite" if error is None else f"{error:.2f}"
 
 
 def _cells(errors: Sequence[float], floor: Sequence[float | None]) -> list[Cell]:

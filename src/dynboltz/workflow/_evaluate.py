@@ -34,7 +34,7 @@ from ._experiment import BASELINE, Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint, metrics_fingerprint
 from ._fit import HALVES, half_of, initial_states
 from ._fit import KIND as FIT_KIND
-from ._laws import PredictedByLaw, coverage, predict_by_law, read_law
+from ._laws import PredictedByLaw, coverage, finite, predict_by_law, read_law
 from ._lineage import lineage_of_all
 from ._metrics import ByPart, Prediction, Simulated, error_metrics, squares_of
 from ._parts import PARTS, padded
@@ -86,6 +86,8 @@ NO_NETWORK = (
     "The file names no `network`: mean field and everything else that follows from reactions is "
     "left out."
 )
+UNCERTAIN = 3.0
+"""Of the standard deviation of a prediction, in units of the noise of the simulated means."""
 UNITS = {"squared_error": "per site squared"}
 """Of variables that are not per site."""
 
@@ -572,8 +574,9 @@ def _law_facts(
     return {
         "parameters": {"coefficients": n_parameters},
         "learned_until": float(learned.times[-1]),
-        "training_error": learned.training_error,
-        "validation_error": learned.validation_error,
+        "training_error": finite(learned.training_error),
+        "validation_error": finite(learned.validation_error),
+        "uncertain": _share_of_uncertain(predicted.error["test"], test),
         "coverage": coverage(
             predicted.moments["test"],
             predicted.error["test"],
@@ -582,6 +585,15 @@ def _law_facts(
         ),
         "known": {part: float(known.mean()) for part, known in predicted.is_known.items()},
     }
+
+
+def _share_of_uncertain(error: np.ndarray, simulated: Simulated) -> float | None:
+    """Part of the predictions whose error, as far as the law knows, is far above the noise."""
+    noise = simulated.ensemble.standard_error
+    known = np.isfinite(noise)
+    # Noise changes with time; where it is small for once, as at the start, that is no matter.
+    typical = np.maximum(noise, np.nanmean(np.where(known, noise, np.nan), axis=(0, 1)))
+    return float(np.mean((error > UNCERTAIN * typical)[known])) if known.any() else None
 
 
 def _current_metrics(experiment: Experiment, directory: ResultDirectory) -> dict[str, Any] | None:

@@ -227,8 +227,8 @@ def _choose(
         tried.append(
             {
                 "moments": list(learned.chart.names),
-                "training_error": learned.training_error,
-                "validation_error": learned.validation_error,
+                "training_error": finite(learned.training_error),
+                "validation_error": finite(learned.validation_error),
             }
         )
         # Standard error of a mean of squares of independent standard normal numbers.
@@ -380,6 +380,11 @@ def predict_by_law(
     error = learned.predict(joined, some, bands=True).error[..., shown]
     errors = by_part(at_all_times(some, error, times), ends)
     return PredictedByLaw(moments, halves, errors, known, seconds)
+
+
+def finite(value: float) -> float | None:
+    """The number, or `None` for infinity, which JSON cannot hold."""
+    return value if np.isfinite(value) else None
 
 
 def coverage(

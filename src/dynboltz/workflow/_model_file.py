@@ -12,12 +12,14 @@ import numpy as np
 from jaxtyping import Float64
 
 from dynboltz._fit import KIND as LAW_KIND
+from dynboltz.laws import CoefficientChart, load_law
 from dynboltz.learning import ReducedModel, load_reduced_model
 from dynboltz.store import StoreError, export_netcdf, import_netcdf
 from dynboltz.store._decoding import decoding
 
 from . import _evaluate, _law_files, _train
 from ._coefficient_laws import KIND as MACHINE
+from ._coefficient_laws import starting_coordinates
 from ._directory import ResultDirectory
 from ._experiment import Experiment
 from ._fingerprint import law_fingerprint
@@ -98,7 +100,12 @@ def export_model(
         return
     if isinstance(experiment, Experiment) and name in experiment.coefficient_laws:
         own = law_fingerprint(experiment, name)
-        export_netcdf(read_current(directory.law(name), MACHINE, own, "train"), path)
+        dataset = read_current(directory.law(name), MACHINE, own, "train")
+        with jax.enable_x64(True):
+            chart = load_law(dataset).chart
+            assert isinstance(chart, CoefficientChart)
+            starts, _ = starting_coordinates(experiment, directory, name, chart, "test")
+        export_netcdf(dataset.assign(start=("coordinate", starts[0])), path)
         return
     if isinstance(experiment, Experiment):
         dataset = _train.read_model(experiment, directory, name)

@@ -293,18 +293,33 @@ def law_warnings(name: str, facts: Mapping[str, Any], parts: Mapping[str, Compar
         Its predictions by part.
     """
     own, floor = parts["train"].relative_error(parts["train"].mean.shape[1])
+    training, validation = (
+        np.inf if facts[f"{key}_error"] is None else facts[f"{key}_error"]
+        for key in ("training", "validation")
+    )
     warnings = []
-    if facts["training_error"] > POOR_TRAINING or own > max(POOR_ERROR, SIGNIFICANT * floor):
+    if training > POOR_TRAINING:
         warnings.append(
-            f"{name}: a poor model: even on the training trajectories it errs by "
-            f"{facts['training_error']:.2g} times the noise. Densities and neighbours may not be "
-            "enough here; give a model with terms or hidden units."
+            f"{name}: a poor model: even on the training trajectories it errs by {training:.2g} "
+            "times the noise. What it follows may not be enough here; try a model with other terms "
+            "or hidden units."
         )
-    elif facts["validation_error"] > POOR_VALIDATION:
+    elif own > max(POOR_ERROR, SIGNIFICANT * floor):
+        warnings.append(
+            f"{name}: a poor model: even over the training set it errs by {own:.2g} of how much "
+            f"the moments vary (noise floor {floor:.2g}, subtracted). Try other terms."
+        )
+    elif validation > POOR_VALIDATION:
         warnings.append(
             f"{name}: a poor model beyond its training: at training starts that were left out it "
-            f"errs by {facts['validation_error']:.2g} times the noise. Try more initial "
-            "conditions, in between and around those that you will predict from (`initial.train`)."
+            f"errs by {validation:.2g} times the noise. Try more initial conditions, in between "
+            "and around those that you will predict from (`initial.train`)."
+        )
+    if (facts["uncertain"] or 0) > MOST_UNKNOWN:
+        warnings.append(
+            f"{name}, test: {facts['uncertain']:.2%} of the predictions are uncertain by more than "
+            "three times the noise of the simulations; see the bands, and try more initial "
+            "conditions (`initial.train`)."
         )
     unknown = 1 - facts["known"]["test"]
     if unknown > MOST_UNKNOWN:
