@@ -184,7 +184,7 @@ class FittedModel:
         return self.learned.moments
 
     @property
-    def _chart(self) -> MomentChart:
+    def chart(self) -> MomentChart:
         """Coordinates of all predicted moments."""
         readout = self.learned.readout
         return self._followed_chart if readout is None else readout.chart
@@ -203,7 +203,7 @@ class FittedModel:
 
     @property
     def _terms(self) -> tuple[Term, ...]:
-        chart = self._chart
+        chart = self.chart
         return tuple(
             pattern_term(name, pattern_images(pattern))
             for name, pattern in zip(chart.names, chart.patterns, strict=True)
@@ -266,7 +266,12 @@ class FittedModel:
         times = np.asarray(times, dtype=np.float64)
         check_finite(where, "`times`", times, ("time",))
         found = self.learned.predict(starts, times, bands=bands)
-        chart = self._chart
+        chart = self.chart
+        if densities is not None:
+            # All moments of random placements are known, whether the law follows them or not.
+            placed = chart.uncorrelated(self._densities(where, densities), self.lattice.n_sites)
+            found.moments[:, 0] = chart.batch_moments(placed)
+            found.error[:, 0] *= 0.0
         coordinates = chart.from_moments(found.moments)
         n_densities = len(chart.densities)
         pairs = [chart.names[i] for i in chart.factors]

@@ -230,6 +230,7 @@ def predict_by_machine(
         by_part(at_all_times(some, values, times), ends)
         for values in (found.moments, found.error, theta)
     )
+    errors = {part: np.maximum(error, 0.0) for part, error in errors.items()}
     is_known = by_part(learned.knows(learned.coordinates(joined, times)), ends)
     return PredictedByMachine(moments, halves, errors, thetas, is_known, seconds)
 

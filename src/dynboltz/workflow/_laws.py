@@ -378,7 +378,16 @@ def predict_by_law(
     known = by_part(everywhere.is_known, ends)
     some = some_times(times)
     error = learned.predict(joined, some, bands=True).error[..., shown]
-    errors = by_part(at_all_times(some, error, times), ends)
+    # Splines may pass below zero where errors begin at zero.
+    errors = by_part(np.maximum(at_all_times(some, error, times), 0.0), ends)
+    if isinstance(experiment.table.initial, CountsInitial):
+        # All moments of random placements are known, whether a law follows them or not.
+        full = model.chart
+        for part in PARTS:
+            exact = known_starts(experiment, full, part)
+            assert exact is not None
+            moments[part][:, 0] = full.batch_moments(exact)[:, shown]
+            errors[part][:, 0] = 0.0
     return PredictedByLaw(moments, halves, errors, known, seconds)
 
 
