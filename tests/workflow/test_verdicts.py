@@ -93,7 +93,7 @@ def test_models_worse_than_mean_field_are_told(plan, worse, told):
     rmse[:3, :worse] = 0.3
     rmse[3:] = 9.0  # beyond the learned times
     models = {"visible": {"rmse": rmse}, "mean_field": {"rmse": np.full((5, 4), 0.2)}}
-    found = comparison_warnings(plan, 3, models)
+    found = comparison_warnings(plan.name, 3, models)
     assert [f"worse than mean field in {worse} of 4 moments" in text for text in found] == (
         [True] * told
     )

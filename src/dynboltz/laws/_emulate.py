@@ -14,7 +14,6 @@ from dynboltz._numbers import check_finite
 from dynboltz._typing import AnyArray
 from dynboltz.evaluation._equilibrium import check_counted_on
 from dynboltz.lattices import Lattice, Term, TermCounter
-from dynboltz.learning import HiddenAverage
 from dynboltz.moments._lattice_equations import n_places
 from dynboltz.sampling import GibbsSampler, advance, start_from_data
 
@@ -148,6 +147,8 @@ def _sample(
 ) -> np.ndarray:
     """Moments, then statistics with hidden units averaged over, [points, chains, samples, all]."""
     sampler, model = GibbsSampler(chart.model), chart.model
+    from dynboltz.learning import HiddenAverage  # noqa: PLC0415 - seconds to import
+
     average = HiddenAverage(sampler)
     n_points, n_chains, n_sites = visible.shape
     rows = np.repeat(theta, n_chains, axis=0)

@@ -12,7 +12,6 @@ from dynboltz._arguments import check_name, check_range, checked
 from dynboltz._typing import AnyArray
 from dynboltz.distributions import LatticeModel
 from dynboltz.lattices import check_states
-from dynboltz.learning import HiddenAverage
 from dynboltz.sampling import Chains, GibbsSampler, advance, record, start_from_data
 
 from ._coefficient_chart import CoefficientChart
@@ -191,6 +190,8 @@ def _fit(
     first = np.ascontiguousarray(states[:, chosen]).reshape(-1, n_sites)
     chains = start_from_data(sampler.model, first, seed=for_chains)
     data = _Data(sampler, states, center, for_data)
+    from dynboltz.learning import HiddenAverage  # noqa: PLC0415 - seconds to import
+
     average = HiddenAverage(sampler)
     theta = np.tile(center, (n_snapshots, 1))
     half, metric, mean_metric, total = STEPS // 2, None, 0.0, np.zeros_like(theta)
@@ -237,6 +238,8 @@ class _Data:
         seed: np.random.SeedSequence,
     ) -> None:
         self._sampler, self._shape = sampler, states.shape[:2]
+        from dynboltz.learning import HiddenAverage  # noqa: PLC0415 - seconds to import
+
         self._clamped = HiddenAverage(sampler).clamped
         flat = np.ascontiguousarray(states).reshape(-1, states.shape[2])
         self._kept, self._n_kept = np.zeros((*self._shape, len(center))), 0

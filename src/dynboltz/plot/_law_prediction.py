@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
 from dynboltz._hints import did_you_mean
+
+from ._layout import new_axes
 
 
 def plot_law_prediction(
@@ -52,7 +53,7 @@ def plot_law_prediction(
                 f"{where}: `moments` must be among {', '.join(known)}, got {name!r}."
                 f"{did_you_mean(name, known)}"
             )
-    ax = plt.subplots()[1] if ax is None else ax
+    ax = new_axes(ax)
     every = prediction if "start" in prediction.dims else prediction.expand_dims("start")
     for number, name in enumerate(moments):
         for start in range(every.sizes["start"]):

@@ -104,6 +104,7 @@ def calls() -> dict[str, Any]:
             interval=0.3,
             function=function,
         ),
+        "MomentLaw.linear_part": call(law, rates=np.asarray(law.rates)),
         "LearnedLaw.knows": call(learned, coordinates=z[None]),
         "LearnedLaw.predict": call(learned, starts=z[None], times=TIMES, bands=True),
         "MomentChart.compared": call(chart, replicas=replicas(chart)),
