@@ -12,7 +12,6 @@ from jaxtyping import Float64, Shaped
 from dynboltz._arguments import check_range, checked
 from dynboltz._numbers import check_finite
 from dynboltz._typing import AnyArray
-from dynboltz.evaluation._equilibrium import check_counted_on
 from dynboltz.lattices import Lattice, Term, TermCounter
 from dynboltz.moments._lattice_equations import n_places
 from dynboltz.sampling import GibbsSampler, advance, start_from_data
@@ -95,6 +94,10 @@ def emulate(
     check_range(where, "n_samples", n_samples, 2)
     check_range(where, "seed", seed, 0)
     if counted_on is not None:
+        from dynboltz.evaluation._equilibrium import (  # noqa: PLC0415 - seconds to import
+            check_counted_on,
+        )
+
         check_counted_on(where, chart.model, counted_on)
     lattice = counted_on or chart.model.lattice
     places = np.array([n_places(term, lattice) for term in chart.terms]) / lattice.n_sites
