@@ -18,9 +18,6 @@ from dynboltz._typing import AnyArray
 from dynboltz._warnings import ExtrapolationWarning, LearningWarning, warn
 from dynboltz.lattices import (
     Lattice,
-    Term,
-    pattern_images,
-    pattern_term,
 )
 from dynboltz.laws import (
     LearnedLaw,
@@ -200,14 +197,6 @@ class FittedModel:
     def _followed(self) -> list[int]:
         """Places of the followed moments among the predicted ones."""
         return [self.moments.index(name) for name in self.learned.chart.names]
-
-    @property
-    def _terms(self) -> tuple[Term, ...]:
-        chart = self.chart
-        return tuple(
-            pattern_term(name, pattern_images(pattern))
-            for name, pattern in zip(chart.names, chart.patterns, strict=True)
-        )
 
     def predict(
         self,
@@ -406,7 +395,7 @@ class FittedModel:
             raise ValueError(
                 f"{where}: `time` must be at least {first:g}, the first one; got {at}."
             )
-        terms = observed_terms(where, self.lattice, self.species, self._terms, moments)
+        terms = observed_terms(where, self.lattice, self.species, self.chart.terms, moments)
         chart = self._followed_chart
         with jax.enable_x64(True):
             starts = self._starts(where, densities, states, theta)
@@ -449,7 +438,7 @@ class FittedModel:
         if theta is not None:
             return self._starts_of_coefficients(where, theta)
         array = states_of_one_time(where, np.asarray(states), self.lattice)
-        moments = count(where, array[:, None], self.lattice, self.species, self._terms)
+        moments = count(where, array[:, None], self.lattice, self.species, self.chart.terms)
         return starting_coordinates(chart, self.lattice, [moments[:, 0][:, self._followed]])
 
     def _starts_of_coefficients(
@@ -461,7 +450,7 @@ class FittedModel:
         )
 
         model, rows = given_coefficients(where, self.lattice, self.species, theta)
-        terms = [self._terms[i] for i in self._followed]
+        terms = [self.chart.terms[i] for i in self._followed]
         with jax.enable_x64(True):
             found = moments_of_coefficients(where, model, rows, terms, START_SEED)
         return self._followed_chart.from_moments(found)
@@ -504,7 +493,7 @@ class FittedModel:
             self.species,
             None,
             self.lattice,
-            lambda *_: self._terms,
+            lambda *_: self.chart.terms,
         )
         single = [n for n, moments in enumerate(data.moments) if len(moments) < 2 * N_COMPARED]
         if single:

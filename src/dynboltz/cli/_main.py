@@ -337,14 +337,15 @@ def predict(
     if density or state is not None or starts is not None or theta:
         raise ValueError(ONLY_LAWS)
     from ._predict import (  # noqa: PLC0415
-        is_coefficient_law,
+        coefficient_law,
         predict_by_law,
         predict_table,
         write_prediction,
     )
 
-    if is_coefficient_law(directory, model):
-        table = predict_by_law(directory, model, initial, times)
+    law = coefficient_law(directory, model)
+    if law is not None:
+        table = predict_by_law(directory, law, initial, times)
     else:
         table = predict_table(directory, model, initial, times)
     if out is None:

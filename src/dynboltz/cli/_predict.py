@@ -31,11 +31,12 @@ from dynboltz.workflow import (
     read_model_file,
     short_runs,
 )
-from dynboltz.workflow._coefficient_laws import KIND as MACHINE
 from dynboltz.workflow._coefficient_laws import starting_coordinates
+from dynboltz.workflow._law_files import COEFFICIENT_LAW
 from dynboltz.workflow._seeds import Purpose
 
-from ._times import OUTER_COMMA, parse_times
+from ._predict_law import law_path
+from ._times import named_values, parse_times
 
 CHAINS, SWEEPS = 64, 500
 """That say which densities given coefficients have, where there is no exact solution."""
@@ -125,19 +126,21 @@ def predict_table(
     )
 
 
-def is_coefficient_law(source: Path, name: str | None) -> bool:
-    """Whether a model of a result directory, or a file, moves its coefficients by a smooth law."""
-    try:
-        _law_dataset(source, name)
-    except StoreError:
-        return False
-    return True
+def coefficient_law(source: Path, name: str | None) -> xr.Dataset | None:
+    """Stored law of a model with terms, of a result directory or a file; `None` if it is another.
 
-
-def _law_dataset(source: Path, name: str | None) -> xr.Dataset:
+    Raises
+    ------
+    StoreError
+        If the law of a result directory is damaged.
+    """
     if source.is_file():
-        return import_netcdf(source, MACHINE)
-    return read_dataset(source / "laws" / f"{name}.zarr", MACHINE)
+        try:
+            return import_netcdf(source, COEFFICIENT_LAW)
+        except StoreError:
+            return None
+    path = law_path(source, name)
+    return read_dataset(path, COEFFICIENT_LAW) if path.is_dir() else None
 
 
 class OpenedLaw(NamedTuple):
@@ -150,10 +153,9 @@ class OpenedLaw(NamedTuple):
     times: np.ndarray
 
 
-def open_coefficient_law(source: Path, name: str | None, initial: str | None) -> OpenedLaw:
-    """Open the law of a model with terms."""
+def open_coefficient_law(source: Path, dataset: xr.Dataset, initial: str | None) -> OpenedLaw:
+    """Open the law of a model with terms, which `coefficient_law` read from the source."""
     with jax.enable_x64(True):
-        dataset = _law_dataset(source, name)
         learned, own = load_law(dataset), str(dataset.attrs["name"])
         chart = learned.chart
         assert isinstance(chart, CoefficientChart)
@@ -187,10 +189,10 @@ def _coordinates(chart: CoefficientChart, theta: np.ndarray) -> np.ndarray:
 
 
 def predict_by_law(
-    source: Path, name: str | None, initial: str | None, times: str | None
+    source: Path, dataset: xr.Dataset, initial: str | None, times: str | None
 ) -> Prediction:
-    """Predict with the law of a model with terms."""
-    opened = open_coefficient_law(source, name, initial)
+    """Predict with the law of a model with terms, which `coefficient_law` read from the source."""
+    opened = open_coefficient_law(source, dataset, initial)
     chosen = opened.times if times is None else parse_times(times, float(opened.times[0]))
     with jax.enable_x64(True):
         found = opened.learned.predict(opened.start, chosen, bands=True)
@@ -247,7 +249,7 @@ def open_model(source: Path, name: str | None) -> ModelFile:
         raise _of_a_box(source, Path("FILE.nc"))
     if name is None:
         raise ValueError(
-            f"{source}: name a model, one of {', '.join([*experiment.plans, *experiment.laws])}; "
+            f"{source}: name a model, one of {', '.join(experiment.table.models)}; "
             "only the file of a model needs no name."
         )
     with jax.enable_x64(True):
@@ -308,12 +310,13 @@ def write_prediction(prediction: Prediction, path: Path) -> None:
 
 def _parse_initial(text: str, coefficients: tuple[str, ...]) -> np.ndarray:
     """Coefficients in the order of the model, from text as `--initial` takes it."""
-    values: dict[str, float] = {}
-    for item in OUTER_COMMA.split(text):
-        name, value = _parse_value(item, coefficients)
-        if name in values:
-            raise ValueError(f"--initial: {name} is given twice.")
-        values[name] = value
+    values = named_values("--initial", text, ",".join(f"{name}=0" for name in coefficients))
+    for name in values:
+        if name not in coefficients:
+            raise ValueError(
+                f"--initial: the model has no coefficient {name!r}; it has "
+                f"{', '.join(coefficients)}.{did_you_mean(name, coefficients)}"
+            )
     lacking = [name for name in coefficients if name not in values]
     if lacking:
         raise ValueError(
@@ -321,23 +324,3 @@ def _parse_initial(text: str, coefficients: tuple[str, ...]) -> np.ndarray:
             f"{', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} missing in {text!r}."
         )
     return np.array([values[name] for name in coefficients])
-
-
-def _parse_value(item: str, coefficients: tuple[str, ...]) -> tuple[str, float]:
-    name, _, number = item.partition("=")
-    name = name.strip()
-    try:
-        value = float(number)
-    except ValueError:
-        value = np.nan
-    if not np.isfinite(value):
-        raise ValueError(
-            f"--initial: {item!r} is not NAME=NUMBER with a finite number; write for example "
-            f"{','.join(f'{c}=0' for c in coefficients)}."
-        )
-    if name not in coefficients:
-        raise ValueError(
-            f"--initial: the model has no coefficient {name!r}; it has "
-            f"{', '.join(coefficients)}.{did_you_mean(name, coefficients)}"
-        )
-    return name, value

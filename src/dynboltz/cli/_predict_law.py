@@ -19,7 +19,7 @@ from dynboltz._warnings import collected
 from dynboltz.store._files import replacing_file
 
 from ._checks import model_tables
-from ._times import OUTER_COMMA, parse_times
+from ._times import named_values, parse_times
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 LAWS = "laws"
 """Folder of a result directory that holds its laws."""
+
+
+def law_path(source: Path, name: str | None) -> Path:
+    """Where a result directory keeps a law."""
+    return source / LAWS / f"{name}.zarr"
 
 
 def find_law(source: Path, name: str | None) -> tuple[bool, str | None]:
@@ -101,7 +106,7 @@ def law_start(
     if state is not None:
         return {"states": _states(state, model)}
     if initial is not None:
-        return {"theta": _coefficients(initial)}
+        return {"theta": named_values("--initial", initial, "b.A=-1,J.A.A=0.5")}
     given = _table(starts, model) if starts is not None else _densities(density, model)
     return {"densities": _first_start(model) if given is None else given}
 
@@ -113,7 +118,7 @@ def open_law(source: Path, name: str | None) -> FittedModel:
 
     if source.is_file():
         return load(source)
-    path = source / LAWS / f"{name}.zarr"
+    path = law_path(source, name)
     if not path.exists():
         raise ValueError(f"{path}: is not there yet; run `dynboltz train {source}` first.")
     return load_fitted(read_dataset(path, KIND), path)
@@ -173,53 +178,19 @@ def _densities(texts: Sequence[str], model: FittedModel) -> dict[str, list[float
 
 def _one_start(text: str, species: Sequence[str]) -> dict[str, float]:
     example = ",".join(f"{name}=0.1" for name in species)
-    found: dict[str, float] = {}
-    for item in text.split(","):
-        label, _, number = item.partition("=")
-        label = label.strip()
-        try:
-            value = float(number)
-        except ValueError:
-            value = np.nan
-        if not np.isfinite(value):
-            raise ValueError(
-                f"--density: {item!r} is not NAME=NUMBER with a finite number; write for example "
-                f"{example}."
-            )
+    found = named_values("--density", text, example)
+    for label in found:
         if label not in species:
             raise ValueError(
                 f"--density: there is no species {label!r}; the model has {', '.join(species)}."
                 f"{did_you_mean(label, species)}"
             )
-        if label in found:
-            raise ValueError(f"--density: {label} is given twice in {text!r}.")
-        found[label] = value
     lacking = [name for name in species if name not in found]
     if lacking:
         raise ValueError(
             f"--density: needs a density of each of {', '.join(species)}; {lacking[0]} is missing "
             f"in {text!r}. Write for example {example}."
         )
-    return found
-
-
-def _coefficients(text: str) -> dict[str, float]:
-    """Coefficients by name, from text as `--initial` takes it."""
-    found: dict[str, float] = {}
-    for item in OUTER_COMMA.split(text):
-        label, _, number = item.rpartition("=")
-        try:
-            value = float(number)
-        except ValueError:
-            value = np.nan
-        if not (label.strip() and np.isfinite(value)):
-            raise ValueError(
-                f"--initial: {item!r} is not NAME=NUMBER with a finite number; write for example "
-                "b.A=-1,J.A.A=0.5."
-            )
-        if label.strip() in found:
-            raise ValueError(f"--initial: {label.strip()} is given twice.")
-        found[label.strip()] = value
     return found
 
 

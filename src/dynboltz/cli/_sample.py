@@ -18,7 +18,8 @@ from dynboltz.store._files import replacing_file
 from dynboltz.workflow._seeds import Purpose, derive_seed
 
 from ._predict import (
-    is_coefficient_law,
+    OpenedLaw,
+    coefficient_law,
     open_coefficient_law,
     open_model,
     predict_theta,
@@ -44,16 +45,15 @@ def write_samples(
 
     The name of the file ends in `.npz` or `.nc`.
     """
-    if is_coefficient_law(source, name):
-        _write_law_samples(source, name, initial, time, n_samples, seed, out)
+    law = coefficient_law(source, name)
+    if law is not None:
+        opened_law = open_coefficient_law(source, law, initial)
+        _write_law_samples(opened_law, time, n_samples, seed, out)
         return
     opened = open_model(source, name)
     experiment, learned, name = opened.experiment, opened.learned, opened.name
     first = float(experiment.times[0])
-    if time < first:
-        raise ValueError(
-            f"`--time`: must not be before the first time of the model, {first:g}, got {time:g}."
-        )
+    _check_time(time, first)
     steps = [first] if time == first else _steps(experiment.kernel.time_step, first, time)
     start = starting_coefficients(opened, initial)
     theta = predict_theta(experiment, learned, name, start, np.array(steps))[-1]
@@ -67,22 +67,19 @@ def write_samples(
     _write(states, time, opened.learned.model, experiment.moments, name, seed, out)
 
 
-def _write_law_samples(
-    source: Path,
-    name: str | None,
-    initial: str | None,
-    time: float,
-    n_samples: int,
-    seed: int,
-    out: Path,
-) -> None:
-    """Samples of a Boltzmann machine whose coefficients move by a smooth law."""
-    opened = open_coefficient_law(source, name, initial)
-    first = float(opened.times[0])
+def _check_time(time: float, first: float) -> None:
     if time < first:
         raise ValueError(
             f"`--time`: must not be before the first time of the model, {first:g}, got {time:g}."
         )
+
+
+def _write_law_samples(
+    opened: OpenedLaw, time: float, n_samples: int, seed: int, out: Path
+) -> None:
+    """Samples of a Boltzmann machine whose coefficients move by a smooth law."""
+    first = float(opened.times[0])
+    _check_time(time, first)
     times = np.array([first] if time == first else [first, time])
     chart = opened.learned.chart
     assert isinstance(chart, CoefficientChart)

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Float64
 from dynboltz._arguments import check_range, checked
 from dynboltz._numbers import check_finite
 from dynboltz._typing import AnyArray
-from dynboltz.lattices import Lattice, Pattern, Term
+from dynboltz.lattices import Lattice, Pattern, Term, pattern_images, pattern_term
 from dynboltz.moments import Geometry, Moment
 from dynboltz.moments._lattice_equations import n_places
 
@@ -224,6 +224,14 @@ class MomentChart(eqx.Module):
                 taken[at] = taken.get(at, 0) + 1
             columns.append(value)
         return self.from_moments(np.stack(columns, axis=-1) * np.asarray(self.places))
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """Terms that count the moments."""
+        return tuple(
+            pattern_term(name, pattern_images(pattern))
+            for name, pattern in zip(self.names, self.patterns, strict=True)
+        )
 
     def renamed(self, names: Mapping[str, str]) -> tuple[int, ...] | None:
         """Places of the moments with other names of the species; `None` if one is not followed."""

@@ -45,6 +45,11 @@ class AbstractExperiment(Generic[TableT]):
         return self.table.name
 
     @property
+    def law_names(self) -> tuple[str, ...]:
+        """Names of the models whose laws have a store of their own; none in boxes."""
+        return ()
+
+    @property
     def seed(self) -> int:
         """Seed of everything random."""
         return self.table.seed

@@ -15,7 +15,6 @@ from dynboltz.evaluation._squared_errors import N_HALVES
 from dynboltz.laws import (
     CoefficientChart,
     LearnedLaw,
-    LearningStep,
     coefficient_chart,
     emulate,
     fit_snapshots,
@@ -31,7 +30,10 @@ from dynboltz.laws._learn import learned_records
 from ._directory import ResultDirectory
 from ._experiment import CoefficientLawPlan, Experiment
 from ._fingerprint import law_fingerprint
+from ._fit import half_of, initial_states
 from ._initial_states import known_coefficients
+from ._law_files import COEFFICIENT_LAW, law_dataset_of
+from ._laws import PredictedByLaw, training_report
 from ._lineage import lineage
 from ._metrics import ByPart
 from ._parts import PARTS, by_part
@@ -40,9 +42,7 @@ from ._seeds import Purpose, derive_seed
 from ._simulate import open_part
 from ._some_times import at_all_times, some_times
 from ._states import blocks_ahead, replicas_by_start
-from ._stored import read_current, write_model
-
-KIND = "dynboltz-coefficient-law"
+from ._stored import write_model
 
 MOST_POINTS, MOST_CHAINS = 60, 32
 """Snapshots at which chains are sampled for the moments of models without an exact solution, and
@@ -64,18 +64,6 @@ def learn_coefficient_law(
     if starts is None:
         starts = np.array([own[:, 0].mean(axis=0) for own in coordinates])
 
-    def report(step: LearningStep) -> None:
-        progress(
-            {
-                "stage": "train",
-                "model": name,
-                "step": step.step,
-                "total": step.total,
-                "unit": "trainings",
-                "error in units of the noise": step.error,
-            }
-        )
-
     with collected():  # `law_warnings` says it when the law is evaluated.
         learned = learn_law(
             chart,
@@ -84,19 +72,18 @@ def learn_coefficient_law(
             coordinates,
             starts=starts,
             seed=number,
-            report=report,
+            report=training_report(progress, name),
         )
     origin = lineage(experiment, directory, directory.trajectories("train"))
     own = law_fingerprint(experiment, name)
-    write_model(law_dataset(learned), directory.law(name), KIND, name, own, origin)
+    write_model(law_dataset(learned), directory.law(name), COEFFICIENT_LAW, name, own, origin)
 
 
 def read_coefficient_law(
     experiment: Experiment, directory: ResultDirectory, name: str
 ) -> LearnedLaw:
     """The learned law of a model."""
-    path, own = directory.law(name), law_fingerprint(experiment, name)
-    return load_law(read_current(path, KIND, own, "train"))
+    return load_law(law_dataset_of(experiment, directory, name))
 
 
 def _learning_data(
@@ -122,7 +109,7 @@ def _learning_data(
     chosen = np.unique(np.linspace(0, len(places) - 1, each).round().astype(int))
     theta = np.concatenate([one.theta[chosen] for one in fitted])
     visible = np.concatenate(
-        [_as_many(own[:, chosen].swapaxes(0, 1), MOST_CHAINS) for own in states]
+        [_in_turn(own[:, chosen].swapaxes(0, 1), MOST_CHAINS) for own in states]
     )
     same = plan.model.lattice == experiment.lattice
     counted_on = None if same else experiment.lattice
@@ -130,7 +117,7 @@ def _learning_data(
     return chart, [one.coordinates for one in fitted]
 
 
-def _as_many(states: np.ndarray, n_chains: int) -> np.ndarray:
+def _in_turn(states: np.ndarray, n_chains: int) -> np.ndarray:
     """States (time, chain, site) of so many chains, replicas in turn."""
     return states[:, np.arange(n_chains) % states.shape[1]]
 
@@ -145,14 +132,13 @@ def known_coordinates(
     """Coordinates of starts that are known or given; `None` if they are to be fitted."""
     if plan.initial == "fitted":
         return None
+    states = initial_states(experiment, directory, part)
     if plan.given_initial is None:
         theta = known_coefficients(experiment, plan, part)
     else:
-        n_initial = len(replicas_by_start(open_part(experiment, directory, part))[0])
-        theta = np.tile(plan.given_initial, (n_initial, 1))
+        theta = np.tile(plan.given_initial, (len(states), 1))
     if plan.is_solvable:
         return chart.from_coefficients(theta)
-    states = _states(experiment, directory, part, np.array([0]))
     labels = np.arange(len(experiment.network.species)) + 1
     densities = np.array([[(own == label).mean() for label in labels] for own in states])
     return chart.place(densities, theta)
@@ -170,45 +156,25 @@ def starting_coordinates(
     known = known_coordinates(experiment, directory, plan, chart, part)
     if known is not None:
         return known, []
-    first = np.array([0])
-    if plan.is_solvable:
-        data, fit = _summaries(experiment, directory, plan.model, part, first), fit_snapshots
-    else:
-        data, fit = _states(experiment, directory, part, first), fit_snapshots_sampled
+    states = initial_states(experiment, directory, part)
+    clamped = ClampedStatistics(plan.model) if plan.is_solvable else None
 
     def coordinates(some: list[np.ndarray]) -> np.ndarray:
-        fitted = fit(chart, some, reference=plan.reference)
+        if clamped is None:
+            data = [own[:, None] for own in some]
+            fitted = fit_snapshots_sampled(chart, data, reference=plan.reference)
+        else:
+            data = [np.asarray(clamped.summarise(own))[:, None] for own in some]
+            fitted = fit_snapshots(chart, data, reference=plan.reference)
         return np.array([one.coordinates[:, 0].mean(axis=0) for one in fitted])
 
-    return coordinates(data), [coordinates(_half(data, half)) for half in range(N_HALVES)]
-
-
-class PredictedByMachine(NamedTuple):
-    """What the law of a Boltzmann machine predicts of both parts.
-
-    Attributes
-    ----------
-    moments, halves, error
-        As in `PredictedByLaw`.
-    theta
-        Coefficients.
-    is_known
-        Whether training trajectories passed nearby.
-    seconds
-        Time for predictions without bands.
-    """
-
-    moments: ByPart
-    halves: ByPart
-    error: ByPart
-    theta: ByPart
-    is_known: dict[str, np.ndarray]
-    seconds: float
+    halves = [[half_of(own, half) for own in states] for half in range(N_HALVES)]
+    return coordinates(states), [coordinates(half) for half in halves]
 
 
 def predict_by_machine(
     experiment: Experiment, directory: ResultDirectory, name: str, learned: LearnedLaw
-) -> PredictedByMachine:
+) -> PredictedByLaw:
     """Predict both parts with the law of a model."""
     chart, times, some = learned.chart, experiment.times, some_times(experiment.times)
     assert isinstance(chart, CoefficientChart)
@@ -232,7 +198,7 @@ def predict_by_machine(
     )
     errors = {part: np.maximum(error, 0.0) for part, error in errors.items()}
     is_known = by_part(learned.knows(learned.coordinates(joined, times)), ends)
-    return PredictedByMachine(moments, halves, errors, thetas, is_known, seconds)
+    return PredictedByLaw(moments, halves, errors, is_known, seconds, thetas)
 
 
 class StaticFits(NamedTuple):
@@ -262,7 +228,10 @@ def static_fits(
         thetas[part] = _fit(chart, reference, summaries)
         moments[part] = moments_of(thetas[part])
         halves[part] = np.array(
-            [moments_of(_fit(chart, reference, _half(summaries, h))) for h in range(N_HALVES)]
+            [
+                moments_of(_fit(chart, reference, [half_of(own, h) for own in summaries]))
+                for h in range(N_HALVES)
+            ]
         )
     return StaticFits(moments, halves, thetas)
 
@@ -273,10 +242,6 @@ def _fit(
     """Coefficients of snapshots: fits to the means over the replicas."""
     fitted = fit_snapshots(chart, summaries, reference=reference)
     return np.array([one.theta for one in fitted])
-
-
-def _half(summaries: list[np.ndarray], half: int) -> list[np.ndarray]:
-    return [own[half::N_HALVES] if len(own) > 1 else own for own in summaries]
 
 
 def _summaries(

@@ -23,7 +23,6 @@ from dynboltz.learning import ReducedModel
 from dynboltz.store import StoreError
 
 from ._coefficient_laws import (
-    PredictedByMachine,
     predict_by_machine,
     read_coefficient_law,
     static_fits,
@@ -241,16 +240,9 @@ class _Evaluation:
             **_law_facts(learned, predicted, self._simulated["test"]),
             "tried": tried,
         }
-        self._finish_law(name, predicted.error, predicted.is_known, list(learned.chart.names))
+        self._finish_law(name, predicted, learned.chart.names)
 
-    def _finish_law(
-        self,
-        name: str,
-        error: ByPart,
-        is_known: dict[str, np.ndarray],
-        followed: list[str],
-        theta: ByPart | None = None,
-    ) -> None:
+    def _finish_law(self, name: str, predicted: PredictedByLaw, followed: Sequence[str]) -> None:
         """Warnings of a law, and its predictions with bands."""
         self._warnings += law_warnings(
             name,
@@ -259,16 +251,15 @@ class _Evaluation:
         )
         dims = ("part", "initial_condition", "time")
         dataset = self._dataset(name).assign(
-            uncertainty=((*dims, "moment"), padded(error), {"units": "per site"}),
-            is_known=(dims, padded({p: known.astype(float) for p, known in is_known.items()})),
+            uncertainty=((*dims, "moment"), padded(predicted.error), {"units": "per site"}),
+            is_known=(dims, padded({p: k.astype(float) for p, k in predicted.is_known.items()})),
         )
-        if theta is not None:
-            coefficients = list(self._experiment.coefficient_laws[name].model.coefficients)
-            dataset = dataset.assign(theta=((*dims, "coefficient"), padded(theta), {"units": "1"}))
-            dataset = dataset.assign_coords(coefficient=coefficients)
+        if predicted.theta is not None:
+            model = self._experiment.coefficient_laws[name].model
+            dataset = _with_theta(dataset, predicted.theta, model)
         dataset.attrs |= {
             "learned_until": self._facts[name]["learned_until"],
-            "followed": followed,
+            "followed": list(followed),
         }
         self._write(name, dataset)
 
@@ -285,8 +276,7 @@ class _Evaluation:
             "start": "given" if isinstance(initial, dict) else initial,
             **_law_facts(learned, predicted, self._simulated["test"]),
         }
-        coordinates = list(learned.chart.coordinates)
-        self._finish_law(name, predicted.error, predicted.is_known, coordinates, predicted.theta)
+        self._finish_law(name, predicted, learned.chart.coordinates)
 
     def _add_static_fits(
         self, ceiling: str, model: LatticeModel, reference: Mapping[str, float]
@@ -294,11 +284,7 @@ class _Evaluation:
         """Fits of every snapshot to one half of the replicas, compared with the other."""
         fits = static_fits(self._experiment, self._directory, model, reference)
         self._predictions[ceiling] = self._compared(fits.moments, fits.halves)
-        dataset = self._dataset(ceiling)
-        dims = ("part", "initial_condition", "time", "coefficient")
-        coefficients = list(model.coefficients)
-        dataset = dataset.assign(theta=(dims, padded(fits.theta), {"units": "1"}))
-        self._write(ceiling, dataset.assign_coords(coefficient=coefficients))
+        self._write(ceiling, _with_theta(self._dataset(ceiling), fits.theta, model))
 
     def add_model(self, name: str) -> None:
         """A learned model."""
@@ -429,8 +415,7 @@ class _Evaluation:
             name: (len(plan.learned_times(times)), remedy(plan))
             for name, plan in self._experiment.plans.items()
         }
-        laws = (*self._experiment.laws, *self._experiment.coefficient_laws)
-        compared |= {name: (len(times), "") for name in laws}
+        compared |= {name: (len(times), "") for name in self._experiment.law_names}
         worse = [
             warning
             for name, (n_learned, advice) in compared.items()
@@ -566,9 +551,15 @@ class _Evaluation:
         write_product(dataset, self._directory.prediction(name), self.origin)
 
 
-def _law_facts(
-    learned: LearnedLaw, predicted: PredictedByLaw | PredictedByMachine, test: Simulated
-) -> dict[str, Any]:
+def _with_theta(dataset: xr.Dataset, theta: ByPart, model: LatticeModel) -> xr.Dataset:
+    """Predictions with the coefficients of a model."""
+    dims = ("part", "initial_condition", "time", "coefficient")
+    return dataset.assign(theta=(dims, padded(theta), {"units": "1"})).assign_coords(
+        coefficient=list(model.coefficients)
+    )
+
+
+def _law_facts(learned: LearnedLaw, predicted: PredictedByLaw, test: Simulated) -> dict[str, Any]:
     """What `metrics.json` says of a law beside its errors."""
     n_parameters = sum(len(member.law.function.parameters) for member in learned.members)
     return {

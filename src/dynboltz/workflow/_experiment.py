@@ -215,6 +215,11 @@ class Experiment(AbstractExperiment[ExperimentTable]):
         tables = self.table.models.items()
         return tuple(name for name, table in tables if isinstance(table, LawTable))
 
+    @property
+    def law_names(self) -> tuple[str, ...]:
+        """Names of the laws, of moments and of models with terms."""
+        return (*self.laws, *self.coefficient_laws)
+
     @functools.cached_property
     def generator(self) -> TransferMatrix | None:
         """Distribution that initial states are drawn from, if any."""

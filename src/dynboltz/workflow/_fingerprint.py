@@ -95,8 +95,7 @@ def law_fingerprint(experiment: Experiment, name: str) -> str:
 def metrics_fingerprint(experiment: Experiment) -> str:
     """Of the errors of all models."""
     models = [model_fingerprint(experiment, name) for name in experiment.plans]
-    laws = (*experiment.laws, *experiment.coefficient_laws)
-    models += [law_fingerprint(experiment, name) for name in laws]
+    models += [law_fingerprint(experiment, name) for name in experiment.law_names]
     return fingerprint({"models": models, "evaluation": experiment.table.evaluation.model_dump()})
 
 

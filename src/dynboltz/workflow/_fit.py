@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 import xarray as xr
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64, Shaped, UInt8
 
 from dynboltz._numbers import check_finite
 from dynboltz._warnings import collected
@@ -104,9 +104,9 @@ def initial_states(
     return np.split(states, replicas_by_start(trajectories)[0][1:])
 
 
-def half_of(states: UInt8[np.ndarray, "replicas sites"], half: int) -> UInt8[np.ndarray, "_ sites"]:
+def half_of(replicas: Shaped[np.ndarray, "replicas ..."], half: int) -> Shaped[np.ndarray, "_ ..."]:
     """Half 0 or 1 of the replicas of an initial condition; a single one belongs to both."""
-    return states[half::N_HALVES] if len(states) > 1 else states
+    return replicas[half::N_HALVES] if len(replicas) > 1 else replicas
 
 
 def _as_many(

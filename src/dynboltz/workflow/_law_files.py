@@ -1,10 +1,11 @@
-"""Learned laws of moments to hand over and to read."""
+"""Stored laws, to predict with and to hand over."""
 
 from __future__ import annotations
 
 import xarray as xr
 
-from dynboltz._fit import KIND, load_fitted
+from dynboltz._fit import KIND as MOMENT_LAW
+from dynboltz._fit import load_fitted
 from dynboltz.laws import MomentLaw, law_equations
 
 from ._directory import ResultDirectory
@@ -12,9 +13,17 @@ from ._experiment import Experiment
 from ._fingerprint import law_fingerprint
 from ._stored import read_current
 
+COEFFICIENT_LAW = "dynboltz-coefficient-law"
+"""Kind of the stores of models with terms; those of laws of moments are files of fitted models."""
+
+
+def law_kind(experiment: Experiment, name: str) -> str:
+    """Kind of the store of a law."""
+    return COEFFICIENT_LAW if name in experiment.coefficient_laws else MOMENT_LAW
+
 
 def law_dataset_of(experiment: Experiment, directory: ResultDirectory, name: str) -> xr.Dataset:
-    """Dataset of a learned law, with its lineage, from which `load_fitted` makes it again.
+    """Dataset of a learned law, with its lineage, from which `load_fitted` or `load_law` makes it.
 
     Raises
     ------
@@ -23,7 +32,8 @@ def law_dataset_of(experiment: Experiment, directory: ResultDirectory, name: str
     StoreError
         If it is damaged.
     """
-    return read_current(directory.law(name), KIND, law_fingerprint(experiment, name), "train")
+    own = law_fingerprint(experiment, name)
+    return read_current(directory.law(name), law_kind(experiment, name), own, "train")
 
 
 def law_equations_of(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
 
+from dynboltz import laws
 from dynboltz._fit import BAND, KIND, FittedModel, fitted_dataset, load_fitted
 from dynboltz._warnings import collected
 from dynboltz.distributions import observed_moments
@@ -22,20 +22,21 @@ from dynboltz.laws import (
     fit_readout,
     followed_terms,
     known_part,
-    learn_law,
     moment_chart,
     nothing_known,
     starting_coordinates,
 )
 from dynboltz.moments import Geometry
-from dynboltz.reactions import species_symmetries
+from dynboltz.reactions import ReactionNetwork, species_symmetries
 from dynboltz.simulation import ContinuousTimeKernel
 
 from ._directory import ResultDirectory
 from ._errors import ExperimentError
 from ._experiment import Experiment
 from ._fingerprint import law_fingerprint
+from ._fit import half_of, initial_states
 from ._initial_states import initial_coefficients, initial_counts
+from ._law_files import law_dataset_of
 from ._lineage import lineage
 from ._metrics import ByPart
 from ._parts import PARTS, by_part
@@ -45,7 +46,7 @@ from ._seeds import Purpose, derive_seed
 from ._simulate import open_part
 from ._some_times import at_all_times, some_times
 from ._states import blocks_ahead
-from ._stored import outdated, read_current, write_model
+from ._stored import write_model
 
 SIGNIFICANT = 3.0
 """Standard errors by which the mean squared residual of a law may be above 1; more is a misfit,
@@ -75,30 +76,23 @@ class Recorded(NamedTuple):
         return [known.index(name) for name in names]
 
 
-def learn_laws(
-    experiment: Experiment, directory: ResultDirectory, names: Sequence[str], progress: Progress
+def learn_law(
+    experiment: Experiment, directory: ResultDirectory, name: str, progress: Progress
 ) -> None:
-    """Learn the laws of these names, and store them."""
-    for name in names:
-        recorded = read_recorded(experiment, directory, "train")
-        model, tried = _choose(experiment, recorded, name, progress)
-        dataset = fitted_dataset(model).assign_attrs(tried=tried)
-        origin = lineage(experiment, directory, directory.trajectories("train"))
-        own = law_fingerprint(experiment, name)
-        write_model(dataset, directory.law(name), KIND, name, own, origin)
-
-
-def outdated_laws(experiment: Experiment, directory: ResultDirectory) -> list[str]:
-    """Names of the laws that are not learned yet with these settings."""
-    names = {name: name for name in experiment.laws}
-    return outdated(names, directory.law, KIND, partial(law_fingerprint, experiment))
+    """Learn a law of moments, and store it."""
+    recorded = read_recorded(experiment, directory, "train")
+    model, tried = _choose(experiment, recorded, name, progress)
+    dataset = fitted_dataset(model).assign_attrs(tried=tried)
+    origin = lineage(experiment, directory, directory.trajectories("train"))
+    own = law_fingerprint(experiment, name)
+    write_model(dataset, directory.law(name), KIND, name, own, origin)
 
 
 def read_law(
     experiment: Experiment, directory: ResultDirectory, name: str
 ) -> tuple[FittedModel, list[dict[str, Any]]]:
     """A learned law, and what was tried for it."""
-    dataset = read_current(directory.law(name), KIND, law_fingerprint(experiment, name), "train")
+    dataset = law_dataset_of(experiment, directory, name)
     return load_fitted(dataset, directory.law(name)), list(dataset.attrs["tried"])
 
 
@@ -139,15 +133,11 @@ def known_starts(
     coefficients = initial_coefficients(experiment, part)
     if coefficients is None or experiment.generator is None:
         return None
-    terms = [
-        pattern_term(name, pattern_images(pattern))
-        for name, pattern in zip(chart.names, chart.patterns, strict=True)
-    ]
-    moments = observed_moments(experiment.generator.model, coefficients[:, None], terms)
+    moments = observed_moments(experiment.generator.model, coefficients[:, None], chart.terms)
     return chart.from_moments(np.asarray(moments)[:, 0])
 
 
-def _exact_network(experiment: Experiment) -> Any:
+def _exact_network(experiment: Experiment) -> ReactionNetwork | None:
     """The reactions, if their moment equations are those of the process."""
     continuous = isinstance(experiment.kernel, ContinuousTimeKernel)
     return experiment.network if experiment.has_network and continuous else None
@@ -210,19 +200,8 @@ def _choose(
     best: tuple[LearnedLaw, np.ndarray] | None = None
     seed = derive_seed(experiment, "train", Purpose.LEARNING, name=name)
     for number, terms in enumerate(candidates):
-
-        def report(step: LearningStep, number: int = number) -> None:
-            progress(
-                {
-                    "stage": "train",
-                    "model": name if not number else f"{name}, more moments",
-                    "step": step.step,
-                    "total": step.total,
-                    "unit": "trainings",
-                    "error in units of the noise": step.error,
-                }
-            )
-
+        label = name if not number else f"{name}, more moments"
+        report = training_report(progress, label)
         learned, starts = _learn(experiment, recorded, terms, seed, report)
         tried.append(
             {
@@ -258,7 +237,7 @@ def _learn(
     recorded: Recorded,
     terms: tuple[Term, ...],
     seed: np.random.SeedSequence,
-    report: Any,
+    report: Callable[[LearningStep], None] | None,
 ) -> tuple[LearnedLaw, np.ndarray]:
     """One law, and the coordinates of its training starts."""
     columns = recorded.columns([term.name for term in terms])
@@ -273,7 +252,7 @@ def _learn(
         starts = starting_coordinates(chart, experiment.lattice, [own[:, 0] for own in moments])
     number = int(seed.generate_state(1)[0])
     with collected():  # `law_warnings` says it when the law is evaluated.
-        learned = learn_law(
+        learned = laws.learn_law(
             chart,
             known,
             experiment.times,
@@ -303,6 +282,24 @@ def _symmetries(experiment: Experiment, chart: MomentChart) -> list[tuple[int, .
     return found
 
 
+def training_report(progress: Progress, label: str) -> Callable[[LearningStep], None]:
+    """What `learn_law` calls after each step, to tell the progress of the stage."""
+
+    def report(step: LearningStep) -> None:
+        progress(
+            {
+                "stage": "train",
+                "model": label,
+                "step": step.step,
+                "total": step.total,
+                "unit": "trainings",
+                "error in units of the noise": step.error,
+            }
+        )
+
+    return report
+
+
 def _check_replicas(experiment: Experiment, recorded: Recorded, name: str) -> None:
     single = [number for number, own in enumerate(recorded.moments) if len(own) < 2]
     if single:
@@ -319,7 +316,7 @@ def _check_replicas(experiment: Experiment, recorded: Recorded, name: str) -> No
 
 
 class PredictedByLaw(NamedTuple):
-    """What a law predicts of both parts.
+    """What a law, of moments or of a model with terms, predicts of both parts.
 
     Attributes
     ----------
@@ -334,6 +331,8 @@ class PredictedByLaw(NamedTuple):
         Whether training trajectories passed nearby.
     seconds
         Time for predictions without bands.
+    theta
+        Coefficients, of models with terms.
     """
 
     moments: ByPart
@@ -341,6 +340,7 @@ class PredictedByLaw(NamedTuple):
     error: ByPart
     is_known: dict[str, np.ndarray]
     seconds: float
+    theta: ByPart | None = None
 
 
 def predict_by_law(
@@ -356,14 +356,10 @@ def predict_by_law(
     for part in PARTS:
         found = known_starts(experiment, chart, part)
         if found is None:
-            recorded = read_recorded(experiment, directory, part)
-            columns = recorded.columns(chart.names)
-            first = [own[:, 0][:, columns] for own in recorded.moments]
+            first = _first_moments(experiment, directory, chart, part)
             found = starting_coordinates(chart, lattice, first)
             of_halves = [
-                starting_coordinates(
-                    chart, lattice, [own[h::N_HALVES] if len(own) > 1 else own for own in first]
-                )
+                starting_coordinates(chart, lattice, [half_of(own, h) for own in first])
                 for h in range(N_HALVES)
             ]
             halves[part] = np.array(
@@ -389,6 +385,18 @@ def predict_by_law(
             moments[part][:, 0] = full.batch_moments(exact)[:, shown]
             errors[part][:, 0] = 0.0
     return PredictedByLaw(moments, halves, errors, known, seconds)
+
+
+def _first_moments(
+    experiment: Experiment, directory: ResultDirectory, chart: MomentChart, part: str
+) -> list[Float64[np.ndarray, "_ moments"]]:
+    """Moments of each replica of each initial condition at the first time."""
+    lattice = experiment.lattice
+    counter = TermCounter(lattice, [experiment.network.species], chart.terms)
+    return [
+        counter.count(states[None]) / lattice.n_sites
+        for states in initial_states(experiment, directory, part)
+    ]
 
 
 def finite(value: float) -> float | None:

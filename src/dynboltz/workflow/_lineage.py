@@ -61,6 +61,5 @@ def lineage_of_all(experiment: AnyExperiment, directory: ResultDirectory) -> dic
     """Lineage of what is made from all trajectories, fits and models of an experiment."""
     stores = [directory.trajectories(part) for part in PARTS]
     stores += [of(name) for name in experiment.plans for of in (directory.fit, directory.model)]
-    laws = (*getattr(experiment, "laws", ()), *getattr(experiment, "coefficient_laws", ()))
-    stores += [directory.law(name) for name in laws]
+    stores += [directory.law(name) for name in experiment.law_names]
     return lineage(experiment, directory, *stores)

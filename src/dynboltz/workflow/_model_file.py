@@ -18,13 +18,10 @@ from dynboltz.store import StoreError, export_netcdf, import_netcdf
 from dynboltz.store._decoding import decoding
 
 from . import _evaluate, _law_files, _train
-from ._coefficient_laws import KIND as MACHINE
 from ._coefficient_laws import starting_coordinates
 from ._directory import ResultDirectory
 from ._experiment import Experiment
-from ._fingerprint import law_fingerprint
 from ._load import AnyExperiment, experiment_from
-from ._stored import read_current
 from .continuous import _fit as _box_fit
 from .continuous import _train as _box_train
 from .continuous._experiment import BoxExperiment
@@ -99,8 +96,7 @@ def export_model(
         export_netcdf(_law_files.law_dataset_of(experiment, directory, name), path)
         return
     if isinstance(experiment, Experiment) and name in experiment.coefficient_laws:
-        own = law_fingerprint(experiment, name)
-        dataset = read_current(directory.law(name), MACHINE, own, "train")
+        dataset = _law_files.law_dataset_of(experiment, directory, name)
         with jax.enable_x64(True):
             chart = load_law(dataset).chart
             assert isinstance(chart, CoefficientChart)

@@ -58,8 +58,7 @@ def write_model(
 
 def check_known(experiment: AnyExperiment, directory: ResultDirectory, name: str) -> None:
     """Raise `ExperimentError` for a model that an experiment does not have."""
-    laws = (*getattr(experiment, "laws", ()), *getattr(experiment, "coefficient_laws", ()))
-    if name in laws:
+    if name in experiment.law_names:
         raise ExperimentError(
             f"{directory.path}: {name!r} is a law without finite elements; "
             f"`dynboltz predict {directory.path} {name}` predicts with it."

@@ -24,21 +24,21 @@ from dynboltz.learning import (
 from dynboltz.simulation import ContinuousTimeKernel
 
 from ._checkpoints import StoredCheckpoint
-from ._coefficient_laws import KIND as MACHINE
 from ._coefficient_laws import learn_coefficient_law
 from ._directory import ResultDirectory
 from ._errors import ExperimentError
 from ._experiment import Experiment, ReducedModelPlan
 from ._fingerprint import fit_fingerprint, law_fingerprint, model_fingerprint
 from ._fit import KIND as FIT_KIND
-from ._laws import learn_laws, outdated_laws
+from ._law_files import law_kind
+from ._laws import learn_law
 from ._lineage import lineage
 from ._progress import Progress, silent
 from ._seeds import Purpose, derive_seed
 from ._side_by_side import side_by_side
 from ._simulate import open_part
 from ._states import States
-from ._stored import check_known, outdated, read_current, write_model
+from ._stored import check_known, is_current, outdated, read_current, write_model
 from ._timings import timed
 from ._toml import dotted
 
@@ -51,13 +51,10 @@ def train(
     """Learn the differential equations of every model."""
     fingerprint = partial(model_fingerprint, experiment)
     plans = outdated(experiment.plans, directory.model, KIND, fingerprint)
-    laws = outdated_laws(experiment, directory)
-    names = {name: name for name in experiment.coefficient_laws}
-    machines = outdated(names, directory.law, MACHINE, partial(law_fingerprint, experiment))
-    n_outdated = len(plans) + len(laws) + len(machines)
-    if not n_outdated:
+    laws = [name for name in experiment.law_names if not _is_learned(experiment, directory, name)]
+    if not plans and not laws:
         return
-    resumed = n_outdated < len(experiment.table.models)
+    resumed = len(plans) + len(laws) < len(experiment.table.models)
 
     sampled = any(plan.learning.moments != "exact" for plan in plans)
     states = States(open_part(experiment, directory, "train")) if sampled else None
@@ -75,12 +72,16 @@ def train(
     with timed(directory, "train", resumed=resumed):
         if plans:
             side_by_side(train_one, plans)
-        if laws:
-            with jax.enable_x64(True):
-                learn_laws(experiment, directory, laws, progress)
-        for name in machines:
-            with jax.enable_x64(True):
-                learn_coefficient_law(experiment, directory, name, progress)
+        with jax.enable_x64(True):
+            for name in laws:
+                learn_one = learn_law if name in experiment.laws else learn_coefficient_law
+                learn_one(experiment, directory, name, progress)
+
+
+def _is_learned(experiment: Experiment, directory: ResultDirectory, name: str) -> bool:
+    """Whether a law is learned with these settings."""
+    kind, own = law_kind(experiment, name), law_fingerprint(experiment, name)
+    return is_current(directory.law(name), kind, own)
 
 
 def load_model(experiment: Experiment, directory: ResultDirectory, name: str) -> ReducedModel:
